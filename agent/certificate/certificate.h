@@ -1,0 +1,40 @@
+/* DER to facts. With trust.h and judge.h the only users of gnutls/x509.h. */
+#ifndef LEAFWATCH_CERTIFICATE_CERTIFICATE_H
+#define LEAFWATCH_CERTIFICATE_CERTIFICATE_H
+
+#include "agent/base/slice.h"
+#include "agent/certificate/record.h"
+
+#include <gnutls/gnutls.h>
+
+/* SHA-256 of bytes. */
+void fingerprint_of(struct slice bytes, uint8_t out[FINGERPRINT_BYTES]);
+
+/* A parsed certificate: facts to tell, handle to verify. Handles are costly (24 KiB): drop them soon. */
+struct parsed_certificate {
+	struct certificate facts;
+	gnutls_x509_crt_t handle; /* owned */
+	struct slice der;	  /* borrowed: exactly the certificate, without trailing bytes */
+};
+void parsed_certificate_fini(struct parsed_certificate *p);
+
+/* What bytes show of a certificate that GnuTLS refuses, read by a small DER walk of our own. */
+struct evident_certificate {
+	size_t der_size; /* of the outer SEQUENCE, at most the bytes given */
+	uint8_t fingerprint[FINGERPRINT_BYTES];
+	int64_t not_before; /* or TIME_UNKNOWN */
+	int64_t not_after;
+};
+/* Do these bytes have the form of a certificate: SEQUENCE { SEQUENCE { [0]? INTEGER SEQUENCE SEQUENCE
+ * SEQUENCE(two times) ...? Fills what it could read and returns true, also where the end is cut off. */
+bool certificate_is_evident(struct slice bytes, struct evident_certificate *out);
+
+/* Parses one certificate at the start of `bytes`; `*trailing` (may be NULL) counts bytes after it.
+ * ERR_MALFORMED or ERR_UNSUPPORTED with GnuTLS's reason in `why`. */
+enum err certificate_parse(struct slice bytes, struct parsed_certificate *out, size_t *trailing, struct why *why) MUST_CHECK;
+
+/* A DER Name as RFC 4514 with control bytes and invalid UTF-8 escaped; owned. Never fails on odd content:
+ * what cannot be shown as text is shown as "#hex". NULL only when out of memory or not a Name at all. */
+char *certificate_name_text(struct slice der_name);
+
+#endif

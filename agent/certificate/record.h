@@ -1,0 +1,188 @@
+/* Records: what scanners find and exporters tell. Field by field the JSON of the documentation.
+ * A record owns all it points to; record_fini frees it. Text in a record is clean (base/text.h):
+ * valid UTF-8 without control characters, whatever the certificate held. */
+#ifndef LEAFWATCH_CERTIFICATE_RECORD_H
+#define LEAFWATCH_CERTIFICATE_RECORD_H
+
+#include "agent/base/buffer.h"
+#include "agent/base/clock.h"
+#include "agent/base/err.h"
+#include "agent/base/strings.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FINGERPRINT_BYTES 32
+#define FINGERPRINT_TEXT_BYTES (2 * FINGERPRINT_BYTES + 1)
+
+/* Ceilings of what a record may hold; beyond them the parser cuts and reports `limit-reached`. */
+#define RECORD_NAMES_MAX 100000
+#define RECORD_TEXT_BYTES_MAX 65536
+#define RECORD_CHAIN_MAX 64
+#define RECORD_CAS_MAX 4096
+#define RECORD_BYTES_MAX (16 * 1024 * 1024)
+
+enum problem {
+#define PROBLEM(name, word, served, any, meaning) name,
+#include "agent/certificate/words.def"
+#undef PROBLEM
+	PROBLEM_COUNT
+};
+#define PROBLEM_BIT(p) (UINT32_C(1) << (p))
+
+enum reason {
+#define REASON(name, word, keeps, meaning) name,
+#include "agent/certificate/words.def"
+#undef REASON
+	REASON_COUNT
+};
+
+enum status { STATUS_OK, STATUS_WARNING, STATUS_CRITICAL, STATUS_EXPIRED, STATUS_BROKEN, STATUS_UNCHECKED, STATUS_COUNT };
+enum client_certificate { CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_NONE, CLIENT_CERTIFICATE_OPTIONAL, CLIENT_CERTIFICATE_REQUIRED, CLIENT_CERTIFICATE_COUNT };
+enum stapled_ocsp { STAPLED_OCSP_UNKNOWN, STAPLED_OCSP_NONE, STAPLED_OCSP_GOOD, STAPLED_OCSP_REVOKED, STAPLED_OCSP_STALE, STAPLED_OCSP_INVALID, STAPLED_OCSP_COUNT };
+
+/* The words of the enums; the *_parse functions give ERR_NOT_FOUND for a word that is none. */
+const char *problem_word(enum problem p);
+const char *problem_meaning(enum problem p);
+const char *reason_word(enum reason r);
+const char *reason_meaning(enum reason r);
+/* Does a problem with this reason leave what was known at its place standing? */
+bool reason_keeps_known(enum reason r);
+const char *status_word(enum status s);
+const char *client_certificate_word(enum client_certificate c);
+const char *stapled_ocsp_word(enum stapled_ocsp s);
+
+/* Where. `index` is the position within the place, 0 first. */
+struct location {
+	char *scanner;	 /* name in scanners.def */
+	char *uri;	 /* RFC 3986; member of a container after "!/" */
+	char *format;	 /* name in formats.def, or NULL */
+	char *alias;	 /* the name the container gives it, or NULL */
+	char *integrity; /* "unverified" where a keystore's integrity could not be checked, or NULL */
+	uint32_t index;
+};
+
+struct fingerprints {
+	uint8_t (*items)[FINGERPRINT_BYTES]; /* owned */
+	size_t count;
+};
+
+/* The facts of RFC 5280 that the record shows. Dates are Unix seconds or TIME_UNKNOWN. */
+struct certificate {
+	uint8_t fingerprint[FINGERPRINT_BYTES]; /* SHA-256 of the DER */
+	uint8_t spki_sha256[FINGERPRINT_BYTES]; /* SHA-256 of SubjectPublicKeyInfo */
+	char *subject;				/* RFC 4514; "" for an empty one */
+	char *issuer;
+	char *subject_cn; /* the last CN, or NULL */
+	char *issuer_cn;
+	char *serial; /* lower hex, "-" before a negative one */
+	int64_t not_before;
+	int64_t not_after;
+	struct strings names; /* "dns:", "ip:", "email:", "uri:", "other:" and the value */
+	char *key_algorithm;
+	uint32_t key_bits; /* 0 = not known */
+	char *signature_algorithm;
+	bool is_ca;
+	bool is_self_issued;
+	struct strings key_usage;	   /* RFC 5280 names */
+	struct strings extended_key_usage; /* RFC 5280 names, else dotted OIDs */
+};
+
+/* What follows from facts, trust stores and neighbours. PROBLEM_EXPIRED and PROBLEM_NOT_YET_VALID are
+ * never stored: record_problems_at adds them for a time. */
+struct verdict {
+	bool is_checked;
+	bool is_anchor; /* a configured trust store holds this very certificate */
+	char *trust;	/* name of the store that validated it, or NULL */
+	uint32_t problems;
+	struct fingerprints chain; /* leaf first, anchor last; empty where none was built */
+	int64_t expires;	   /* when the best path breaks, or TIME_UNKNOWN */
+	uint8_t expires_because[FINGERPRINT_BYTES];
+	int64_t boundary; /* the next time at which this verdict may change by itself, or TIME_UNKNOWN */
+};
+
+struct certificate_record {
+	struct certificate facts;
+	struct verdict verdict;
+	bool is_served; /* seen on the wire, not in a file */
+};
+
+struct endpoint_record {
+	char *address; /* numeric, or NULL when none was reached */
+	uint16_t port;
+	char *server_name; /* the SNI, or NULL */
+	char *protocol;	   /* "TLS1.3", or NULL */
+	char *cipher_suite;
+	bool is_reachable;
+	char *handshake; /* "ok", or what ended it: the reason word or the alert's name */
+	enum client_certificate client_certificate;
+	char *client_certificate_evidence;
+	struct strings acceptable_cas; /* RFC 4514 */
+	struct fingerprints chain;     /* as sent, leaf first */
+	enum stapled_ocsp stapled_ocsp;
+};
+
+/* What could not be seen, and why. */
+struct problem_record {
+	enum reason reason;
+	char *message;
+	bool has_fingerprint; /* the bytes are evidently a certificate that cannot be parsed */
+	uint8_t fingerprint[FINGERPRINT_BYTES];
+	int64_t not_before; /* where the bytes give it */
+	int64_t not_after;
+};
+
+enum record_kind { RECORD_CERTIFICATE = 1, RECORD_ENDPOINT, RECORD_PROBLEM };
+
+struct record {
+	enum record_kind kind;
+	struct location location;
+	union {
+		struct certificate_record certificate;
+		struct endpoint_record endpoint;
+		struct problem_record problem;
+	};
+};
+
+/* Frees everything and leaves {0}. */
+void record_fini(struct record *r);
+void location_fini(struct location *l);
+void certificate_fini(struct certificate *c);
+void verdict_fini(struct verdict *v);
+enum err location_copy(struct location *to, const struct location *from) MUST_CHECK;
+
+/* A problem ready to send: strings are copied. `message` is escaped here. */
+enum err record_problem(struct record *out, const char *scanner, const char *uri, enum reason reason,
+	const char *message) MUST_CHECK;
+
+/* The bytes of a record, appended; and back. Decoding treats the bytes as hostile: unknown enum
+ * values, text that is not clean and anything over the ceilings are ERR_MALFORMED. `out` is written
+ * only on success. */
+void record_encode(struct buffer *out, const struct record *r);
+enum err record_decode(struct slice bytes, struct record *out) MUST_CHECK;
+
+/* Thresholds of a status: shares of the lifetime, or fixed spans, or the smaller of the two. */
+struct threshold {
+	double share;	   /* of the lifetime, 0 to 1; 0 = none */
+	int64_t seconds;   /* 0 = none */
+};
+struct thresholds {
+	struct threshold warning;
+	struct threshold critical;
+};
+/* 33 % and 10 % of the lifetime. */
+extern const struct thresholds thresholds_default;
+/* Reads "33%", "30d" or "min(30d, 33%)". */
+enum err threshold_parse(const char *text, struct threshold *out, struct why *why) MUST_CHECK;
+/* Seconds before not_after at which the threshold is reached. */
+int64_t threshold_span(const struct threshold *t, int64_t not_before, int64_t not_after);
+
+/* The problems of a certificate at a time: those stored, and what the clock adds. */
+uint32_t record_problems_at(const struct certificate_record *r, int64_t now);
+/* Its status: expired, broken, critical, warning, ok, unchecked, the first that holds. The time that
+ * counts is the earlier of not_after and, for a trusted chain, verdict.expires. */
+enum status record_status_at(const struct certificate_record *r, const struct thresholds *t, int64_t now);
+/* The earlier of not_after and verdict.expires; TIME_UNKNOWN where no date is known. */
+int64_t record_breaks(const struct certificate_record *r);
+
+#endif

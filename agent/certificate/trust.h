@@ -1,0 +1,28 @@
+/* Trust stores: sets of anchors with a name. */
+#ifndef LEAFWATCH_CERTIFICATE_TRUST_H
+#define LEAFWATCH_CERTIFICATE_TRUST_H
+
+#include "agent/base/err.h"
+#include "agent/base/slice.h"
+#include "agent/certificate/record.h"
+
+#include <stdbool.h>
+
+#define TRUST_BYTES_MAX (16 * 1024 * 1024)
+
+struct trust; /* anchors, ready to verify against */
+
+enum err trust_new(struct trust **out) MUST_CHECK;
+void trust_free(struct trust *t);
+/* Adds all certificates of a PEM bundle or of one DER file. Unreadable ones are skipped and counted.
+ * `is_system`: its anchors are public roots. */
+enum err trust_add(struct trust *t, const char *name, bool is_system, struct slice bytes, size_t *added, size_t *skipped, struct why *why) MUST_CHECK;
+/* Name of the store that holds this very certificate, or NULL; borrowed from `t`. */
+const char *trust_holds(const struct trust *t, const uint8_t fingerprint[FINGERPRINT_BYTES]);
+
+/* main's half, which parses nothing: appends the file's bytes (or all files of the folder) as they are.
+ * trust_system_path: the first of the known bundle paths that exists, or NULL. */
+enum err trust_read(const char *path, struct buffer *out, struct why *why) MUST_CHECK;
+const char *trust_system_path(void);
+
+#endif

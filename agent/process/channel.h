@@ -1,0 +1,42 @@
+/* The role's end of its socket: whole frames, blocking, writes safe from many threads. */
+#ifndef LEAFWATCH_PROCESS_CHANNEL_H
+#define LEAFWATCH_PROCESS_CHANNEL_H
+
+#include "agent/base/buffer.h"
+#include "agent/base/err.h"
+#include "agent/base/slice.h"
+#include "agent/process/messages.h"
+
+#include <pthread.h>
+#include <stdint.h>
+
+struct channel {
+	int fd; /* borrowed */
+	pthread_mutex_t write_lock;
+	struct buffer in;
+	size_t in_used; /* bytes of `in` already handed out */
+};
+
+enum err channel_init(struct channel *c, int fd) MUST_CHECK;
+void channel_fini(struct channel *c);
+
+/* The next frame, waiting for it. `payload` is valid until the next read.
+ * ERR_CLOSED at the end of the stream, ERR_MALFORMED on a frame over the ceiling. */
+enum err channel_read(struct channel *c, uint16_t *type, struct slice *payload) MUST_CHECK;
+/* Is a whole frame buffered already, so that channel_read would not wait? */
+bool channel_has_frame(const struct channel *c);
+/* Reads what the (non-blocking or ready) fd holds into the buffer. ERR_CLOSED at the end,
+ * ERR_BUSY when nothing was there. For roles that wait in a loop of their own. */
+enum err channel_fill(struct channel *c) MUST_CHECK;
+
+/* One frame, waiting until it is written (also on a non-blocking fd). ERR_CLOSED when main is gone. */
+enum err channel_write(struct channel *c, uint16_t type, struct slice payload) MUST_CHECK;
+
+/* A problem record in one call. */
+enum err channel_problem(struct channel *c, const char *scanner, const char *uri, int reason,
+	const char *message) MUST_CHECK;
+
+/* A finding in as many pieces as it needs. `kind` is an enum finding_kind. */
+enum err channel_finding(struct channel *c, const struct finding_piece *head, struct slice data) MUST_CHECK;
+
+#endif

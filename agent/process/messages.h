@@ -1,0 +1,84 @@
+/* What main and its roles say to each other. A frame is u32 payload length, u16 type, payload.
+ * Each struct below has one encoder and one decoder; decoders treat bytes as hostile. */
+#ifndef LEAFWATCH_PROCESS_MESSAGES_H
+#define LEAFWATCH_PROCESS_MESSAGES_H
+
+#include "agent/base/buffer.h"
+#include "agent/base/err.h"
+#include "agent/base/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Ceiling of one frame's payload, either way. A finding's bytes travel in pieces. */
+#define FRAME_BYTES_MAX (512 * 1024)
+#define FINDING_PIECE_BYTES (256 * 1024)
+#define PLACE_BYTES_MAX (64 * 1024)
+
+/* The life of a reader or probe process is one pass: SETUP, MEMORY*, WORK*, FINISH from main; it
+ * answers with FINDING, RECORD (problems), UNCHANGED, WORK_DONE, PROGRESS, then MEMORY*, FINISHED.
+ * A parser lives on: SETUP, then FINDING pieces; it answers RECORD* and FINDING_DONE in order. */
+enum message {
+	MESSAGE_SETUP = 1,    /* main: struct setup */
+	MESSAGE_MEMORY,	      /* both: raw bytes of what a scanner remembers between passes */
+	MESSAGE_WORK,	      /* main: struct work */
+	MESSAGE_FINISH,	      /* main: no more work comes */
+	MESSAGE_WORK_DONE,    /* role: u64 id */
+	MESSAGE_FINDING,      /* role to main to parser: struct finding_piece */
+	MESSAGE_FINDING_DONE, /* parser: u64 id */
+	MESSAGE_RECORD,	      /* reader, probe, parser: record_encode's bytes */
+	MESSAGE_UNCHANGED,    /* reader: text uri; what was known there still holds */
+	MESSAGE_PROGRESS,     /* role: struct progress, at least each second while it works */
+	MESSAGE_FINISHED,     /* role: its last word */
+	MESSAGE_SANDBOX,      /* role: struct sandbox_layer, after SETUP */
+};
+
+struct setup {
+	int64_t pinned_now; /* TIME_UNKNOWN = the clock runs */
+	uint8_t log_level;
+	struct slice options; /* the role's own: scanner options, or the parser's trust and passwords */
+};
+void setup_encode(struct buffer *out, const struct setup *s);
+enum err setup_decode(struct slice bytes, struct setup *out) MUST_CHECK;
+
+/* One unit of work: a root to walk, a target to probe. */
+struct work {
+	uint64_t id;
+	struct slice place; /* uri that a problem with this work names */
+	struct slice item;  /* the scanner's own encoding */
+};
+void work_encode(struct buffer *out, const struct work *w);
+enum err work_decode(struct slice bytes, struct work *out) MUST_CHECK;
+
+enum finding_kind { FINDING_FILE = 1, FINDING_ENDPOINT = 2 };
+
+/* A finding in one or more pieces. Only the first piece carries kind, scanner, place and total. */
+struct finding_piece {
+	uint64_t id; /* unique within the sending process; main renumbers */
+	bool is_first;
+	bool is_last;
+	uint8_t kind;
+	uint64_t total; /* bytes of all pieces; 0 = not known yet */
+	struct slice scanner;
+	struct slice place;
+	struct slice data;
+};
+void finding_piece_encode(struct buffer *out, const struct finding_piece *f);
+enum err finding_piece_decode(struct slice bytes, struct finding_piece *out) MUST_CHECK;
+
+struct progress {
+	uint64_t items;	   /* files read or targets tried so far in this pass */
+	uint64_t expected; /* 0 = not known */
+	struct slice at;   /* where it is, for the bar and for a crash report */
+};
+void progress_encode(struct buffer *out, const struct progress *p);
+enum err progress_decode(struct slice bytes, struct progress *out) MUST_CHECK;
+
+struct sandbox_layer {
+	struct slice layer; /* "no_new_privs", "no_core", "capabilities", "landlock", "seccomp" */
+	bool is_active;
+};
+void sandbox_layer_encode(struct buffer *out, const struct sandbox_layer *l);
+enum err sandbox_layer_decode(struct slice bytes, struct sandbox_layer *out) MUST_CHECK;
+
+#endif

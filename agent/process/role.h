@@ -1,0 +1,35 @@
+/* A role: one of the processes that main re-executes itself as. */
+#ifndef LEAFWATCH_PROCESS_ROLE_H
+#define LEAFWATCH_PROCESS_ROLE_H
+
+#include "agent/base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define ROLE_FD 3
+
+/* What a role may keep when the sandbox closes. */
+enum role_need {
+	ROLE_NEEDS_READ_FILES = 1 << 0, /* CAP_DAC_READ_SEARCH, read-only file system */
+	ROLE_NEEDS_NETWORK = 1 << 1,	/* outbound sockets, resolver files */
+};
+
+struct role {
+	const char *name;
+	unsigned needs; /* enum role_need */
+	/* Serves the socket until FINISH was answered or main went away. ERR_OK = ended in order. */
+	enum err (*run)(int fd, struct why *why);
+};
+
+struct role_table {
+	const struct role *const *roles;
+	size_t count;
+};
+
+const struct role *role_find(const struct role_table *table, const char *name);
+
+/* The child's main: drops what costs nothing to drop, reports the layers, runs. Returns the exit code. */
+int role_main(const struct role *role);
+
+#endif

@@ -1,0 +1,12 @@
+/* A record as the JSON object of the documentation. Used by every exporter that speaks JSON. */
+#ifndef LEAFWATCH_EXPORTERS_REPORT_RECORD_JSON_H
+#define LEAFWATCH_EXPORTERS_REPORT_RECORD_JSON_H
+
+#include "exporters/exporter.h"
+
+#include <cjson/cJSON.h>
+
+/* NULL when out of memory. The caller deletes it. */
+cJSON *record_json(const struct sighting *s, const struct thresholds *t, int64_t now);
+
+#endif

@@ -1,0 +1,69 @@
+/* A container format: bytes in, certificates out. One file with one of these, one line in formats.def.
+ * Formats run in the parser: memory only. They answer as p11-kit's do: broken, not mine, mine. */
+#ifndef LEAFWATCH_SCANNERS_FORMATS_FORMAT_H
+#define LEAFWATCH_SCANNERS_FORMATS_FORMAT_H
+
+#include "agent/base/err.h"
+#include "agent/base/slice.h"
+#include "agent/base/strings.h"
+#include "agent/certificate/record.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Bytes of a file's head that sniffing sees, and that a format may count on. */
+#define SNIFF_HEAD_BYTES 4096
+
+/* Ceilings, named once (issue: reaching one is a problem `limit-reached`). */
+#define FORMAT_CERTIFICATES_MAX 1000000
+#define FORMAT_DEPTH_MAX 3
+#define FORMAT_KDF_ITERATIONS_MAX 1000000
+
+struct file_size_hint {
+	uint64_t size;
+	bool is_known;
+};
+
+enum format_answer { FORMAT_BROKEN = -1, FORMAT_NOT_MINE = 0, FORMAT_MINE = 1 };
+
+/* Where a format puts what it finds. All strings are borrowed for the call. */
+struct format_sink {
+	void *arg;
+	/* One certificate's DER (with or without trailing bytes). `alias` and `integrity` may be NULL.
+	 * Anything but ERR_OK ends the parse. */
+	enum err (*certificate)(void *arg, struct slice der, const char *alias, const char *integrity);
+	/* Something that could not be read; `bytes` are the evident certificate's or empty. */
+	enum err (*problem)(void *arg, enum reason reason, struct slice bytes, const char *message);
+	/* Bytes of a member to be tried with all formats, one level deeper; `member` goes into the uri
+	 * after "!/" (percent-encoded by the callee), or is NULL to stay at the same place. */
+	enum err (*nested)(void *arg, const char *member, struct slice bytes);
+};
+
+struct format_input {
+	struct slice bytes;		   /* the whole content */
+	const struct strings *passwords;   /* candidates, tried in order after none and empty */
+	unsigned depth;			   /* 0 = the file itself */
+};
+
+struct format {
+	const char *name; /* as in location.format */
+	const char *help; /* one line for `leafwatch formats` and the manual */
+	bool may_need_password;
+	/* Cheap, on the first SNIFF_HEAD_BYTES at most: may this be mine? Runs in the reader too. NULL for a
+	 * format that is only found by the text markers below. */
+	bool (*sniff)(struct slice head, struct file_size_hint size);
+	/* Text marker that may stand anywhere in a text file, or NULL. The reader searches text files to
+	 * their end for it and sends the whole text region (see files/sniff.h). */
+	const char *text_marker;
+	/* Looks for certificates. Sends all it can take out even when it then answers FORMAT_BROKEN (having
+	 * sent the problem itself). Never keeps key material: wipes it. */
+	enum format_answer (*parse)(const struct format_input *in, const struct format_sink *sink);
+};
+
+extern const struct format *const formats[];
+extern const size_t formats_count;
+
+/* Tries the formats in table order until one says mine or broken. ERR_NOT_FOUND = nobody's. */
+enum err formats_parse(const struct format_input *in, const struct format_sink *sink, const struct format **which) MUST_CHECK;
+
+#endif

@@ -1,0 +1,61 @@
+/* A scanner: something that finds certificates. One file with one of these, one line in scanners.def.
+ * The description and the planning half (options, work) run in main and touch no input; the working
+ * half is the role that it names. They meet in the encoded options and work items. */
+#ifndef LEAFWATCH_SCANNERS_SCANNER_H
+#define LEAFWATCH_SCANNERS_SCANNER_H
+
+#include "agent/base/buffer.h"
+#include "agent/base/err.h"
+#include "agent/base/strings.h"
+#include "agent/config/schema.h"
+#include "agent/process/role.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What every job of every scanner has. The first member of each scanner's own conf struct. */
+struct scan_job {
+	char *name;	  /* "files", "files:2"; unique */
+	int64_t every_ms; /* 0 = once */
+	int64_t jitter_ms; /* TIME_UNKNOWN = a tenth of `every` */
+};
+
+struct scan_item {
+	char *place;	    /* owned: uri for problems */
+	struct buffer item; /* owned: what the role decodes */
+};
+
+struct scanner {
+	const char *name; /* config key under `scanners:`, label in metrics */
+	const char *help;
+	const struct role *role;
+	bool is_parallel;  /* one process a core, work spread over them; else one */
+	bool keeps_memory; /* the role returns MEMORY to be given back at the next pass */
+	unsigned window;   /* work items handed out ahead to one process */
+
+	/* Configuration of one job: a struct that starts with struct scan_job. */
+	const struct schema_field *fields;
+	size_t conf_bytes;
+
+	/* Does a SOURCE of the command line belong here? First yes in the table's order wins. */
+	bool (*accepts)(const char *source);
+	/* Adds a SOURCE to a job's conf. */
+	enum err (*add_source)(void *conf, const char *source, struct why *why);
+	/* With no SOURCE at all: puts the default of this host into conf. NULL = none. */
+	enum err (*add_default)(void *conf, struct why *why);
+
+	/* Options for the role, appended to `out`. */
+	enum err (*encode_options)(const void *conf, struct buffer *out, struct why *why);
+	/* The work of one pass, lazily: open, next until ERR_END, close (NULL allowed).
+	 * `expected` (0 = not known) is for the progress bar. */
+	enum err (*open)(const void *conf, void **plan, uint64_t *expected, struct why *why);
+	enum err (*next)(void *plan, struct scan_item *out, struct why *why);
+	void (*close)(void *plan);
+};
+
+extern const struct scanner *const scanners[];
+extern const size_t scanners_count;
+const struct scanner *scanner_find(const char *name);
+
+#endif
