@@ -27,6 +27,9 @@ struct session {
 	char *message;
 };
 
+/* Adds a copy of the bytes. */
+enum err blobs_add(struct blobs *b, struct slice bytes) MUST_CHECK;
+
 void session_fini(struct session *s);
 void session_encode(struct buffer *out, const struct session *s);
 enum err session_decode(struct slice bytes, struct session *out) MUST_CHECK;
