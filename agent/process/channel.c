@@ -1,0 +1,175 @@
+/* The role's end of its socket. */
+#include "agent/process/channel.h"
+
+#include "agent/certificate/record.h"
+#include "agent/process/frame.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define CHANNEL_READ_BYTES (64 * 1024)
+
+enum err channel_init(struct channel *c, int fd)
+{
+	*c = (struct channel){ .fd = fd };
+	buffer_init(&c->in, FRAME_BYTES_MAX + FRAME_HEAD_BYTES + CHANNEL_READ_BYTES);
+	return pthread_mutex_init(&c->write_lock, NULL) == 0 ? ERR_OK : ERR_MEMORY;
+}
+
+void channel_fini(struct channel *c)
+{
+	buffer_wipe(&c->in);
+	(void)pthread_mutex_destroy(&c->write_lock);
+}
+
+static struct slice unread(const struct channel *c)
+{
+	return slice_after(buffer_bytes(&c->in), c->in_used);
+}
+
+bool channel_has_frame(const struct channel *c)
+{
+	struct slice payload;
+	uint16_t type;
+
+	return frame_read(unread(c), &type, &payload) != ERR_BUSY;
+}
+
+enum err channel_fill(struct channel *c)
+{
+	uint8_t *to;
+	ssize_t n;
+
+	buffer_consume(&c->in, c->in_used);
+	c->in_used = 0;
+	to = buffer_reserve(&c->in, CHANNEL_READ_BYTES);
+	if (!to)
+		return buffer_status(&c->in);
+	do {
+		n = read(c->fd, to, CHANNEL_READ_BYTES);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? ERR_BUSY : ERR_CLOSED;
+	if (n == 0)
+		return ERR_CLOSED;
+	c->in.size += (size_t)n;
+	return ERR_OK;
+}
+
+static enum err wait_for(int fd, short events)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+
+	/* No deadline on purpose: main sets the pace, and its death closes the socket. */
+	while (poll(&p, 1, -1) < 0)
+		if (errno != EINTR)
+			return ERR_IO;
+	return ERR_OK;
+}
+
+enum err channel_read(struct channel *c, uint16_t *type, struct slice *payload)
+{
+	for (;;) {
+		enum err e = frame_read(unread(c), type, payload);
+
+		if (e == ERR_OK)
+			c->in_used += FRAME_HEAD_BYTES + payload->size;
+		if (e != ERR_BUSY)
+			return e;
+		e = channel_fill(c);
+		if (e == ERR_BUSY)
+			e = wait_for(c->fd, POLLIN);
+		if (e != ERR_OK)
+			return e;
+	}
+}
+
+static enum err write_all(int fd, struct iovec *parts, size_t count)
+{
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = count };
+
+	while (message.msg_iovlen) {
+		ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN && wait_for(fd, POLLOUT) == ERR_OK)
+			continue;
+		if (n < 0)
+			return ERR_CLOSED;
+		while (message.msg_iovlen && (size_t)n >= message.msg_iov->iov_len) {
+			n -= (ssize_t)message.msg_iov->iov_len;
+			message.msg_iov++;
+			message.msg_iovlen--;
+		}
+		if (message.msg_iovlen) {
+			message.msg_iov->iov_base = (uint8_t *)message.msg_iov->iov_base + n;
+			message.msg_iov->iov_len -= (size_t)n;
+		}
+	}
+	return ERR_OK;
+}
+
+enum err channel_write(struct channel *c, uint16_t type, struct slice payload)
+{
+	uint8_t head[FRAME_HEAD_BYTES];
+	struct iovec parts[2] = { { .iov_base = head, .iov_len = sizeof(head) },
+		{ .iov_base = (void *)(uintptr_t)payload.data, .iov_len = payload.size } };
+	enum err e;
+
+	if (payload.size > FRAME_BYTES_MAX)
+		return ERR_LIMIT;
+	frame_head(head, type, payload.size);
+	(void)pthread_mutex_lock(&c->write_lock);
+	e = write_all(c->fd, parts, payload.size ? 2 : 1);
+	(void)pthread_mutex_unlock(&c->write_lock);
+	return e;
+}
+
+enum err channel_problem(struct channel *c, const char *scanner, const char *uri, int reason,
+	const char *message)
+{
+	struct record record;
+	struct buffer out;
+	enum err e = record_problem(&record, scanner, uri, (enum reason)reason, message);
+
+	if (e != ERR_OK)
+		return e;
+	buffer_init(&out, FRAME_BYTES_MAX);
+	record_encode(&out, &record);
+	e = buffer_status(&out);
+	if (e == ERR_OK)
+		e = channel_write(c, MESSAGE_RECORD, buffer_bytes(&out));
+	buffer_fini(&out);
+	record_fini(&record);
+	return e;
+}
+
+enum err channel_finding(struct channel *c, const struct finding_piece *head, struct slice data)
+{
+	struct finding_piece piece = *head;
+	struct buffer out;
+	enum err e = ERR_OK;
+
+	piece.is_first = true;
+	piece.total = data.size;
+	buffer_init(&out, FRAME_BYTES_MAX);
+	do {
+		size_t size = data.size < FINDING_PIECE_BYTES ? data.size : FINDING_PIECE_BYTES;
+
+		piece.data = slice_of(data.data, size);
+		data = slice_after(data, size);
+		piece.is_last = data.size == 0;
+		buffer_clear(&out);
+		finding_piece_encode(&out, &piece);
+		e = buffer_status(&out);
+		if (e == ERR_OK)
+			e = channel_write(c, MESSAGE_FINDING, buffer_bytes(&out));
+		piece.is_first = false;
+	} while (e == ERR_OK && data.size);
+	buffer_wipe(&out);
+	return e;
+}

@@ -1,0 +1,113 @@
+/* What main and its roles say to each other, as bytes. */
+#include "agent/process/messages.h"
+
+#include "agent/base/wire.h"
+
+#define OPTIONS_BYTES_MAX (FRAME_BYTES_MAX - 64)
+#define ITEM_BYTES_MAX (128 * 1024)
+#define SCANNER_NAME_BYTES_MAX 64
+#define LAYER_NAME_BYTES_MAX 64
+
+enum { PIECE_FIRST = 1, PIECE_LAST = 2 };
+
+void setup_encode(struct buffer *out, const struct setup *s)
+{
+	wire_put_i64(out, s->pinned_now);
+	wire_put_u8(out, s->log_level);
+	wire_put_bytes(out, s->options);
+}
+
+enum err setup_decode(struct slice bytes, struct setup *out)
+{
+	struct wire w = wire_of(bytes);
+
+	out->pinned_now = wire_get_i64(&w);
+	out->log_level = wire_get_u8(&w);
+	out->options = wire_get_bytes(&w, OPTIONS_BYTES_MAX);
+	return wire_end(&w);
+}
+
+void work_encode(struct buffer *out, const struct work *work)
+{
+	wire_put_u64(out, work->id);
+	wire_put_bytes(out, work->place);
+	wire_put_bytes(out, work->item);
+}
+
+enum err work_decode(struct slice bytes, struct work *out)
+{
+	struct wire w = wire_of(bytes);
+
+	out->id = wire_get_u64(&w);
+	out->place = wire_get_bytes(&w, PLACE_BYTES_MAX);
+	out->item = wire_get_bytes(&w, ITEM_BYTES_MAX);
+	return wire_end(&w);
+}
+
+void finding_piece_encode(struct buffer *out, const struct finding_piece *f)
+{
+	wire_put_u64(out, f->id);
+	wire_put_u8(out, (uint8_t)((f->is_first ? PIECE_FIRST : 0) | (f->is_last ? PIECE_LAST : 0)));
+	if (f->is_first) {
+		wire_put_u8(out, f->kind);
+		wire_put_u64(out, f->total);
+		wire_put_bytes(out, f->scanner);
+		wire_put_bytes(out, f->place);
+	}
+	wire_put_bytes(out, f->data);
+}
+
+enum err finding_piece_decode(struct slice bytes, struct finding_piece *out)
+{
+	struct wire w = wire_of(bytes);
+	struct finding_piece f = { .id = wire_get_u64(&w) };
+	uint8_t flags = wire_get_u8(&w);
+
+	f.is_first = flags & PIECE_FIRST;
+	f.is_last = flags & PIECE_LAST;
+	if (f.is_first) {
+		f.kind = wire_get_u8(&w);
+		f.total = wire_get_u64(&w);
+		f.scanner = wire_get_bytes(&w, SCANNER_NAME_BYTES_MAX);
+		f.place = wire_get_bytes(&w, PLACE_BYTES_MAX);
+	}
+	f.data = wire_get_bytes(&w, FINDING_PIECE_BYTES);
+	if (wire_end(&w) != ERR_OK || flags > (PIECE_FIRST | PIECE_LAST))
+		return ERR_MALFORMED;
+	if (f.is_first && f.kind != FINDING_FILE && f.kind != FINDING_ENDPOINT)
+		return ERR_MALFORMED;
+	*out = f;
+	return ERR_OK;
+}
+
+void progress_encode(struct buffer *out, const struct progress *p)
+{
+	wire_put_u64(out, p->items);
+	wire_put_u64(out, p->expected);
+	wire_put_bytes(out, p->at);
+}
+
+enum err progress_decode(struct slice bytes, struct progress *out)
+{
+	struct wire w = wire_of(bytes);
+
+	out->items = wire_get_u64(&w);
+	out->expected = wire_get_u64(&w);
+	out->at = wire_get_bytes(&w, PLACE_BYTES_MAX);
+	return wire_end(&w);
+}
+
+void sandbox_layer_encode(struct buffer *out, const struct sandbox_layer *l)
+{
+	wire_put_bytes(out, l->layer);
+	wire_put_bool(out, l->is_active);
+}
+
+enum err sandbox_layer_decode(struct slice bytes, struct sandbox_layer *out)
+{
+	struct wire w = wire_of(bytes);
+
+	out->layer = wire_get_bytes(&w, LAYER_NAME_BYTES_MAX);
+	out->is_active = wire_get_bool(&w);
+	return wire_end(&w);
+}
