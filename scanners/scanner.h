@@ -33,6 +33,9 @@ struct scanner {
 	bool is_parallel;  /* one process a core, work spread over them; else one */
 	bool keeps_memory; /* the role returns MEMORY to be given back at the next pass */
 	unsigned window;   /* work items handed out ahead to one process */
+	/* The memory without what it says of places that held something, so that they are looked at again
+	 * (trust, passwords or the clock's boundary changed). NULL unless keeps_memory. */
+	enum err (*forget_holders)(struct slice memory, struct buffer *out);
 
 	/* Configuration of one job: a struct that starts with struct scan_job. */
 	const struct schema_field *fields;

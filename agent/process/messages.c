@@ -8,7 +8,8 @@
 #define SCANNER_NAME_BYTES_MAX 64
 #define LAYER_NAME_BYTES_MAX 64
 
-enum { PIECE_FIRST = 1, PIECE_LAST = 2 };
+enum { PIECE_FIRST = 1, PIECE_LAST = 2, PIECE_ABANDONED = 4 };
+#define PIECE_FLAGS (PIECE_FIRST | PIECE_LAST | PIECE_ABANDONED)
 
 void setup_encode(struct buffer *out, const struct setup *s)
 {
@@ -47,7 +48,8 @@ enum err work_decode(struct slice bytes, struct work *out)
 void finding_piece_encode(struct buffer *out, const struct finding_piece *f)
 {
 	wire_put_u64(out, f->id);
-	wire_put_u8(out, (uint8_t)((f->is_first ? PIECE_FIRST : 0) | (f->is_last ? PIECE_LAST : 0)));
+	wire_put_u8(out, (uint8_t)((f->is_first ? PIECE_FIRST : 0) | (f->is_last ? PIECE_LAST : 0) |
+				   (f->is_abandoned ? PIECE_ABANDONED : 0)));
 	if (f->is_first) {
 		wire_put_u8(out, f->kind);
 		wire_put_u64(out, f->total);
@@ -65,6 +67,7 @@ enum err finding_piece_decode(struct slice bytes, struct finding_piece *out)
 
 	f.is_first = flags & PIECE_FIRST;
 	f.is_last = flags & PIECE_LAST;
+	f.is_abandoned = flags & PIECE_ABANDONED;
 	if (f.is_first) {
 		f.kind = wire_get_u8(&w);
 		f.total = wire_get_u64(&w);
@@ -72,7 +75,7 @@ enum err finding_piece_decode(struct slice bytes, struct finding_piece *out)
 		f.place = wire_get_bytes(&w, PLACE_BYTES_MAX);
 	}
 	f.data = wire_get_bytes(&w, FINDING_PIECE_BYTES);
-	if (wire_end(&w) != ERR_OK || flags > (PIECE_FIRST | PIECE_LAST))
+	if (wire_end(&w) != ERR_OK || flags > PIECE_FLAGS)
 		return ERR_MALFORMED;
 	if (f.is_first && f.kind != FINDING_FILE && f.kind != FINDING_ENDPOINT)
 		return ERR_MALFORMED;

@@ -57,6 +57,7 @@ struct finding_piece {
 	uint64_t id; /* unique within the sending process; main renumbers */
 	bool is_first;
 	bool is_last;
+	bool is_abandoned; /* the sender died before the last piece: forget it. Answered like a last one */
 	uint8_t kind;
 	uint64_t total; /* bytes of all pieces; 0 = not known yet */
 	struct slice scanner;

@@ -1,0 +1,735 @@
+/* One pass of one job. */
+#include "agent/pass.h"
+
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "agent/base/text.h"
+#include "agent/base/wire.h"
+#include "agent/process/child.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define WORKERS_MAX 64
+#define WORK_ATTEMPTS_MAX 2	     /* then the work itself is to blame */
+#define RESTARTS_MAX 3		     /* of role processes in one pass; then it ends incomplete */
+#define WORKER_SILENCE_MS 60000	     /* roles report progress each second */
+#define OUTSTANDING_BYTES_MAX (4 * 1024 * 1024) /* of findings; then the scanner waits */
+#define BATCH_RECORDS 2000
+#define MEMORY_BYTES_MAX (256U * 1024 * 1024)
+#define MEMORY_PIECE_BYTES (256 * 1024)
+#define FINDINGS_OPEN_MAX 256 /* of one worker, not whole yet */
+#define PASS_MESSAGE_BYTES 200
+
+struct piece_of_work {
+	struct piece_of_work *next;
+	uint64_t id;
+	char *place; /* owned */
+	struct buffer item;
+	unsigned attempts;
+};
+
+struct open_finding {
+	uint64_t id; /* the worker's */
+	struct finding *finding;
+};
+
+struct worker {
+	struct pass *pass;
+	struct child *child;	     /* NULL = gone */
+	struct piece_of_work *under_way; /* owned list */
+	unsigned under_way_count;
+	struct open_finding open[FINDINGS_OPEN_MAX];
+	unsigned open_count;
+	uint64_t items;
+	int64_t heard_ms;
+	char *at; /* owned: where it last said it was */
+	bool was_told_finish;
+	bool has_finished;
+	bool is_paused;
+};
+
+struct pass {
+	struct pass_conf conf;
+	int64_t id;
+	void *plan;
+	struct worker workers[WORKERS_MAX];
+	unsigned workers_count;
+	struct piece_of_work *again; /* owned list: from processes that died */
+	struct buffer memory_in;
+	struct buffer memory_out;
+	uint64_t next_work_id;
+	uint64_t items_of_the_dead;
+	uint64_t outstanding_findings;
+	unsigned batch;
+	unsigned restarts;
+	int64_t started_ms;
+	struct pass_stats stats;
+	struct why why;
+	bool plan_ended;
+	bool is_failed;	 /* it cannot be complete any more */
+	bool had_crash; /* something unchanged may have been missed: look again next time */
+	bool is_ending;
+};
+
+static const struct child_events worker_events;
+static void feed(struct worker *w);
+
+static const struct scan_job *job_of(const struct pass *p)
+{
+	return p->conf.conf;
+}
+
+static void fail(struct pass *p, enum err e, const struct why *why)
+{
+	if (p->is_failed)
+		return;
+	p->is_failed = true;
+	(void)why_fail(&p->why, e, "%s", why_text(why, e));
+}
+
+/* ---- work ------------------------------------------------------------------------------------- */
+
+static void work_free(struct piece_of_work *work)
+{
+	buffer_fini(&work->item);
+	free(work->place);
+	free(work);
+}
+
+static struct piece_of_work *take_work(struct piece_of_work **list, uint64_t id)
+{
+	for (struct piece_of_work **at = list; *at; at = &(*at)->next) {
+		struct piece_of_work *work = *at;
+
+		if (work->id == id) {
+			*at = work->next;
+			return work;
+		}
+	}
+	return NULL;
+}
+
+/* The next piece of work, from the dead first, then from the plan; NULL when there is none. */
+static struct piece_of_work *next_work(struct pass *p)
+{
+	struct piece_of_work *work = p->again;
+	struct scan_item item = { 0 };
+	struct why why = { 0 };
+	enum err e;
+
+	if (work) {
+		p->again = work->next;
+		return work;
+	}
+	if (p->plan_ended)
+		return NULL;
+	e = p->conf.scanner->next(p->plan, &item, &why);
+	if (e != ERR_OK) {
+		p->plan_ended = true;
+		if (e != ERR_END)
+			fail(p, e, &why);
+		return NULL;
+	}
+	work = calloc(1, sizeof(*work));
+	if (!work) {
+		free(item.place);
+		buffer_fini(&item.item);
+		p->plan_ended = true;
+		fail(p, ERR_MEMORY, NULL);
+		return NULL;
+	}
+	work->id = ++p->next_work_id;
+	work->place = item.place;
+	work->item = item.item;
+	return work;
+}
+
+static enum err send_work(struct worker *w, const struct piece_of_work *work)
+{
+	const struct work message = { .id = work->id, .place = slice_text(work->place),
+		.item = buffer_bytes(&work->item) };
+	struct buffer frame;
+	enum err e;
+
+	buffer_init(&frame, FRAME_BYTES_MAX);
+	work_encode(&frame, &message);
+	e = buffer_status(&frame);
+	if (e == ERR_OK)
+		e = child_send(w->child, MESSAGE_WORK, buffer_bytes(&frame));
+	buffer_fini(&frame);
+	return e;
+}
+
+static void feed(struct worker *w)
+{
+	struct pass *p = w->pass;
+
+	while (w->child && !w->was_told_finish && w->under_way_count < p->conf.scanner->window) {
+		struct piece_of_work *work = next_work(p);
+
+		if (!work)
+			break;
+		work->next = w->under_way;
+		w->under_way = work;
+		w->under_way_count++;
+		if (send_work(w, work) != ERR_OK)
+			fail(p, ERR_MEMORY, NULL);
+	}
+	if (w->child && p->plan_ended && !p->again && !w->was_told_finish) {
+		w->was_told_finish = true;
+		if (child_send(w->child, MESSAGE_FINISH, slice_of(NULL, 0)) != ERR_OK)
+			fail(p, ERR_MEMORY, NULL);
+	}
+}
+
+/* ---- storing ---------------------------------------------------------------------------------- */
+
+static void commit(struct pass *p)
+{
+	struct why why = { 0 };
+	enum err e = inventory_commit(p->conf.inventory, &why);
+
+	p->batch = 0;
+	if (e != ERR_OK)
+		fail(p, e, &why);
+}
+
+static enum err keep(struct pass *p, const struct keep *what)
+{
+	struct why why = { 0 };
+	enum err e = inventory_keep(p->conf.inventory, p->id, what, NULL, &why);
+
+	if (e != ERR_OK)
+		fail(p, e, &why);
+	return e;
+}
+
+static enum err store(struct pass *p, const struct record *r)
+{
+	struct keep known = { .uri = r->location.uri, .below = true, .stale = true };
+	struct why why = { 0 };
+	enum err e;
+
+	if (r->kind == RECORD_PROBLEM && reason_keeps_known(r->problem.reason)) {
+		e = keep(p, &known);
+		if (e != ERR_OK)
+			return e;
+	}
+	e = inventory_put(p->conf.inventory, p->id, r, clock_now_s(), &why);
+	if (e != ERR_OK) {
+		fail(p, e, &why);
+		return e;
+	}
+	p->stats.certificates += r->kind == RECORD_CERTIFICATE;
+	p->stats.endpoints += r->kind == RECORD_ENDPOINT;
+	p->stats.problems += r->kind == RECORD_PROBLEM;
+	if (++p->batch >= BATCH_RECORDS)
+		commit(p);
+	return ERR_OK;
+}
+
+static void store_problem(struct pass *p, const char *uri, enum reason reason, const char *message)
+{
+	struct record r;
+
+	if (record_problem(&r, p->conf.scanner->name, uri, reason, message) != ERR_OK) {
+		fail(p, ERR_MEMORY, NULL);
+		return;
+	}
+	(void)store(p, &r);
+	record_fini(&r);
+}
+
+enum err pass_record(void *arg, const struct record *r)
+{
+	/* A store that failed is not the parser's fault: the pass has noted it. */
+	(void)store(arg, r);
+	return ERR_OK;
+}
+
+/* ---- the end ---------------------------------------------------------------------------------- */
+
+static void pass_free(struct pass *p)
+{
+	if (p->conf.scanner->close)
+		p->conf.scanner->close(p->plan);
+	while (p->again) {
+		struct piece_of_work *work = p->again;
+
+		p->again = work->next;
+		work_free(work);
+	}
+	buffer_fini(&p->memory_in);
+	buffer_fini(&p->memory_out);
+	free(p);
+}
+
+static enum err save_memory(struct pass *p, struct why *why)
+{
+	const struct scanner *scanner = p->conf.scanner;
+	struct buffer kept;
+	enum err e = buffer_status(&p->memory_out);
+
+	if (!scanner->keeps_memory || p->is_failed || e != ERR_OK)
+		return ERR_OK;
+	buffer_init(&kept, MEMORY_BYTES_MAX);
+	if (p->had_crash)
+		e = scanner->forget_holders(buffer_bytes(&p->memory_out), &kept);
+	if (e == ERR_OK)
+		e = inventory_memory_save(p->conf.inventory, job_of(p)->name,
+			p->had_crash ? buffer_bytes(&kept) : buffer_bytes(&p->memory_out), p->conf.context,
+			why);
+	buffer_fini(&kept);
+	return e;
+}
+
+static void end(struct pass *p)
+{
+	struct pass_result result = { .is_complete = !p->is_failed };
+	struct why why = { 0 };
+	enum err e;
+
+	p->is_ending = true;
+	pass_stats(p, &p->stats);
+	result.items = p->stats.items;
+	result.seconds = p->stats.seconds;
+	e = save_memory(p, &why);
+	if (e == ERR_OK)
+		e = inventory_pass_end(p->conf.inventory, p->id, &result, clock_now_s(), &why);
+	if (e != ERR_OK)
+		fail(p, e, &why);
+	p->stats.is_complete = !p->is_failed;
+	p->stats.vanished = result.vanished;
+	p->stats.appeared = result.appeared;
+	p->conf.done(p->conf.arg, &p->stats, &p->why);
+	pass_free(p);
+}
+
+static void maybe_end(struct pass *p)
+{
+	if (p->is_ending || p->outstanding_findings)
+		return;
+	for (unsigned i = 0; i < p->workers_count; i++)
+		if (p->workers[i].child)
+			return;
+	end(p);
+}
+
+void pass_finding_done(void *arg, bool crashed)
+{
+	struct pass *p = arg;
+
+	p->outstanding_findings--;
+	p->had_crash = p->had_crash || crashed;
+	if (parsers_outstanding_bytes(p->conf.parsers) < OUTSTANDING_BYTES_MAX / 2)
+		for (unsigned i = 0; i < p->workers_count; i++) {
+			struct worker *w = &p->workers[i];
+
+			if (w->child && w->is_paused) {
+				w->is_paused = false;
+				child_pause(w->child, false);
+			}
+		}
+	maybe_end(p);
+}
+
+/* ---- what workers say ------------------------------------------------------------------------- */
+
+static enum err on_finding(struct worker *w, struct slice payload)
+{
+	struct pass *p = w->pass;
+	struct finding_piece piece;
+	struct why why = { 0 };
+	unsigned at = 0;
+	enum err e = finding_piece_decode(payload, &piece);
+
+	if (e != ERR_OK || piece.is_abandoned)
+		return ERR_MALFORMED;
+	while (at < w->open_count && w->open[at].id != piece.id)
+		at++;
+	if (piece.is_first != (at == w->open_count) || at == FINDINGS_OPEN_MAX)
+		return ERR_MALFORMED;
+	if (piece.is_first) {
+		e = parsers_open(p->conf.parsers, p, &piece, &w->open[at].finding, &why);
+		if (e != ERR_OK) {
+			fail(p, e, &why);
+			return e;
+		}
+		w->open[at].id = piece.id;
+		w->open_count++;
+		p->outstanding_findings++;
+	}
+	e = parsers_piece(p->conf.parsers, w->open[at].finding, piece.data, piece.is_last, &why);
+	if (e != ERR_OK)
+		fail(p, e, &why);
+	if (piece.is_last)
+		w->open[at] = w->open[--w->open_count];
+	if (parsers_outstanding_bytes(p->conf.parsers) > OUTSTANDING_BYTES_MAX && !w->open_count) {
+		w->is_paused = true;
+		child_pause(w->child, true);
+	}
+	return ERR_OK;
+}
+
+static enum err on_problem(struct worker *w, struct slice payload)
+{
+	struct pass *p = w->pass;
+	struct record r;
+	enum err e = record_decode(payload, &r);
+
+	if (e != ERR_OK)
+		return e;
+	if (r.kind != RECORD_PROBLEM || !r.location.uri || !r.location.scanner ||
+		strcmp(r.location.scanner, p->conf.scanner->name) != 0)
+		e = ERR_MALFORMED;
+	else
+		(void)store(p, &r);
+	record_fini(&r);
+	return e;
+}
+
+static enum err on_unchanged(struct worker *w, struct slice payload)
+{
+	char *uri = text_is_clean(payload) ? string_of(payload) : NULL;
+	struct keep known = { .uri = uri };
+
+	if (!uri)
+		return ERR_MALFORMED;
+	(void)keep(w->pass, &known);
+	free(uri);
+	return ERR_OK;
+}
+
+static enum err on_work_done(struct worker *w, struct slice payload)
+{
+	struct wire wire = wire_of(payload);
+	struct piece_of_work *work = take_work(&w->under_way, wire_get_u64(&wire));
+
+	if (!work)
+		return ERR_MALFORMED;
+	work_free(work);
+	w->under_way_count--;
+	feed(w);
+	return wire_end(&wire);
+}
+
+static enum err on_progress(struct worker *w, struct slice payload)
+{
+	struct progress progress;
+	enum err e = progress_decode(payload, &progress);
+
+	if (e != ERR_OK)
+		return e;
+	w->items = progress.items;
+	if (progress.expected)
+		w->pass->stats.expected = progress.expected;
+	free(w->at);
+	w->at = progress.at.size ? text_escaped(progress.at) : NULL;
+	return ERR_OK;
+}
+
+static enum err on_sandbox(struct worker *w, struct slice payload)
+{
+	struct pass *p = w->pass;
+	struct sandbox_layer layer;
+	enum err e = sandbox_layer_decode(payload, &layer);
+	char *name = e == ERR_OK ? text_escaped(layer.layer) : NULL;
+
+	if (!name)
+		return e != ERR_OK ? e : ERR_MEMORY;
+	p->conf.sandbox(p->conf.arg, p->conf.scanner->role->name, name, layer.is_active);
+	free(name);
+	return ERR_OK;
+}
+
+static enum err on_frame(void *arg, uint16_t type, struct slice payload)
+{
+	struct worker *w = arg;
+
+	w->heard_ms = clock_monotonic_ms();
+	switch (type) {
+	case MESSAGE_FINDING:
+		return on_finding(w, payload);
+	case MESSAGE_RECORD:
+		return on_problem(w, payload);
+	case MESSAGE_UNCHANGED:
+		return on_unchanged(w, payload);
+	case MESSAGE_WORK_DONE:
+		return on_work_done(w, payload);
+	case MESSAGE_PROGRESS:
+		return on_progress(w, payload);
+	case MESSAGE_MEMORY:
+		buffer_slice(&w->pass->memory_out, payload);
+		return ERR_OK;
+	case MESSAGE_SANDBOX:
+		return on_sandbox(w, payload);
+	case MESSAGE_FINISHED:
+		w->has_finished = w->was_told_finish && !w->under_way;
+		return w->has_finished ? ERR_OK : ERR_MALFORMED;
+	default:
+		return ERR_MALFORMED;
+	}
+}
+
+/* ---- the life of workers ---------------------------------------------------------------------- */
+
+static enum err hand_memory(struct worker *w)
+{
+	struct slice left = buffer_bytes(&w->pass->memory_in);
+	enum err e = ERR_OK;
+
+	while (e == ERR_OK && left.size) {
+		size_t size = left.size < MEMORY_PIECE_BYTES ? left.size : MEMORY_PIECE_BYTES;
+
+		e = child_send(w->child, MESSAGE_MEMORY, slice_of(left.data, size));
+		left = slice_after(left, size);
+	}
+	return e;
+}
+
+static enum err send_setup(struct worker *w, struct why *why)
+{
+	struct setup setup = { .pinned_now = clock_pinned(), .log_level = (uint8_t)log_level() };
+	struct buffer options;
+	struct buffer frame;
+	enum err e;
+
+	buffer_init(&options, FRAME_BYTES_MAX);
+	buffer_init(&frame, FRAME_BYTES_MAX);
+	e = w->pass->conf.scanner->encode_options(w->pass->conf.conf, &options, why);
+	if (e == ERR_OK)
+		e = buffer_status(&options);
+	setup.options = buffer_bytes(&options);
+	setup_encode(&frame, &setup);
+	if (e == ERR_OK)
+		e = buffer_status(&frame);
+	if (e == ERR_OK)
+		e = child_send(w->child, MESSAGE_SETUP, buffer_bytes(&frame));
+	if (e == ERR_OK)
+		e = hand_memory(w);
+	buffer_wipe(&options);
+	buffer_wipe(&frame);
+	return e;
+}
+
+static enum err start_worker(struct worker *w, struct why *why)
+{
+	struct pass *p = w->pass;
+	struct child_start start = { .loop = p->conf.loop, .role = p->conf.scanner->role,
+		.in_thread = p->conf.in_thread, .events = &worker_events, .arg = w };
+	enum err e = child_new(&start, &w->child, why);
+
+	if (e != ERR_OK)
+		return e;
+	w->heard_ms = clock_monotonic_ms();
+	w->was_told_finish = false;
+	w->has_finished = false;
+	w->is_paused = false;
+	e = send_setup(w, why);
+	if (e == ERR_OK)
+		feed(w);
+	return e;
+}
+
+static enum reason crash_reason(const struct pass *p)
+{
+	return p->conf.scanner->role->needs & ROLE_NEEDS_NETWORK ? REASON_PROBE_CRASHED : REASON_READER_CRASHED;
+}
+
+/* Its work goes to others; work that already killed a process before becomes a problem. */
+static void reap_work(struct worker *w, const char *how)
+{
+	struct pass *p = w->pass;
+	char message[PASS_MESSAGE_BYTES];
+
+	(void)snprintf(message, sizeof(message), "the %s did not finish it: %s",
+		p->conf.scanner->role->name, how);
+	while (w->under_way) {
+		struct piece_of_work *work = w->under_way;
+
+		w->under_way = work->next;
+		if (++work->attempts < WORK_ATTEMPTS_MAX) {
+			work->next = p->again;
+			p->again = work;
+			continue;
+		}
+		store_problem(p, work->place, crash_reason(p), message);
+		work_free(work);
+	}
+	w->under_way_count = 0;
+	if (w->at) {
+		store_problem(p, w->at, crash_reason(p), message);
+		free(w->at);
+		w->at = NULL;
+	}
+}
+
+static void on_gone(void *arg, bool in_order, const char *how)
+{
+	struct worker *w = arg;
+	struct pass *p = w->pass;
+	struct why why = { 0 };
+	enum err e;
+
+	w->child = NULL;
+	for (; w->open_count; w->open_count--)
+		parsers_abandon(p->conf.parsers, w->open[w->open_count - 1].finding);
+	if (in_order && w->has_finished) {
+		free(w->at);
+		w->at = NULL;
+		maybe_end(p);
+		return;
+	}
+	log_warn("the %s of job %s is gone: %s", p->conf.scanner->role->name, job_of(p)->name, how);
+	p->had_crash = true;
+	p->items_of_the_dead += w->items;
+	w->items = 0;
+	buffer_clear(&p->memory_out);
+	reap_work(w, how);
+	if (!p->is_failed && ++p->restarts <= RESTARTS_MAX) {
+		e = start_worker(w, &why);
+		if (e != ERR_OK)
+			fail(p, e, &why);
+		return;
+	}
+	(void)why_fail(&why, ERR_IO, "the %s died %u times: %s", p->conf.scanner->role->name, p->restarts,
+		how);
+	fail(p, ERR_IO, &why);
+	maybe_end(p);
+}
+
+static const struct child_events worker_events = { .frame = on_frame, .gone = on_gone };
+
+void pass_tick(struct pass *p)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (p->batch)
+		commit(p);
+	for (unsigned i = 0; i < p->workers_count; i++) {
+		struct worker *w = &p->workers[i];
+
+		if (!w->child)
+			continue;
+		if (w->is_paused)
+			w->heard_ms = now;
+		else if (now - w->heard_ms > WORKER_SILENCE_MS)
+			child_kill(w->child, "no word for a minute");
+		if (w->child)
+			feed(w);
+	}
+	/* Last: it may free the pass. */
+	maybe_end(p);
+}
+
+void pass_stats(const struct pass *p, struct pass_stats *out)
+{
+	struct pass_stats stats = p->stats;
+
+	stats.job = job_of(p)->name;
+	stats.scanner = p->conf.scanner->name;
+	stats.items = p->items_of_the_dead;
+	for (unsigned i = 0; i < p->workers_count; i++)
+		stats.items += p->workers[i].items;
+	stats.seconds = (double)(clock_monotonic_ms() - p->started_ms) / 1000.0;
+	*out = stats;
+}
+
+/* ---- the start -------------------------------------------------------------------------------- */
+
+/* What the scanner remembers, as far as it still holds. */
+static enum err load_memory(struct pass *p, struct why *why)
+{
+	const struct scanner *scanner = p->conf.scanner;
+	uint8_t context[FINGERPRINT_BYTES];
+	struct buffer memory;
+	int64_t boundary;
+	enum err e;
+
+	if (!scanner->keeps_memory)
+		return ERR_OK;
+	buffer_init(&memory, MEMORY_BYTES_MAX);
+	e = inventory_memory_load(p->conf.inventory, job_of(p)->name, &memory, context, why);
+	if (e == ERR_OK)
+		e = inventory_boundary(p->conf.inventory, job_of(p)->name, &boundary, why);
+	if (e == ERR_OK && memcmp(context, p->conf.context, sizeof(context)) == 0 &&
+		(boundary == TIME_UNKNOWN || boundary > clock_now_s())) {
+		p->memory_in = memory;
+		return ERR_OK;
+	}
+	if (e == ERR_OK)
+		e = scanner->forget_holders(buffer_bytes(&memory), &p->memory_in);
+	buffer_fini(&memory);
+	/* Without memory everything is read again, which is slow but never wrong. */
+	return e == ERR_NOT_FOUND || e == ERR_MALFORMED ? ERR_OK : e;
+}
+
+static enum err begin(struct pass *p, struct why *why)
+{
+	const struct scanner *scanner = p->conf.scanner;
+	enum err e = scanner->open(p->conf.conf, &p->plan, &p->stats.expected, why);
+
+	if (e == ERR_OK)
+		e = inventory_pass_begin(p->conf.inventory, scanner->name, job_of(p)->name, clock_now_s(),
+			&p->id, why);
+	if (e == ERR_OK)
+		e = load_memory(p, why);
+	return e;
+}
+
+enum err pass_start(const struct pass_conf *conf, struct pass **out, struct why *why)
+{
+	struct pass *p = calloc(1, sizeof(*p));
+	enum err e;
+
+	if (!p)
+		return ERR_MEMORY;
+	p->conf = *conf;
+	p->started_ms = clock_monotonic_ms();
+	buffer_init(&p->memory_in, MEMORY_BYTES_MAX);
+	buffer_init(&p->memory_out, MEMORY_BYTES_MAX);
+	p->workers_count = conf->scanner->is_parallel ? conf->processes_max : 1;
+	if (p->workers_count > WORKERS_MAX)
+		p->workers_count = WORKERS_MAX;
+	for (unsigned i = 0; i < p->workers_count; i++)
+		p->workers[i].pass = p;
+	e = begin(p, why);
+	for (unsigned i = 0; e == ERR_OK && i < p->workers_count; i++)
+		e = start_worker(&p->workers[i], why);
+	if (e != ERR_OK) {
+		pass_stop(p);
+		return e;
+	}
+	*out = p;
+	return ERR_OK;
+}
+
+void pass_stop(struct pass *p)
+{
+	struct pass_result result = { .is_complete = false };
+	struct why why = { 0 };
+
+	parsers_disown(p->conf.parsers, p);
+	for (unsigned i = 0; i < p->workers_count; i++) {
+		struct worker *w = &p->workers[i];
+
+		if (w->child)
+			child_abandon(w->child);
+		for (; w->open_count; w->open_count--)
+			parsers_abandon(p->conf.parsers, w->open[w->open_count - 1].finding);
+		while (w->under_way) {
+			struct piece_of_work *work = w->under_way;
+
+			w->under_way = work->next;
+			work_free(work);
+		}
+		free(w->at);
+	}
+	pass_stats(p, &p->stats);
+	result.items = p->stats.items;
+	result.seconds = p->stats.seconds;
+	if (p->id && inventory_pass_end(p->conf.inventory, p->id, &result, clock_now_s(), &why) != ERR_OK)
+		log_error("cannot store the end of a pass: %s", why.text);
+	pass_free(p);
+}

@@ -1,0 +1,47 @@
+/* main's end of a role: a process over a socket pair (or, with --single, a thread), watched by libuv. */
+#ifndef LEAFWATCH_PROCESS_CHILD_H
+#define LEAFWATCH_PROCESS_CHILD_H
+
+#include "agent/base/err.h"
+#include "agent/base/slice.h"
+#include "agent/process/role.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct child; /* frees itself after its last event */
+
+struct child_events {
+	/* A whole frame, borrowed for the call. An error means garbage: the child is killed. */
+	enum err (*frame)(void *arg, uint16_t type, struct slice payload);
+	/* The last event, once: it is gone, and everything it had written was handed to `frame`.
+	 * `how` reads "ended", "exit code 1", "killed by signal 9", "sent garbage", or child_kill's word. */
+	void (*gone)(void *arg, bool in_order, const char *how);
+};
+
+struct child_start {
+	uv_loop_t *loop;
+	const struct role *role;
+	bool in_thread;
+	const struct child_events *events;
+	void *arg;
+};
+
+enum err child_new(const struct child_start *start, struct child **out, struct why *why) MUST_CHECK;
+
+/* Queues one frame. After the child died it is silently dropped: `gone` tells. */
+enum err child_send(struct child *c, uint16_t type, struct slice payload) MUST_CHECK;
+/* Bytes queued and not yet written. */
+size_t child_queued_bytes(const struct child *c);
+/* No more frames are read while paused, so that the child comes to a stop by itself. */
+void child_pause(struct child *c, bool is_paused);
+/* Ends it now (SIGKILL); `gone` follows with `how` (static text). */
+void child_kill(struct child *c, const char *how);
+/* Like child_kill, without any further event: the arg may be freed at once. */
+void child_abandon(struct child *c);
+/* 0 for a thread. */
+int child_pid(const struct child *c);
+
+#endif

@@ -1,0 +1,236 @@
+/* Roles as threads over real sockets: frames both ways, garbage, death, back-pressure. */
+#include "agent/process/channel.h"
+#include "agent/process/child.h"
+#include "agent/process/frame.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define BIG_BYTES (900 * 1024)
+
+struct seen {
+	unsigned frames;
+	size_t bytes;
+	bool is_gone;
+	bool in_order;
+	char how[64];
+	bool reject;
+};
+
+static enum err on_frame(void *arg, uint16_t type, struct slice payload)
+{
+	struct seen *s = arg;
+
+	assert_int_equal(type, MESSAGE_PROGRESS);
+	s->frames++;
+	s->bytes += payload.size;
+	return s->reject ? ERR_MALFORMED : ERR_OK;
+}
+
+static void on_gone(void *arg, bool in_order, const char *how)
+{
+	struct seen *s = arg;
+
+	s->is_gone = true;
+	s->in_order = in_order;
+	(void)snprintf(s->how, sizeof(s->how), "%s", how);
+}
+
+static const struct child_events events = { .frame = on_frame, .gone = on_gone };
+
+static enum err run_echo(int fd, struct why *why)
+{
+	struct channel c;
+	struct slice payload;
+	uint16_t type;
+	enum err e = channel_init(&c, fd);
+
+	(void)why;
+	while (e == ERR_OK) {
+		e = channel_read(&c, &type, &payload);
+		if (e == ERR_OK && type == MESSAGE_FINISH)
+			break;
+		if (e == ERR_OK)
+			e = channel_write(&c, MESSAGE_PROGRESS, payload);
+	}
+	channel_fini(&c);
+	return e;
+}
+
+static enum err run_garbage(int fd, struct why *why)
+{
+	static const uint8_t garbage[64] = { 0xff, 0xff, 0xff, 0xff };
+	char byte;
+
+	(void)why;
+	(void)!write(fd, garbage, sizeof(garbage));
+	(void)!read(fd, &byte, 1);
+	return ERR_OK;
+}
+
+static enum err run_failing(int fd, struct why *why)
+{
+	(void)fd;
+	(void)why;
+	return ERR_IO;
+}
+
+static void run(const struct role *role, struct seen *s, unsigned frames, size_t size)
+{
+	uv_loop_t loop;
+	struct child *child;
+	struct child_start start = { .loop = &loop, .role = role, .in_thread = true, .events = &events,
+		.arg = s };
+	uint8_t *bytes = calloc(1, size + 1);
+
+	assert_int_equal(uv_loop_init(&loop), 0);
+	assert_int_equal(child_new(&start, &child, NULL), ERR_OK);
+	for (unsigned i = 0; i < frames; i++)
+		assert_int_equal(child_send(child, MESSAGE_WORK, slice_of(bytes, size)), ERR_OK);
+	assert_int_equal(child_send(child, MESSAGE_FINISH, slice_of(NULL, 0)), ERR_OK);
+	assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+	assert_int_equal(uv_loop_close(&loop), 0);
+	assert_true(s->is_gone);
+	free(bytes);
+}
+
+static void test_echo(void **state)
+{
+	const struct role role = { .name = "echo", .run = run_echo };
+	struct seen s = { 0 };
+
+	(void)state;
+	run(&role, &s, 50, FRAME_BYTES_MAX);
+	assert_int_equal(s.frames, 50);
+	assert_int_equal(s.bytes, 50UL * FRAME_BYTES_MAX);
+	assert_true(s.in_order);
+	assert_string_equal(s.how, "ended");
+}
+
+static void test_garbage(void **state)
+{
+	const struct role role = { .name = "garbage", .run = run_garbage };
+	struct seen s = { 0 };
+
+	(void)state;
+	run(&role, &s, 0, 0);
+	assert_false(s.in_order);
+	assert_string_equal(s.how, "sent garbage");
+}
+
+static void test_rejected_frame(void **state)
+{
+	const struct role role = { .name = "echo", .run = run_echo };
+	struct seen s = { .reject = true };
+
+	(void)state;
+	run(&role, &s, 3, 10);
+	assert_int_equal(s.frames, 1);
+	assert_false(s.in_order);
+}
+
+static void test_failure(void **state)
+{
+	const struct role role = { .name = "failing", .run = run_failing };
+	struct seen s = { 0 };
+
+	(void)state;
+	run(&role, &s, 0, 0);
+	assert_false(s.in_order);
+	assert_string_equal(s.how, err_text(ERR_IO));
+}
+
+static void test_frame_limit(void **state)
+{
+	const uint8_t head[] = { 1, 0, 8, 0, 1, 0 }; /* 524,289 bytes: one over the ceiling */
+	struct slice payload;
+	uint16_t type;
+
+	(void)state;
+	assert_int_equal(frame_read(slice_of(head, sizeof(head)), &type, &payload), ERR_MALFORMED);
+	assert_int_equal(frame_read(slice_of(head, 5), &type, &payload), ERR_BUSY);
+}
+
+static void test_finding_pieces(void **state)
+{
+	struct finding_piece head = { .id = 7, .kind = FINDING_FILE, .scanner = slice_text("files"),
+		.place = slice_text("file:///x") };
+	uint8_t *data = malloc(BIG_BYTES);
+	struct channel c;
+	struct slice payload;
+	uint16_t type;
+	size_t got = 0;
+	int pair[2];
+
+	(void)state;
+	memset(data, 'x', BIG_BYTES);
+	assert_int_equal(uv_socketpair(SOCK_STREAM, 0, pair, 0, 0), 0);
+	if (fork() == 0) {
+		struct channel out;
+
+		if (channel_init(&out, pair[1]) != ERR_OK ||
+			channel_finding(&out, &head, slice_of(data, BIG_BYTES)) != ERR_OK)
+			_exit(1);
+		_exit(0);
+	}
+	(void)close(pair[1]);
+	assert_int_equal(channel_init(&c, pair[0]), ERR_OK);
+	for (bool last = false; !last;) {
+		struct finding_piece piece;
+
+		assert_int_equal(channel_read(&c, &type, &payload), ERR_OK);
+		assert_int_equal(type, MESSAGE_FINDING);
+		assert_int_equal(finding_piece_decode(payload, &piece), ERR_OK);
+		assert_int_equal(piece.id, 7);
+		assert_int_equal(piece.is_first, got == 0);
+		got += piece.data.size;
+		last = piece.is_last;
+	}
+	assert_int_equal(got, BIG_BYTES);
+	assert_int_equal(channel_read(&c, &type, &payload), ERR_CLOSED);
+	channel_fini(&c);
+	(void)close(pair[0]);
+	free(data);
+}
+
+/* Every truncation and every flipped byte is refused or decoded, never read past. */
+static void test_hostile_pieces(void **state)
+{
+	struct finding_piece head = { .id = 7, .is_first = true, .is_last = true, .kind = FINDING_FILE,
+		.total = 3, .scanner = slice_text("files"), .place = slice_text("file:///x"),
+		.data = slice_text("abc") };
+	struct finding_piece piece;
+	struct buffer out;
+
+	(void)state;
+	buffer_init(&out, 1024);
+	finding_piece_encode(&out, &head);
+	for (size_t size = 0; size < out.size; size++)
+		assert_int_equal(finding_piece_decode(slice_of(out.data, size), &piece), ERR_MALFORMED);
+	for (size_t i = 0; i < out.size; i++) {
+		out.data[i] ^= 0xff;
+		(void)!finding_piece_decode(buffer_bytes(&out), &piece);
+		out.data[i] ^= 0xff;
+	}
+	assert_int_equal(finding_piece_decode(buffer_bytes(&out), &piece), ERR_OK);
+	buffer_fini(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_echo),
+		cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_rejected_frame),
+		cmocka_unit_test(test_failure),
+		cmocka_unit_test(test_frame_limit),
+		cmocka_unit_test(test_finding_pieces),
+		cmocka_unit_test(test_hostile_pieces),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
