@@ -1,0 +1,492 @@
+/* The whole configuration as structs. */
+#include "agent/settings.h"
+
+#include "agent/base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define JOBS_MAX 256
+#define OUTLETS_MAX 64
+#define PROCESSES_MAX 64
+#define NAMES_MAX 32
+#define JOB_NAME_BYTES 64
+#define RENOTIFY_MIN_MS 60000
+#define RENOTIFY_MAX_MS (366LL * 86400 * 1000)
+
+static const char *const level_words[] = { "error", "warn", "info", "debug", NULL };
+
+static enum err check_threshold(const char *value, struct why *why)
+{
+	struct threshold ignored;
+
+	return threshold_parse(value, &ignored, why);
+}
+
+static const struct schema_field trust_fields[] = {
+	{ .key = "system", .type = SCHEMA_BOOL, .offset = offsetof(struct trust_settings, system),
+		.standard = "true", .help = "trust the CAs of the operating system" },
+	{ .key = "bundles", .type = SCHEMA_TEXTS, .offset = offsetof(struct trust_settings, bundles),
+		.help = "PEM bundles, DER files or folders of CAs trusted besides" },
+	{ 0 },
+};
+
+static const struct schema_field alert_fields[] = {
+	{ .key = "warning", .type = SCHEMA_THRESHOLD, .offset = offsetof(struct alert_settings, warning),
+		.standard = "33%", .check = check_threshold,
+		.help = "time left at which a certificate is a warning: a share of its lifetime, a span like 30d, or min(30d, 33%)" },
+	{ .key = "critical", .type = SCHEMA_THRESHOLD,
+		.offset = offsetof(struct alert_settings, critical), .standard = "10%",
+		.check = check_threshold, .help = "time left at which it is critical" },
+	{ .key = "renotify", .type = SCHEMA_DURATION,
+		.offset = offsetof(struct alert_settings, renotify_ms), .standard = "24h",
+		.minimum = RENOTIFY_MIN_MS, .maximum = RENOTIFY_MAX_MS,
+		.help = "how often an alert that goes on is told again" },
+	{ 0 },
+};
+
+static const struct schema_field password_fields[] = {
+	{ .key = "files", .type = SCHEMA_TEXTS, .offset = offsetof(struct password_settings, files),
+		.help = "files of passwords, one a line, that are tried on keystores; credential:NAME is allowed" },
+	{ 0 },
+};
+
+static const struct schema_field top_fields[] = {
+	{ .key = "state", .type = SCHEMA_TEXT, .offset = offsetof(struct settings, state),
+		.help = "folder of the inventory" },
+	{ .key = "log_level", .type = SCHEMA_WORD, .offset = offsetof(struct settings, log_level),
+		.standard = "info", .words = level_words, .help = "what goes to the log" },
+	{ .key = "processes", .type = SCHEMA_INTEGER, .offset = offsetof(struct settings, processes),
+		.standard = "0", .minimum = 0, .maximum = PROCESSES_MAX,
+		.help = "parser processes, and probe processes; 0 is one a core" },
+	{ .key = "trust", .type = SCHEMA_SECTION, .offset = offsetof(struct settings, trust),
+		.fields = trust_fields, .help = "which CAs are trusted" },
+	{ .key = "passwords", .type = SCHEMA_SECTION, .offset = offsetof(struct settings, passwords),
+		.fields = password_fields, .help = "passwords of keystores" },
+	{ .key = "alerts", .type = SCHEMA_SECTION, .offset = offsetof(struct settings, alerts),
+		.fields = alert_fields, .help = "when to alert" },
+	{ 0 },
+};
+
+/* What stands beside the schema at the top: filled from the tables of scanners and exporters. */
+static const char scanners_key[] = "scanners";
+static const char exporters_key[] = "exporters";
+
+void settings_free(struct settings *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->jobs_count; i++) {
+		schema_fini(s->jobs[i].scanner->fields, s->jobs[i].conf);
+		free(s->jobs[i].conf);
+	}
+	for (size_t i = 0; i < s->outlets_count; i++) {
+		schema_fini(s->outlets[i].exporter->fields, s->outlets[i].conf);
+		free(s->outlets[i].conf);
+	}
+	free(s->jobs);
+	free(s->outlets);
+	schema_fini(top_fields, s);
+	free(s);
+}
+
+/* ---- jobs and outlets ------------------------------------------------------------------------- */
+
+static enum err name_job(struct scan_job *job, const struct scanner *scanner, size_t number)
+{
+	char name[JOB_NAME_BYTES];
+
+	if (job->name)
+		return ERR_OK;
+	if (number == 1)
+		(void)snprintf(name, sizeof(name), "%s", scanner->name);
+	else
+		(void)snprintf(name, sizeof(name), "%s:%zu", scanner->name, number);
+	job->name = strdup(name);
+	return job->name ? ERR_OK : ERR_MEMORY;
+}
+
+static enum err check_job_name(const struct settings *s, const struct scan_job *job,
+	const struct node *at, struct why *why)
+{
+	for (size_t i = 0; i < s->jobs_count; i++) {
+		const struct scan_job *other = s->jobs[i].conf;
+
+		if (strcmp(other->name, job->name) != 0)
+			continue;
+		if (at)
+			return node_fail(at, why, "there are two jobs named \"%s\"", job->name);
+		return why_fail(why, ERR_CONFIG, "there are two jobs named \"%s\"", job->name);
+	}
+	return ERR_OK;
+}
+
+static size_t jobs_of(const struct settings *s, const struct scanner *scanner)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < s->jobs_count; i++)
+		count += s->jobs[i].scanner == scanner;
+	return count;
+}
+
+/* Adds a job whose conf holds defaults and what `map` (or NULL) says. */
+static enum err add_job(struct settings *s, const struct scanner *scanner, const struct node *map,
+	void **out, struct why *why)
+{
+	struct job *jobs;
+	void *conf;
+	enum err e;
+
+	if (s->jobs_count == JOBS_MAX)
+		return why_fail(why, ERR_LIMIT, "more than %d jobs", JOBS_MAX);
+	jobs = reallocarray(s->jobs, s->jobs_count + 1, sizeof(*jobs));
+	if (!jobs)
+		return ERR_MEMORY;
+	s->jobs = jobs;
+	conf = calloc(1, scanner->conf_bytes);
+	if (!conf)
+		return ERR_MEMORY;
+	e = schema_apply(scanner->fields, map, conf, why);
+	if (e == ERR_OK)
+		e = name_job(conf, scanner, jobs_of(s, scanner) + 1);
+	if (e == ERR_OK)
+		e = check_job_name(s, conf, map, why);
+	if (e != ERR_OK) {
+		schema_fini(scanner->fields, conf);
+		free(conf);
+		return e;
+	}
+	s->jobs[s->jobs_count++] = (struct job){ .scanner = scanner, .conf = conf };
+	if (out)
+		*out = conf;
+	return ERR_OK;
+}
+
+static enum err check_receiver_name(const struct settings *s, const struct exporter *exporter,
+	const void *conf, const struct node *at, struct why *why)
+{
+	const struct receiver_conf *receiver = conf;
+
+	for (size_t i = 0; exporter->is_receiver && i < s->outlets_count; i++) {
+		const struct receiver_conf *other = s->outlets[i].conf;
+
+		if (s->outlets[i].exporter->is_receiver && strcmp(other->name, receiver->name) == 0)
+			return node_fail(at, why, "there are two receivers named \"%s\"", receiver->name);
+	}
+	return ERR_OK;
+}
+
+static enum err add_outlet(struct settings *s, const struct exporter *exporter,
+	const struct node *map, struct why *why)
+{
+	struct outlet *outlets;
+	void *conf;
+	enum err e;
+
+	if (s->outlets_count == OUTLETS_MAX)
+		return why_fail(why, ERR_LIMIT, "more than %d exporters", OUTLETS_MAX);
+	outlets = reallocarray(s->outlets, s->outlets_count + 1, sizeof(*outlets));
+	if (!outlets)
+		return ERR_MEMORY;
+	s->outlets = outlets;
+	conf = calloc(1, exporter->conf_bytes);
+	if (!conf)
+		return ERR_MEMORY;
+	e = schema_apply(exporter->fields, map, conf, why);
+	if (e == ERR_OK)
+		e = check_receiver_name(s, exporter, conf, map, why);
+	if (e != ERR_OK) {
+		schema_fini(exporter->fields, conf);
+		free(conf);
+		return e;
+	}
+	s->outlets[s->outlets_count++] = (struct outlet){ .exporter = exporter, .conf = conf };
+	return ERR_OK;
+}
+
+/* ---- the sections whose keys are the tables ---------------------------------------------------- */
+
+static enum err unknown_key(const struct node *at, const char *const *names, size_t count,
+	const char *what, struct why *why)
+{
+	const char *near = text_nearest(at->key, names, count);
+
+	if (near)
+		return why_fail(why, ERR_CONFIG, "%s:%u:%u: there is no %s \"%s\"; did you mean \"%s\"?", at->file,
+			at->key_line, at->key_column, what, at->key, near);
+	return why_fail(why, ERR_CONFIG, "%s:%u:%u: there is no %s \"%s\"", at->file, at->key_line,
+		at->key_column, what, at->key);
+}
+
+static enum err read_jobs(struct settings *s, const struct node *list, struct why *why)
+{
+	const struct scanner *scanner = scanner_find(list->key);
+	const char *names[NAMES_MAX];
+	enum err e = ERR_OK;
+
+	if (!scanner) {
+		for (size_t i = 0; i < scanners_count && i < NAMES_MAX; i++)
+			names[i] = scanners[i]->name;
+		return unknown_key(list, names, scanners_count, "scanner", why);
+	}
+	if (list->kind != NODE_LIST)
+		return node_fail(list, why, "\"%s\" takes a list of jobs", list->key);
+	for (size_t i = 0; e == ERR_OK && i < list->count; i++) {
+		if (list->children[i]->kind != NODE_MAP)
+			return node_fail(list->children[i], why, "a job is a map of keys");
+		e = add_job(s, scanner, list->children[i], NULL, why);
+	}
+	return e;
+}
+
+static enum err read_outlets(struct settings *s, const struct node *list, struct why *why)
+{
+	const struct exporter *exporter = exporter_find(list->key);
+	const char *names[NAMES_MAX];
+	enum err e = ERR_OK;
+
+	if (!exporter) {
+		for (size_t i = 0; i < exporters_count && i < NAMES_MAX; i++)
+			names[i] = exporters[i]->name;
+		return unknown_key(list, names, exporters_count, "exporter", why);
+	}
+	if (list->kind != NODE_LIST)
+		return node_fail(list, why, "\"%s\" takes a list of entries", list->key);
+	for (size_t i = 0; e == ERR_OK && i < list->count; i++) {
+		if (list->children[i]->kind != NODE_MAP)
+			return node_fail(list->children[i], why, "an entry is a map of keys");
+		e = add_outlet(s, exporter, list->children[i], why);
+	}
+	return e;
+}
+
+static enum err read_section(struct settings *s, const struct node *map, bool *is_there,
+	enum err (*read)(struct settings *, const struct node *, struct why *), struct why *why)
+{
+	enum err e = ERR_OK;
+
+	if (!map)
+		return ERR_OK;
+	*is_there = true;
+	if (map->kind == NODE_SCALAR && !map->value[0])
+		return ERR_OK;
+	if (map->kind != NODE_MAP)
+		return node_fail(map, why, "\"%s\" takes a map", map->key);
+	for (size_t i = 0; e == ERR_OK && i < map->count; i++)
+		e = read(s, map->children[i], why);
+	return e;
+}
+
+/* The top level without the two sections that the schema does not know. */
+static enum err apply_top(struct settings *s, const struct node *root, struct why *why)
+{
+	struct node *children[sizeof(top_fields) / sizeof(top_fields[0]) + 64];
+	struct node rest = { .kind = NODE_MAP, .children = children };
+
+	if (!root)
+		return schema_apply(top_fields, NULL, s, why);
+	rest.file = root->file;
+	rest.line = root->line;
+	rest.column = root->column;
+	for (size_t i = 0; i < root->count; i++) {
+		struct node *child = root->children[i];
+
+		if (strcmp(child->key, scanners_key) == 0 || strcmp(child->key, exporters_key) == 0)
+			continue;
+		if (rest.count == sizeof(children) / sizeof(children[0]))
+			return node_fail(child, why, "too many keys");
+		children[rest.count++] = child;
+	}
+	return schema_apply(top_fields, &rest, s, why);
+}
+
+static enum err fill(struct settings *s, const struct node *root, struct why *why)
+{
+	enum err e = apply_top(s, root, why);
+
+	if (e == ERR_OK)
+		e = threshold_parse(s->alerts.warning, &s->thresholds.warning, why);
+	if (e == ERR_OK)
+		e = threshold_parse(s->alerts.critical, &s->thresholds.critical, why);
+	if (e == ERR_OK && root)
+		e = read_section(s, node_child(root, scanners_key), &s->has_scanners, read_jobs, why);
+	if (e == ERR_OK && root)
+		e = read_section(s, node_child(root, exporters_key), &s->has_exporters, read_outlets, why);
+	return e;
+}
+
+static enum err build(const struct node *root, struct settings **out, struct why *why)
+{
+	struct settings *s = calloc(1, sizeof(*s));
+	enum err e;
+
+	if (!s)
+		return ERR_MEMORY;
+	e = fill(s, root, why);
+	if (e != ERR_OK) {
+		settings_free(s);
+		return e;
+	}
+	*out = s;
+	return ERR_OK;
+}
+
+enum err settings_new(struct settings **out, struct why *why)
+{
+	return build(NULL, out, why);
+}
+
+static enum err load_folder_beside(struct tree *t, const char *path, struct why *why)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = NULL;
+	enum err e;
+
+	if (asprintf(&folder, "%.*s" SETTINGS_FOLDER, slash ? (int)(slash - path + 1) : 0, path) < 0)
+		return ERR_MEMORY;
+	e = tree_load_folder(t, folder, why);
+	free(folder);
+	return e;
+}
+
+enum err settings_load(const char *path, struct settings **out, struct why *why)
+{
+	struct tree *t = NULL;
+	enum err e = tree_new(&t);
+
+	if (e == ERR_OK && (path || access(SETTINGS_FILE, F_OK) == 0))
+		e = tree_load(t, path ? path : SETTINGS_FILE, why);
+	if (e == ERR_OK)
+		e = load_folder_beside(t, path ? path : SETTINGS_FILE, why);
+	if (e == ERR_OK)
+		e = build(tree_root(t), out, why);
+	tree_free(t);
+	return e;
+}
+
+/* ---- without a file --------------------------------------------------------------------------- */
+
+enum err settings_add_default_jobs(struct settings *s, struct why *why)
+{
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && i < scanners_count; i++) {
+		void *conf;
+
+		if (!scanners[i]->add_default)
+			continue;
+		e = add_job(s, scanners[i], NULL, &conf, why);
+		if (e == ERR_OK)
+			e = scanners[i]->add_default(conf, why);
+	}
+	return e;
+}
+
+static void *job_conf(const struct settings *s, const struct scanner *scanner)
+{
+	for (size_t i = 0; i < s->jobs_count; i++)
+		if (s->jobs[i].scanner == scanner)
+			return s->jobs[i].conf;
+	return NULL;
+}
+
+enum err settings_add_source(struct settings *s, const char *source, struct why *why)
+{
+	for (size_t i = 0; i < scanners_count; i++) {
+		void *conf;
+		enum err e = ERR_OK;
+
+		if (!scanners[i]->accepts(source))
+			continue;
+		conf = job_conf(s, scanners[i]);
+		if (!conf)
+			e = add_job(s, scanners[i], NULL, &conf, why);
+		return e == ERR_OK ? scanners[i]->add_source(conf, source, why) : e;
+	}
+	return why_fail(why, ERR_USAGE,
+		"\"%s\" is not a source; write /path or ./path, host:port, 10.0.0.0/24:443, or listeners:",
+		source);
+}
+
+enum err settings_add_default_outlets(struct settings *s, struct why *why)
+{
+	return add_outlet(s, exporter_find("prometheus"), NULL, why);
+}
+
+enum err settings_state_folder(const struct settings *s, char **out, struct why *why)
+{
+	const char *base = getenv("XDG_STATE_HOME");
+	const char *home = getenv("HOME");
+	char *folder = NULL;
+	int n;
+
+	if (s && s->state)
+		n = asprintf(&folder, "%s", s->state);
+	else if (getenv("STATE_DIRECTORY"))
+		n = asprintf(&folder, "%s", getenv("STATE_DIRECTORY"));
+	else if (geteuid() == 0)
+		n = asprintf(&folder, "/var/lib/leafwatch");
+	else if (base && base[0] == '/')
+		n = asprintf(&folder, "%s/leafwatch", base);
+	else if (home && home[0] == '/')
+		n = asprintf(&folder, "%s/.local/state/leafwatch", home);
+	else
+		return why_fail(why, ERR_CONFIG, "no folder for the inventory: give --state, or set HOME");
+	if (n < 0)
+		return ERR_MEMORY;
+	*out = folder;
+	return ERR_OK;
+}
+
+/* ---- telling ---------------------------------------------------------------------------------- */
+
+void settings_describe(struct buffer *out)
+{
+	schema_describe(top_fields, 0, out);
+	buffer_text(out, "scanners:\n");
+	for (size_t i = 0; i < scanners_count; i++) {
+		buffer_format(out, "  %s: (list) %s\n", scanners[i]->name, scanners[i]->help);
+		schema_describe(scanners[i]->fields, 2, out);
+	}
+	buffer_text(out, "exporters:\n");
+	for (size_t i = 0; i < exporters_count; i++) {
+		buffer_format(out, "  %s: (list) %s\n", exporters[i]->name, exporters[i]->help);
+		schema_describe(exporters[i]->fields, 2, out);
+	}
+}
+
+static void show_entry(const struct schema_field *fields, const void *conf, struct buffer *out)
+{
+	buffer_text(out, "    -\n");
+	schema_show(fields, conf, 3, out);
+}
+
+void settings_show(const struct settings *s, struct buffer *out)
+{
+	schema_show(top_fields, s, 0, out);
+	buffer_text(out, "scanners:\n");
+	for (size_t i = 0; i < scanners_count; i++) {
+		if (!jobs_of(s, scanners[i]))
+			continue;
+		buffer_format(out, "  %s:\n", scanners[i]->name);
+		for (size_t j = 0; j < s->jobs_count; j++)
+			if (s->jobs[j].scanner == scanners[i])
+				show_entry(scanners[i]->fields, s->jobs[j].conf, out);
+	}
+	buffer_text(out, "exporters:\n");
+	for (size_t i = 0; i < exporters_count; i++) {
+		bool is_named = false;
+
+		for (size_t j = 0; j < s->outlets_count; j++) {
+			if (s->outlets[j].exporter != exporters[i])
+				continue;
+			if (!is_named)
+				buffer_format(out, "  %s:\n", exporters[i]->name);
+			is_named = true;
+			show_entry(exporters[i]->fields, s->outlets[j].conf, out);
+		}
+	}
+}
