@@ -44,7 +44,7 @@ struct receiver_state {
 
 struct receiver_failure {
 	const char *receiver;
-	const char *reason; /* clientError serverError authError rateLimited timeout other */
+	const char *reason; /* clientError serverError authError rateLimited timeout other abandoned */
 	uint64_t count;
 };
 
@@ -94,6 +94,7 @@ struct exporter_host {
 	uv_loop_t *loop;
 	void *ctx;
 	void (*request_reload)(void *ctx); /* may be called from any thread */
+	const char *version;		   /* of this program, for User-Agent; NULL = not told */
 };
 
 struct exporter {
