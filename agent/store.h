@@ -13,7 +13,8 @@ struct store {
 	sqlite3 *db;	    /* owned */
 	char *path;	    /* owned; NULL in memory */
 	bool is_in_batch;
-	int lock_fd; /* held while open for writing, or -1 */
+	int lock_fd;	 /* held while open for writing, or -1 */
+	bool is_suspect; /* damage was met: the next open checks every page */
 };
 
 /* Opens DIR/inventory.db (WAL, synchronous NORMAL for batches, FULL at pass ends and alerts), creating
