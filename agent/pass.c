@@ -5,7 +5,9 @@
 #include "agent/base/log.h"
 #include "agent/base/text.h"
 #include "agent/base/wire.h"
+#include "agent/certificate/certificate.h"
 #include "agent/process/child.h"
+#include "agent/version.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -202,6 +204,8 @@ static enum err keep(struct pass *p, const struct keep *what)
 
 	if (e != ERR_OK)
 		fail(p, e, &why);
+	else if (++p->batch >= BATCH_RECORDS)
+		commit(p);
 	return e;
 }
 
@@ -265,21 +269,45 @@ static void pass_free(struct pass *p)
 	free(p);
 }
 
+/* What a memory belongs to: another build may find more in a file, other options may look elsewhere. */
+static enum err memory_owner(const struct pass *p, uint8_t out[FINGERPRINT_BYTES], struct why *why)
+{
+	struct buffer bytes;
+	enum err e;
+
+	buffer_init(&bytes, FRAME_BYTES_MAX);
+	wire_put_text(&bytes, version_text());
+	wire_put_text(&bytes, version_revision());
+	e = p->conf.scanner->encode_options(p->conf.conf, &bytes, why);
+	if (e == ERR_OK)
+		e = buffer_status(&bytes);
+	if (e == ERR_OK)
+		fingerprint_of(buffer_bytes(&bytes), out);
+	buffer_wipe(&bytes);
+	return e;
+}
+
 static enum err save_memory(struct pass *p, struct why *why)
 {
 	const struct scanner *scanner = p->conf.scanner;
+	uint8_t owner[FINGERPRINT_BYTES];
 	struct buffer kept;
-	enum err e = buffer_status(&p->memory_out);
+	enum err e;
 
-	if (!scanner->keeps_memory || p->is_failed || e != ERR_OK)
+	if (!scanner->keeps_memory || p->is_failed || p->memory_out.status != ERR_OK)
 		return ERR_OK;
+	e = memory_owner(p, owner, why);
+	if (e != ERR_OK)
+		return e;
 	buffer_init(&kept, MEMORY_BYTES_MAX);
+	buffer_append(&kept, owner, sizeof(owner));
 	if (p->had_crash)
 		e = scanner->forget_holders(buffer_bytes(&p->memory_out), &kept);
-	if (e == ERR_OK)
-		e = inventory_memory_save(p->conf.inventory, job_of(p)->name,
-			p->had_crash ? buffer_bytes(&kept) : buffer_bytes(&p->memory_out), p->conf.context,
-			why);
+	else
+		buffer_slice(&kept, buffer_bytes(&p->memory_out));
+	if (e == ERR_OK && buffer_status(&kept) == ERR_OK)
+		e = inventory_memory_save(p->conf.inventory, job_of(p)->name, buffer_bytes(&kept),
+			p->conf.context, why);
 	buffer_fini(&kept);
 	return e;
 }
@@ -638,31 +666,45 @@ void pass_stats(const struct pass *p, struct pass_stats *out)
 
 /* ---- the start -------------------------------------------------------------------------------- */
 
-/* What the scanner remembers, as far as it still holds. */
+/* Takes over what the scanner remembers, as far as it still holds. */
+static enum err adopt_memory(struct pass *p, const struct buffer *memory,
+	const uint8_t context[FINGERPRINT_BYTES], struct why *why)
+{
+	struct slice bytes = slice_after(buffer_bytes(memory), FINGERPRINT_BYTES);
+	uint8_t owner[FINGERPRINT_BYTES];
+	int64_t boundary = TIME_UNKNOWN;
+	enum err e = memory_owner(p, owner, why);
+
+	if (e == ERR_OK)
+		e = inventory_boundary(p->conf.inventory, job_of(p)->name, &boundary, why);
+	if (e != ERR_OK || !slice_starts(buffer_bytes(memory), owner, sizeof(owner)))
+		return e;
+	if (memcmp(context, p->conf.context, FINGERPRINT_BYTES) != 0 ||
+		(boundary != TIME_UNKNOWN && boundary <= clock_now_s()))
+		return p->conf.scanner->forget_holders(bytes, &p->memory_in);
+	buffer_slice(&p->memory_in, bytes);
+	return buffer_status(&p->memory_in);
+}
+
 static enum err load_memory(struct pass *p, struct why *why)
 {
-	const struct scanner *scanner = p->conf.scanner;
 	uint8_t context[FINGERPRINT_BYTES];
 	struct buffer memory;
-	int64_t boundary;
 	enum err e;
 
-	if (!scanner->keeps_memory)
+	if (!p->conf.scanner->keeps_memory)
 		return ERR_OK;
 	buffer_init(&memory, MEMORY_BYTES_MAX);
 	e = inventory_memory_load(p->conf.inventory, job_of(p)->name, &memory, context, why);
 	if (e == ERR_OK)
-		e = inventory_boundary(p->conf.inventory, job_of(p)->name, &boundary, why);
-	if (e == ERR_OK && memcmp(context, p->conf.context, sizeof(context)) == 0 &&
-		(boundary == TIME_UNKNOWN || boundary > clock_now_s())) {
-		p->memory_in = memory;
-		return ERR_OK;
-	}
-	if (e == ERR_OK)
-		e = scanner->forget_holders(buffer_bytes(&memory), &p->memory_in);
+		e = adopt_memory(p, &memory, context, why);
 	buffer_fini(&memory);
 	/* Without memory everything is read again, which is slow but never wrong. */
-	return e == ERR_NOT_FOUND || e == ERR_MALFORMED ? ERR_OK : e;
+	if (e == ERR_NOT_FOUND || e == ERR_MALFORMED) {
+		buffer_clear(&p->memory_in);
+		e = ERR_OK;
+	}
+	return e;
 }
 
 static enum err begin(struct pass *p, struct why *why)

@@ -2,6 +2,8 @@
 #include "agent/settings.h"
 
 #include "agent/base/text.h"
+#include "agent/base/wire.h"
+#include "agent/certificate/certificate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +14,7 @@
 #define OUTLETS_MAX 64
 #define PROCESSES_MAX 64
 #define NAMES_MAX 32
+#define SOURCES_BYTES_MAX (16 * 1024 * 1024)
 #define JOB_NAME_BYTES 64
 #define RENOTIFY_MIN_MS 60000
 #define RENOTIFY_MAX_MS (366LL * 86400 * 1000)
@@ -74,14 +77,20 @@ static const struct schema_field top_fields[] = {
 static const char scanners_key[] = "scanners";
 static const char exporters_key[] = "exporters";
 
-void settings_free(struct settings *s)
+void settings_without_jobs(struct settings *s)
 {
-	if (!s)
-		return;
 	for (size_t i = 0; i < s->jobs_count; i++) {
 		schema_fini(s->jobs[i].scanner->fields, s->jobs[i].conf);
 		free(s->jobs[i].conf);
 	}
+	s->jobs_count = 0;
+}
+
+void settings_free(struct settings *s)
+{
+	if (!s)
+		return;
+	settings_without_jobs(s);
 	for (size_t i = 0; i < s->outlets_count; i++) {
 		schema_fini(s->outlets[i].exporter->fields, s->outlets[i].conf);
 		free(s->outlets[i].conf);
@@ -409,6 +418,62 @@ enum err settings_add_source(struct settings *s, const char *source, struct why 
 	return why_fail(why, ERR_USAGE,
 		"\"%s\" is not a source; write /path or ./path, host:port, 10.0.0.0/24:443, or listeners:",
 		source);
+}
+
+static enum err override_job(struct job *job, const char *key, const char *value, struct why *why)
+{
+	struct schema_field one[2] = { { 0 }, { 0 } };
+	struct node child = { .kind = NODE_SCALAR, .file = "command line", .key = (char *)(uintptr_t)key,
+		.value = (char *)(uintptr_t)value, .line = 1, .column = 1 };
+	struct node *children[] = { &child };
+	const struct node map = { .kind = NODE_MAP, .file = child.file, .children = children, .count = 1 };
+	const struct schema_field *field = job->scanner->fields;
+
+	while (field->key && strcmp(field->key, key) != 0)
+		field++;
+	if (!field->key)
+		return ERR_NOT_FOUND;
+	one[0] = *field;
+	schema_fini(one, job->conf);
+	return schema_apply(one, &map, job->conf, why);
+}
+
+enum err settings_override(struct settings *s, const char *option, const char *key,
+	const char *value, struct why *why)
+{
+	for (size_t i = 0; i < s->jobs_count; i++) {
+		struct why inner = { 0 };
+		enum err e = override_job(&s->jobs[i], key, value, &inner);
+		const char *sentence = strstr(inner.text, ": ");
+
+		if (e != ERR_OK && e != ERR_NOT_FOUND)
+			return why_fail(why, ERR_USAGE, "--%s: %s", option,
+				sentence ? sentence + 2 : why_text(&inner, e));
+	}
+	return ERR_OK;
+}
+
+enum err settings_name_jobs(struct settings *s, const struct strings *sources)
+{
+	struct buffer all;
+	uint8_t digest[FINGERPRINT_BYTES];
+	char hex[FINGERPRINT_TEXT_BYTES];
+
+	buffer_init(&all, SOURCES_BYTES_MAX);
+	wire_put_strings(&all, sources);
+	fingerprint_of(buffer_bytes(&all), digest);
+	buffer_fini(&all);
+	text_hex(hex, digest, sizeof(digest));
+	for (size_t i = 0; i < s->jobs_count; i++) {
+		struct scan_job *head = s->jobs[i].conf;
+		char *name = NULL;
+
+		if (asprintf(&name, "scan:%s:%.12s", s->jobs[i].scanner->name, hex) < 0)
+			return ERR_MEMORY;
+		free(head->name);
+		head->name = name;
+	}
+	return ERR_OK;
 }
 
 enum err settings_add_default_outlets(struct settings *s, struct why *why)

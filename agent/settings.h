@@ -64,12 +64,20 @@ enum err settings_load(const char *path, struct settings **out, struct why *why)
 enum err settings_new(struct settings **out, struct why *why) MUST_CHECK;
 void settings_free(struct settings *s);
 
+/* Forgets the jobs that the file named. */
+void settings_without_jobs(struct settings *s);
 /* Adds this host's default job of every scanner that has one. */
 enum err settings_add_default_jobs(struct settings *s, struct why *why) MUST_CHECK;
 /* Adds a SOURCE of the command line to the job `cli` of the scanner that accepts it. */
 enum err settings_add_source(struct settings *s, const char *source, struct why *why) MUST_CHECK;
 /* Adds the standard Prometheus endpoint. */
 enum err settings_add_default_outlets(struct settings *s, struct why *why) MUST_CHECK;
+
+/* Sets KEY of every job whose scanner has it, as the file would: for options of the command line.
+ * ERR_USAGE with a sentence naming `option` when the value is wrong. */
+enum err settings_override(struct settings *s, const char *option, const char *key, const char *value, struct why *why) MUST_CHECK;
+/* Names every job after the sources, so that scans of the same sources share what they remember. */
+enum err settings_name_jobs(struct settings *s, const struct strings *sources) MUST_CHECK;
 
 /* The schema of the top level, for the manual; scanners and exporters describe themselves. */
 void settings_describe(struct buffer *out);

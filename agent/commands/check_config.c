@@ -1,0 +1,70 @@
+/* leafwatch check-config: is this configuration good? */
+#include "agent/commands/start.h"
+
+#include "agent/base/log.h"
+#include "agent/certificate/trust.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define SHOWN_BYTES_MAX (1024 * 1024)
+
+/* What only shows when it is used: files that the configuration names. */
+static enum err check_files(const struct settings *s, struct why *why)
+{
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && i < s->trust.bundles.count; i++) {
+		struct buffer bytes;
+
+		buffer_init(&bytes, TRUST_BYTES_MAX);
+		e = trust_read(s->trust.bundles.items[i], &bytes, why);
+		buffer_fini(&bytes);
+	}
+	for (size_t i = 0; e == ERR_OK && i < s->passwords.files.count; i++) {
+		char *path = NULL;
+
+		e = secret_path(s->passwords.files.items[i], &path, why);
+		if (e == ERR_OK && access(path, R_OK) != 0)
+			e = why_fail(why, ERR_CONFIG, "password file %s cannot be read: %m", path);
+		free(path);
+	}
+	return e;
+}
+
+static int run(const struct options *o)
+{
+	const char *path = o->words.count ? o->words.items[0] : NULL;
+	struct settings *s = NULL;
+	struct why why = { 0 };
+	struct buffer shown;
+	enum err e = ERR_OK;
+
+	if (o->words.count > 1)
+		e = why_fail(&why, ERR_USAGE, "check-config takes one file");
+	if (e == ERR_OK)
+		e = settings_load(path, &s, &why);
+	if (e == ERR_OK)
+		e = check_files(s, &why);
+	if (e == ERR_OK && o->show) {
+		buffer_init(&shown, SHOWN_BYTES_MAX);
+		settings_show(s, &shown);
+		(void)fputs(buffer_string(&shown), stdout);
+		buffer_fini(&shown);
+	} else if (e == ERR_OK) {
+		(void)printf("%s: good, %zu jobs, %zu exporters\n", path ? path : SETTINGS_FILE, s->jobs_count,
+			s->outlets_count);
+	}
+	settings_free(s);
+	return e == ERR_OK ? EXIT_DONE : command_fail(e == ERR_USAGE ? e : ERR_CONFIG, &why);
+}
+
+const struct command check_config_command = {
+	.name = "check-config",
+	.arguments = "[FILE]",
+	.help = "check a configuration file and the files it names",
+	.details = "Exits 0 when it is good, 2 when it is not; an error says FILE:LINE:COLUMN.\n",
+	.use = USE_CHECK_CONFIG,
+	.run = run,
+};

@@ -1,0 +1,252 @@
+/* leafwatch scan: one pass over the sources given, or over this host, and what it found. */
+#include "agent/commands/progress.h"
+#include "agent/commands/start.h"
+#include "agent/view.h"
+
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXIT_BY_SIGNAL 128
+
+struct scan {
+	const struct options *options;
+	struct output output;
+	struct threshold fail_within;
+	struct settings *settings;
+	struct store *store;
+	struct inventory *inventory;
+	struct pipeline *pipeline;
+	struct progress_bar *bar;
+	uv_loop_t loop;
+	uv_signal_t interrupt;
+	uv_signal_t terminate;
+	struct report_summary summary;
+	int64_t started_ms;
+	int signal_number; /* that ended it early, or 0 */
+	bool is_incomplete;
+	bool is_loop_open;
+};
+
+static void on_pass_done(void *arg, const struct pass_stats *stats, const struct why *why)
+{
+	struct scan *s = arg;
+
+	s->summary.files += stats->items;
+	if (!stats->is_complete) {
+		s->is_incomplete = true;
+		log_error("%s could not be scanned to the end: %s", stats->scanner, why->text);
+	}
+	if (!pipeline_running(s->pipeline))
+		uv_stop(&s->loop);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+	struct scan *s = handle->data;
+
+	s->signal_number = number;
+	uv_stop(&s->loop);
+}
+
+static void watch_signal(struct scan *s, uv_signal_t *handle, int number)
+{
+	(void)uv_signal_init(&s->loop, handle);
+	handle->data = s;
+	(void)uv_signal_start(handle, on_signal, number);
+	uv_unref((uv_handle_t *)handle);
+}
+
+static enum err override(struct scan *s, struct why *why)
+{
+	const struct options *o = s->options;
+	enum err e = ERR_OK;
+
+	if (o->timeout)
+		e = settings_override(s->settings, "timeout", "timeout", o->timeout, why);
+	if (e == ERR_OK && o->concurrency)
+		e = settings_override(s->settings, "concurrency", "concurrency", o->concurrency, why);
+	if (e == ERR_OK && o->rate)
+		e = settings_override(s->settings, "rate", "rate", o->rate, why);
+	return e;
+}
+
+/* A scan looks where it was told to, not where the agent's jobs look. */
+static enum err choose_jobs(struct scan *s, struct why *why)
+{
+	const struct strings *sources = &s->options->words;
+	enum err e = ERR_OK;
+
+	settings_without_jobs(s->settings);
+	for (size_t i = 0; e == ERR_OK && i < sources->count; i++)
+		e = settings_add_source(s->settings, sources->items[i], why);
+	if (e == ERR_OK && !sources->count)
+		e = settings_add_default_jobs(s->settings, why);
+	if (e == ERR_OK)
+		e = override(s, why);
+	return e == ERR_OK ? settings_name_jobs(s->settings, sources) : e;
+}
+
+static enum err prepare(struct scan *s, struct why *why)
+{
+	enum err e = start_output(s->options, &s->output, why);
+
+	if (e == ERR_OK && s->options->fail_within)
+		e = threshold_parse(s->options->fail_within, &s->fail_within, why) == ERR_OK ?
+			    ERR_OK :
+			    why_fail(why, ERR_USAGE, "--fail-within takes a span like 30d, or a share like 33%%");
+	if (e == ERR_OK)
+		e = start_settings(s->options, &s->settings, why);
+	if (e == ERR_OK)
+		e = choose_jobs(s, why);
+	if (e == ERR_OK)
+		e = store_open(s->options->state, &s->store, why);
+	if (e == ERR_OK)
+		e = inventory_new(s->store, &s->inventory, why);
+	return e;
+}
+
+static enum err run_jobs(struct scan *s, struct why *why)
+{
+	struct pipeline_conf conf = { .loop = &s->loop, .inventory = s->inventory,
+		.settings = s->settings, .is_single = s->options->single, .pass_done = on_pass_done,
+		.arg = s };
+	enum err e;
+
+	if (uv_loop_init(&s->loop) != 0)
+		return why_fail(why, ERR_IO, "cannot start the event loop");
+	s->is_loop_open = true;
+	watch_signal(s, &s->interrupt, SIGINT);
+	watch_signal(s, &s->terminate, SIGTERM);
+	if (!s->options->no_progress && progress_bar_new(&s->loop, &s->bar) != ERR_OK)
+		return ERR_MEMORY;
+	e = pipeline_new(&conf, &s->pipeline, why);
+	progress_bar_watch(s->bar, s->pipeline);
+	for (size_t i = 0; e == ERR_OK && i < s->settings->jobs_count; i++)
+		e = pipeline_start(s->pipeline, &s->settings->jobs[i], why);
+	if (e == ERR_OK && pipeline_running(s->pipeline))
+		(void)uv_run(&s->loop, UV_RUN_DEFAULT);
+	progress_bar_free(s->bar);
+	return e;
+}
+
+/* ---- what to say ------------------------------------------------------------------------------ */
+
+struct count {
+	struct scan *scan;
+	bool is_due;
+};
+
+static enum err count_certificate(void *arg, const struct sighting *sighting)
+{
+	struct count *count = arg;
+	const struct certificate_record *r = &sighting->record->certificate;
+	const struct thresholds t = { .warning = count->scan->fail_within };
+	enum status status;
+
+	count->scan->summary.certificates++;
+	/* A root that the system trusts is the system's to renew. */
+	if (!count->scan->options->fail_within || (r->verdict.is_anchor && !r->is_served))
+		return ERR_OK;
+	status = record_status_at(r, &t, clock_now_s());
+	if (status != STATUS_OK && status != STATUS_UNCHECKED)
+		count->is_due = true;
+	return ERR_OK;
+}
+
+static enum err count_one(void *arg, const struct sighting *sighting)
+{
+	uint64_t *counter = arg;
+
+	(void)sighting;
+	(*counter)++;
+	return ERR_OK;
+}
+
+static enum err tell(struct scan *s, bool *is_due, struct why *why)
+{
+	const struct view_source source = { .inventory = s->inventory, .settings = s->settings,
+		.pipeline = s->pipeline };
+	const struct view view = view_of(&source);
+	struct count count = { .scan = s };
+	enum err e = view.each_sighting(view.ctx, RECORD_CERTIFICATE, count_certificate, &count);
+
+	if (e == ERR_OK)
+		e = view.each_sighting(view.ctx, RECORD_ENDPOINT, count_one, &s->summary.endpoints);
+	if (e == ERR_OK)
+		e = view.each_sighting(view.ctx, RECORD_PROBLEM, count_one, &s->summary.problems);
+	if (e != ERR_OK)
+		return why_fail(why, e, "cannot read the inventory");
+	s->summary.seconds = (double)(clock_monotonic_ms() - s->started_ms) / 1000.0;
+	*is_due = count.is_due;
+	e = s->output.report->write(&view, &s->output.options, &s->summary, stdout);
+	if (e == ERR_OK && fflush(stdout) != 0)
+		e = ERR_IO;
+	return e == ERR_OK ? e : why_fail(why, e, "cannot write the result: %s", strerror(errno));
+}
+
+static void on_walk_close(uv_handle_t *handle, void *arg)
+{
+	(void)arg;
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+static void finish(struct scan *s)
+{
+	pipeline_free(s->pipeline);
+	if (s->is_loop_open) {
+		(void)uv_run(&s->loop, UV_RUN_NOWAIT);
+		uv_close((uv_handle_t *)&s->interrupt, NULL);
+		uv_close((uv_handle_t *)&s->terminate, NULL);
+		(void)uv_run(&s->loop, UV_RUN_DEFAULT);
+		uv_walk(&s->loop, on_walk_close, NULL);
+		(void)uv_run(&s->loop, UV_RUN_DEFAULT);
+		(void)uv_loop_close(&s->loop);
+	}
+	inventory_free(s->inventory);
+	store_close(s->store);
+	settings_free(s->settings);
+}
+
+static int run(const struct options *o)
+{
+	struct scan s = { .options = o, .started_ms = clock_monotonic_ms() };
+	struct why why = { 0 };
+	bool is_due = false;
+	int code = EXIT_DONE;
+	enum err e = prepare(&s, &why);
+
+	if (e == ERR_OK)
+		e = run_jobs(&s, &why);
+	if (e == ERR_OK)
+		e = tell(&s, &is_due, &why);
+	if (e != ERR_OK)
+		code = command_fail(e, &why);
+	else if (s.signal_number)
+		code = EXIT_BY_SIGNAL + s.signal_number;
+	else if (s.is_incomplete)
+		code = EXIT_FAILED;
+	else if (is_due)
+		code = EXIT_DUE;
+	finish(&s);
+	return code;
+}
+
+const struct command scan_command = {
+	.name = "scan",
+	.arguments = "[SOURCE...]",
+	.help = "look once, and show what is there",
+	.details = "A SOURCE is /path or ./path (file or tree), host:port, [v6]:port, tls://host,\n"
+		   "name@address:port, a network like 10.0.0.0/24:443,8443, listeners: for the sockets this\n"
+		   "host listens on, @FILE or - for a list. Without any: the usual folders and the listeners.\n"
+		   "Exits 0 when it ran to its end whatever it found, 1 when it could not, 2 for wrong usage,\n"
+		   "4 when --fail-within says so.\n",
+	.use = USE_SCAN,
+	.run = run,
+};

@@ -1,0 +1,44 @@
+# Which Debian packages are needed for what, and a function that installs the missing ones. Sourced.
+
+build_packages="build-essential cmake ninja-build pkg-config git
+libgnutls28-dev libcurl4-gnutls-dev libcjson-dev libuv1-dev libc-ares-dev libsqlite3-dev
+libmicrohttpd-dev libyaml-dev libcap-ng-dev zlib1g-dev"
+
+test_packages="libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy python3 openssl gnutls-bin
+nginx-light prometheus curl procps iproute2 ca-certificates default-jre-headless"
+
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null 2>&1; then
+		sudo "$@"
+	else
+		echo "This needs root or sudo: $*" >&2
+		return 1
+	fi
+}
+
+# install_missing PACKAGE...: asks apt only for what is not there.
+install_missing() {
+	missing=
+	for package in "$@"; do
+		dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' ||
+			missing="$missing $package"
+	done
+	[ -n "$missing" ] || return 0
+	echo "==> installing:$missing"
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+	# No service is to start by itself on this host: tests start their own, on ports of their own.
+	policy=/usr/sbin/policy-rc.d
+	made_policy=
+	if [ ! -e "$policy" ]; then
+		printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+		as_root chmod 755 "$policy"
+		made_policy=yes
+	fi
+	# shellcheck disable=SC2086
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+	installed=$?
+	[ -z "$made_policy" ] || as_root rm -f "$policy"
+	return $installed
+}
