@@ -1,0 +1,194 @@
+/* Records: their words, their ownership, and problems ready to send. */
+#include "agent/certificate/record.h"
+
+#include "agent/base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	const char *word;
+	const char *meaning;
+} problems[PROBLEM_COUNT] = {
+#define PROBLEM(name, word, served, any, meaning) [name] = { word, meaning },
+#include "agent/certificate/words.def"
+#undef PROBLEM
+};
+
+static const struct {
+	const char *word;
+	bool keeps;
+	const char *meaning;
+} reasons[REASON_COUNT] = {
+#define REASON(name, word, keeps, meaning) [name] = { word, keeps, meaning },
+#include "agent/certificate/words.def"
+#undef REASON
+};
+
+/* An index past its table comes from our own code only; the word then still prints. */
+static const char *word_at(const char *const *words, size_t count, size_t i)
+{
+	return i < count ? words[i] : "unknown";
+}
+
+const char *problem_word(enum problem p)
+{
+	return (size_t)p < PROBLEM_COUNT ? problems[p].word : "unknown";
+}
+
+const char *problem_meaning(enum problem p)
+{
+	return (size_t)p < PROBLEM_COUNT ? problems[p].meaning : "unknown";
+}
+
+const char *reason_word(enum reason r)
+{
+	return (size_t)r < REASON_COUNT ? reasons[r].word : "unknown";
+}
+
+const char *reason_meaning(enum reason r)
+{
+	return (size_t)r < REASON_COUNT ? reasons[r].meaning : "unknown";
+}
+
+bool reason_keeps_known(enum reason r)
+{
+	return (size_t)r < REASON_COUNT && reasons[r].keeps;
+}
+
+const char *status_word(enum status s)
+{
+	static const char *const words[STATUS_COUNT] = { "ok", "warning", "critical", "expired",
+		"broken", "unchecked" };
+
+	return word_at(words, STATUS_COUNT, (size_t)s);
+}
+
+const char *client_certificate_word(enum client_certificate c)
+{
+	static const char *const words[CLIENT_CERTIFICATE_COUNT] = { "unknown", "none", "optional",
+		"required" };
+
+	return word_at(words, CLIENT_CERTIFICATE_COUNT, (size_t)c);
+}
+
+const char *stapled_ocsp_word(enum stapled_ocsp s)
+{
+	static const char *const words[STAPLED_OCSP_COUNT] = { "unknown", "none", "good", "revoked",
+		"stale", "invalid" };
+
+	return word_at(words, STAPLED_OCSP_COUNT, (size_t)s);
+}
+
+void location_fini(struct location *l)
+{
+	free(l->scanner);
+	free(l->uri);
+	free(l->format);
+	free(l->alias);
+	free(l->integrity);
+	*l = (struct location){ 0 };
+}
+
+void certificate_fini(struct certificate *c)
+{
+	free(c->subject);
+	free(c->issuer);
+	free(c->subject_cn);
+	free(c->issuer_cn);
+	free(c->serial);
+	strings_fini(&c->names);
+	free(c->key_algorithm);
+	free(c->signature_algorithm);
+	strings_fini(&c->key_usage);
+	strings_fini(&c->extended_key_usage);
+	*c = (struct certificate){ 0 };
+}
+
+void verdict_fini(struct verdict *v)
+{
+	free(v->trust);
+	free(v->chain.items);
+	*v = (struct verdict){ 0 };
+}
+
+static void endpoint_fini(struct endpoint_record *e)
+{
+	free(e->address);
+	free(e->server_name);
+	free(e->protocol);
+	free(e->cipher_suite);
+	free(e->handshake);
+	free(e->client_certificate_evidence);
+	strings_fini(&e->acceptable_cas);
+	free(e->chain.items);
+}
+
+void record_fini(struct record *r)
+{
+	switch (r->kind) {
+	case RECORD_CERTIFICATE:
+		certificate_fini(&r->certificate.facts);
+		verdict_fini(&r->certificate.verdict);
+		break;
+	case RECORD_ENDPOINT:
+		endpoint_fini(&r->endpoint);
+		break;
+	case RECORD_PROBLEM:
+		free(r->problem.message);
+		break;
+	}
+	location_fini(&r->location);
+	*r = (struct record){ 0 };
+}
+
+static bool copy_text(char **to, const char *from)
+{
+	if (!from)
+		return true;
+	*to = strdup(from);
+	return *to != NULL;
+}
+
+enum err location_copy(struct location *to, const struct location *from)
+{
+	struct location copy = { .index = from->index };
+
+	if (!copy_text(&copy.scanner, from->scanner) || !copy_text(&copy.uri, from->uri) ||
+		!copy_text(&copy.format, from->format) || !copy_text(&copy.alias, from->alias) ||
+		!copy_text(&copy.integrity, from->integrity)) {
+		location_fini(&copy);
+		return ERR_MEMORY;
+	}
+	*to = copy;
+	return ERR_OK;
+}
+
+/* Clean and within the ceiling of a text; what was too long is cut between characters. */
+static char *shown(const char *text)
+{
+	char *clean = text_escaped(slice_text(text));
+
+	if (clean)
+		clean[text_cut(clean, RECORD_TEXT_BYTES_MAX)] = 0;
+	return clean;
+}
+
+enum err record_problem(struct record *out, const char *scanner, const char *uri,
+	enum reason reason, const char *message)
+{
+	struct record r = { .kind = RECORD_PROBLEM };
+
+	r.location.scanner = shown(scanner);
+	r.location.uri = shown(uri);
+	r.problem = (struct problem_record){ .reason = reason,
+		.message = shown(message ? message : reason_meaning(reason)),
+		.not_before = TIME_UNKNOWN,
+		.not_after = TIME_UNKNOWN };
+	if (!r.location.scanner || !r.location.uri || !r.problem.message) {
+		record_fini(&r);
+		return ERR_MEMORY;
+	}
+	*out = r;
+	return ERR_OK;
+}

@@ -1,0 +1,291 @@
+/* Records as bytes and back. */
+#include "agent/base/text.h"
+#include "agent/base/wire.h"
+#include "agent/certificate/record.h"
+
+#include <stdlib.h>
+
+/* First byte of every record: an inventory written by another layout is refused, not misread. */
+#define RECORD_LAYOUT 1
+
+/* Year 0 to 9999 with a day on either side, so that arithmetic on dates cannot overflow. */
+#define DATE_MIN_S (-62167219200LL - 86400)
+#define DATE_MAX_S (253402300799LL + 86400)
+
+#define KEY_USAGES_MAX 64
+#define EXTENDED_KEY_USAGES_MAX 4096
+
+static void put_required(struct buffer *out, const char *text)
+{
+	wire_put_text(out, text ? text : "");
+}
+
+static void put_fingerprints(struct buffer *out, const struct fingerprints *f)
+{
+	wire_put_u32(out, (uint32_t)f->count);
+	for (size_t i = 0; i < f->count; i++)
+		buffer_append(out, f->items[i], FINGERPRINT_BYTES);
+}
+
+static void put_location(struct buffer *out, const struct location *l)
+{
+	put_required(out, l->scanner);
+	put_required(out, l->uri);
+	wire_put_text(out, l->format);
+	wire_put_text(out, l->alias);
+	wire_put_text(out, l->integrity);
+	wire_put_u32(out, l->index);
+}
+
+static void put_facts(struct buffer *out, const struct certificate *c)
+{
+	buffer_append(out, c->fingerprint, FINGERPRINT_BYTES);
+	buffer_append(out, c->spki_sha256, FINGERPRINT_BYTES);
+	put_required(out, c->subject);
+	put_required(out, c->issuer);
+	wire_put_text(out, c->subject_cn);
+	wire_put_text(out, c->issuer_cn);
+	put_required(out, c->serial);
+	wire_put_i64(out, c->not_before);
+	wire_put_i64(out, c->not_after);
+	wire_put_strings(out, &c->names);
+	put_required(out, c->key_algorithm);
+	wire_put_u32(out, c->key_bits);
+	put_required(out, c->signature_algorithm);
+	wire_put_bool(out, c->is_ca);
+	wire_put_bool(out, c->is_self_issued);
+	wire_put_strings(out, &c->key_usage);
+	wire_put_strings(out, &c->extended_key_usage);
+}
+
+static uint32_t storable(uint32_t problems)
+{
+	return problems &
+	       ~(uint32_t)(PROBLEM_BIT(PROBLEM_EXPIRED) | PROBLEM_BIT(PROBLEM_NOT_YET_VALID));
+}
+
+static void put_verdict(struct buffer *out, const struct verdict *v)
+{
+	wire_put_bool(out, v->is_checked);
+	wire_put_bool(out, v->is_anchor);
+	wire_put_text(out, v->trust);
+	wire_put_u32(out, storable(v->problems));
+	put_fingerprints(out, &v->chain);
+	wire_put_i64(out, v->expires);
+	buffer_append(out, v->expires_because, FINGERPRINT_BYTES);
+	wire_put_i64(out, v->boundary);
+}
+
+static void put_endpoint(struct buffer *out, const struct endpoint_record *e)
+{
+	wire_put_text(out, e->address);
+	wire_put_u16(out, e->port);
+	wire_put_text(out, e->server_name);
+	wire_put_text(out, e->protocol);
+	wire_put_text(out, e->cipher_suite);
+	wire_put_bool(out, e->is_reachable);
+	wire_put_text(out, e->handshake);
+	wire_put_u8(out, (uint8_t)e->client_certificate);
+	wire_put_text(out, e->client_certificate_evidence);
+	wire_put_strings(out, &e->acceptable_cas);
+	put_fingerprints(out, &e->chain);
+	wire_put_u8(out, (uint8_t)e->stapled_ocsp);
+}
+
+static void put_problem(struct buffer *out, const struct problem_record *p)
+{
+	wire_put_u8(out, (uint8_t)p->reason);
+	put_required(out, p->message);
+	wire_put_bool(out, p->has_fingerprint);
+	buffer_append(out, p->fingerprint, FINGERPRINT_BYTES);
+	wire_put_i64(out, p->not_before);
+	wire_put_i64(out, p->not_after);
+}
+
+void record_encode(struct buffer *out, const struct record *r)
+{
+	wire_put_u8(out, RECORD_LAYOUT);
+	wire_put_u8(out, (uint8_t)r->kind);
+	put_location(out, &r->location);
+	switch (r->kind) {
+	case RECORD_CERTIFICATE:
+		put_facts(out, &r->certificate.facts);
+		put_verdict(out, &r->certificate.verdict);
+		wire_put_bool(out, r->certificate.is_served);
+		break;
+	case RECORD_ENDPOINT:
+		put_endpoint(out, &r->endpoint);
+		break;
+	case RECORD_PROBLEM:
+		put_problem(out, &r->problem);
+		break;
+	}
+}
+
+/* A text or NULL; one that is not clean is bad. */
+static char *get_optional(struct wire *w)
+{
+	char *text = wire_get_text(w, RECORD_TEXT_BYTES_MAX);
+
+	if (text && !text_is_clean(slice_text(text)))
+		w->bad = true;
+	return text;
+}
+
+static char *get_required(struct wire *w)
+{
+	char *text = get_optional(w);
+
+	if (!text)
+		w->bad = true;
+	return text;
+}
+
+static void get_strings(struct wire *w, struct strings *s, size_t count_max)
+{
+	wire_get_strings(w, s, count_max, RECORD_TEXT_BYTES_MAX);
+	for (size_t i = 0; !w->bad && i < s->count; i++)
+		if (!text_is_clean(slice_text(s->items[i])))
+			w->bad = true;
+}
+
+static uint8_t get_enum(struct wire *w, unsigned count)
+{
+	uint8_t v = wire_get_u8(w);
+
+	if (v < count)
+		return v;
+	w->bad = true;
+	return 0;
+}
+
+static int64_t get_date(struct wire *w)
+{
+	int64_t t = wire_get_i64(w);
+
+	if (t != TIME_UNKNOWN && (t < DATE_MIN_S || t > DATE_MAX_S))
+		w->bad = true;
+	return t;
+}
+
+static void get_fingerprints(struct wire *w, struct fingerprints *f)
+{
+	size_t count = wire_get_u32(w);
+
+	if (count > RECORD_CHAIN_MAX)
+		w->bad = true;
+	if (w->bad || !count)
+		return;
+	f->items = calloc(count, FINGERPRINT_BYTES);
+	if (!f->items) {
+		w->bad = true;
+		return;
+	}
+	f->count = count;
+	for (size_t i = 0; i < count; i++)
+		(void)wire_get_raw(w, f->items[i], FINGERPRINT_BYTES);
+}
+
+static void get_location(struct wire *w, struct location *l)
+{
+	l->scanner = get_required(w);
+	l->uri = get_required(w);
+	l->format = get_optional(w);
+	l->alias = get_optional(w);
+	l->integrity = get_optional(w);
+	l->index = wire_get_u32(w);
+}
+
+static void get_facts(struct wire *w, struct certificate *c)
+{
+	(void)wire_get_raw(w, c->fingerprint, FINGERPRINT_BYTES);
+	(void)wire_get_raw(w, c->spki_sha256, FINGERPRINT_BYTES);
+	c->subject = get_required(w);
+	c->issuer = get_required(w);
+	c->subject_cn = get_optional(w);
+	c->issuer_cn = get_optional(w);
+	c->serial = get_required(w);
+	c->not_before = get_date(w);
+	c->not_after = get_date(w);
+	get_strings(w, &c->names, RECORD_NAMES_MAX);
+	c->key_algorithm = get_required(w);
+	c->key_bits = wire_get_u32(w);
+	c->signature_algorithm = get_required(w);
+	c->is_ca = wire_get_bool(w);
+	c->is_self_issued = wire_get_bool(w);
+	get_strings(w, &c->key_usage, KEY_USAGES_MAX);
+	get_strings(w, &c->extended_key_usage, EXTENDED_KEY_USAGES_MAX);
+}
+
+static void get_verdict(struct wire *w, struct verdict *v)
+{
+	v->is_checked = wire_get_bool(w);
+	v->is_anchor = wire_get_bool(w);
+	v->trust = get_optional(w);
+	v->problems = wire_get_u32(w);
+	if (v->problems >= PROBLEM_BIT(PROBLEM_COUNT) || v->problems != storable(v->problems))
+		w->bad = true;
+	get_fingerprints(w, &v->chain);
+	v->expires = get_date(w);
+	(void)wire_get_raw(w, v->expires_because, FINGERPRINT_BYTES);
+	v->boundary = get_date(w);
+}
+
+static void get_endpoint(struct wire *w, struct endpoint_record *e)
+{
+	e->address = get_optional(w);
+	e->port = wire_get_u16(w);
+	e->server_name = get_optional(w);
+	e->protocol = get_optional(w);
+	e->cipher_suite = get_optional(w);
+	e->is_reachable = wire_get_bool(w);
+	e->handshake = get_optional(w);
+	e->client_certificate = get_enum(w, CLIENT_CERTIFICATE_COUNT);
+	e->client_certificate_evidence = get_optional(w);
+	get_strings(w, &e->acceptable_cas, RECORD_CAS_MAX);
+	get_fingerprints(w, &e->chain);
+	e->stapled_ocsp = get_enum(w, STAPLED_OCSP_COUNT);
+}
+
+static void get_problem(struct wire *w, struct problem_record *p)
+{
+	p->reason = get_enum(w, REASON_COUNT);
+	p->message = get_required(w);
+	p->has_fingerprint = wire_get_bool(w);
+	(void)wire_get_raw(w, p->fingerprint, FINGERPRINT_BYTES);
+	p->not_before = get_date(w);
+	p->not_after = get_date(w);
+}
+
+enum err record_decode(struct slice bytes, struct record *out)
+{
+	struct wire w = wire_of(bytes);
+	struct record r = { 0 };
+
+	if (bytes.size > RECORD_BYTES_MAX || wire_get_u8(&w) != RECORD_LAYOUT)
+		return ERR_MALFORMED;
+	r.kind = (enum record_kind)wire_get_u8(&w);
+	get_location(&w, &r.location);
+	switch (r.kind) {
+	case RECORD_CERTIFICATE:
+		get_facts(&w, &r.certificate.facts);
+		get_verdict(&w, &r.certificate.verdict);
+		r.certificate.is_served = wire_get_bool(&w);
+		break;
+	case RECORD_ENDPOINT:
+		get_endpoint(&w, &r.endpoint);
+		break;
+	case RECORD_PROBLEM:
+		get_problem(&w, &r.problem);
+		break;
+	default:
+		w.bad = true;
+		break;
+	}
+	if (wire_end(&w) != ERR_OK) {
+		record_fini(&r);
+		return ERR_MALFORMED;
+	}
+	*out = r;
+	return ERR_OK;
+}
