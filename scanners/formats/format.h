@@ -18,6 +18,12 @@
 #define FORMAT_CERTIFICATES_MAX 1000000
 #define FORMAT_DEPTH_MAX 3
 #define FORMAT_KDF_ITERATIONS_MAX 1000000
+/* All iterations spent on one file, whatever parts it has and passwords there are. */
+#define FORMAT_KDF_ITERATIONS_TOTAL_MAX 4000000
+/* What one format decodes or decrypts at once. */
+#define FORMAT_BYTES_MAX (16 * 1024 * 1024)
+
+struct format;
 
 struct file_size_hint {
 	uint64_t size;
@@ -35,8 +41,11 @@ struct format_sink {
 	/* Something that could not be read; `bytes` are the evident certificate's or empty. */
 	enum err (*problem)(void *arg, enum reason reason, struct slice bytes, const char *message);
 	/* Bytes of a member to be tried with all formats, one level deeper; `member` goes into the uri
-	 * after "!/" (percent-encoded by the callee), or is NULL to stay at the same place. */
+	 * after "!/" (percent-encoded by the callee), or is NULL to stay at the same place.
+	 * ERR_NOT_FOUND = no format knows them, which ends nothing. */
 	enum err (*nested)(void *arg, const char *member, struct slice bytes);
+	/* Told which format looks next, before it says anything; may be NULL. */
+	void (*format)(void *arg, const struct format *format);
 };
 
 struct format_input {
@@ -63,7 +72,8 @@ struct format {
 extern const struct format *const formats[];
 extern const size_t formats_count;
 
-/* Tries the formats in table order until one says mine or broken. ERR_NOT_FOUND = nobody's. */
+/* Tries the formats in table order until one says mine or broken; those with a text marker are all
+ * asked, because one text may hold several kinds. `*which` is the first. ERR_NOT_FOUND = nobody's. */
 enum err formats_parse(const struct format_input *in, const struct format_sink *sink, const struct format **which) MUST_CHECK;
 
 #endif

@@ -1,0 +1,56 @@
+/* The table of container formats, and the order in which they are tried. */
+#include "scanners/formats/format.h"
+
+#define FORMAT(name) extern const struct format name;
+#include "scanners/formats/formats.def"
+#undef FORMAT
+
+const struct format *const formats[] = {
+#define FORMAT(name) &name,
+#include "scanners/formats/formats.def"
+#undef FORMAT
+};
+const size_t formats_count = sizeof(formats) / sizeof(formats[0]);
+
+static bool may_be(const struct format *f, const struct format_input *in)
+{
+	struct file_size_hint size = { .size = in->bytes.size, .is_known = true };
+	struct slice head = in->bytes;
+
+	if (head.size > SNIFF_HEAD_BYTES)
+		head.size = SNIFF_HEAD_BYTES;
+	if (!f->sniff)
+		return f->text_marker && memmem(in->bytes.data, in->bytes.size, f->text_marker,
+						 strlen(f->text_marker));
+	return f->sniff(head, size);
+}
+
+enum err formats_parse(
+	const struct format_input *in, const struct format_sink *sink, const struct format **which)
+{
+	const struct format *first = NULL;
+
+	if (!in->bytes.size)
+		return ERR_NOT_FOUND;
+	for (size_t i = 0; i < formats_count; i++) {
+		const struct format *f = formats[i];
+
+		/* A text may hold several kinds at once; a binary container is one thing. */
+		if (first && !f->text_marker)
+			continue;
+		if (!may_be(f, in))
+			continue;
+		if (sink->format)
+			sink->format(sink->arg, f);
+		if (f->parse(in, sink) == FORMAT_NOT_MINE)
+			continue;
+		if (!first)
+			first = f;
+		if (!f->text_marker)
+			break;
+	}
+	if (!first)
+		return ERR_NOT_FOUND;
+	*which = first;
+	return ERR_OK;
+}

@@ -1,0 +1,217 @@
+/* PEM (RFC 7468, RFC 1421): certificate blocks anywhere in any text. */
+#include "agent/certificate/certificate.h"
+#include "scanners/formats/asn1.h"
+#include "scanners/formats/format.h"
+#include "scanners/formats/pem_body.h"
+
+#include <stdio.h>
+
+#define DASHES "-----"
+#define BEGIN "-----BEGIN "
+#define END "-----END"
+#define LABEL_BYTES_MAX 64
+/* Decoded bytes below which a block is a sketch in a manual, not a certificate. */
+#define CERTIFICATE_BYTES_MIN 32
+
+enum label { LABEL_OTHER, LABEL_CERTIFICATE, LABEL_TRUSTED, LABEL_CONTAINER };
+
+static const struct {
+	const char *text;
+	enum label label;
+} labels[] = {
+	{ "CERTIFICATE", LABEL_CERTIFICATE },
+	{ "X509 CERTIFICATE", LABEL_CERTIFICATE },
+	{ "X.509 CERTIFICATE", LABEL_CERTIFICATE },
+	{ "NEW CERTIFICATE", LABEL_CERTIFICATE },
+	{ "TRUSTED CERTIFICATE", LABEL_TRUSTED },
+	{ "CERTIFICATE CHAIN", LABEL_CONTAINER },
+	{ "PKCS7", LABEL_CONTAINER },
+	{ "PKCS #7", LABEL_CONTAINER },
+	{ "PKCS #7 SIGNED DATA", LABEL_CONTAINER },
+	{ "CMS", LABEL_CONTAINER },
+	{ "PKCS12", LABEL_CONTAINER },
+};
+
+struct block {
+	enum label label;
+	struct pem_body body;
+	bool has_end;
+	struct slice rest; /* of the text, behind the body */
+};
+
+struct pem {
+	const struct format_sink *sink;
+	struct buffer der;
+	bool found;
+	enum err status;
+};
+
+static enum label label_of(struct slice s)
+{
+	for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++)
+		if (strlen(labels[i].text) == s.size && memcmp(labels[i].text, s.data, s.size) == 0)
+			return labels[i].label;
+	return LABEL_OTHER;
+}
+
+/* From the next BEGIN or END line on; empty where there is none. */
+static struct slice next_line(struct slice s)
+{
+	while (s.size) {
+		const uint8_t *at = memmem(s.data, s.size, DASHES, strlen(DASHES));
+
+		if (!at)
+			break;
+		s = slice_after(s, (size_t)(at - s.data));
+		if (slice_starts(s, BEGIN, strlen(BEGIN)) || slice_starts(s, END, strlen(END)))
+			return s;
+		s = slice_after(s, 1);
+	}
+	return slice_of(NULL, 0);
+}
+
+static struct slice line_before(struct slice text, const uint8_t *at)
+{
+	const uint8_t *from = at;
+
+	while (from > text.data && from[-1] != '\n' && from[-1] != '\r')
+		from--;
+	return slice_of(from, (size_t)(at - from));
+}
+
+/* The next block of `*left`, which then starts behind it; `text` is the whole. */
+static bool next_block(struct slice text, struct slice *left, struct block *out)
+{
+	struct slice line = *left, end;
+	size_t label = 0;
+
+	do {
+		line = next_line(line);
+		if (!line.size)
+			return false;
+		if (slice_starts(line, BEGIN, strlen(BEGIN)))
+			break;
+		line = slice_after(line, 1);
+	} while (line.size);
+	if (!line.size)
+		return false;
+	*out = (struct block){ .body.before = line_before(text, line.data) };
+	line = slice_after(line, strlen(BEGIN));
+	while (label < line.size && label < LABEL_BYTES_MAX && line.data[label] != '-' &&
+		line.data[label] != '\n')
+		label++;
+	*left = line;
+	if (!slice_starts(slice_after(line, label), DASHES, strlen(DASHES)))
+		return true;
+	out->label = label_of(slice_of(line.data, label));
+	line = slice_after(line, label + strlen(DASHES));
+	end = next_line(line);
+	out->body.text = slice_of(line.data, end.size ? (size_t)(end.data - line.data) : line.size);
+	out->has_end = slice_starts(end, END, strlen(END));
+	*left = end;
+	return true;
+}
+
+static void say(struct pem *p, enum err e)
+{
+	p->found = true;
+	if (p->status == ERR_OK)
+		p->status = e;
+}
+
+static void problem(struct pem *p, struct slice bytes, const char *message)
+{
+	say(p, p->sink->problem(p->sink->arg, REASON_MALFORMED, bytes, message));
+}
+
+/* What the block lacks, NULL where it is whole. */
+static const char *fault(const struct block *b, bool is_clean)
+{
+	if (!is_clean)
+		return "what stands in the PEM block is not all base64";
+	return b->has_end ? NULL : "the PEM block has no END line";
+}
+
+static void certificate(struct pem *p, const struct block *b, bool is_clean)
+{
+	struct slice der = buffer_bytes(&p->der), left = der;
+	struct evident_certificate evident;
+	const char *wrong = fault(b, is_clean);
+	struct asn1 item;
+
+	if (der.size < CERTIFICATE_BYTES_MIN || (wrong && der.data[0] != ASN1_SEQUENCE))
+		return;
+	if (!asn1_expect(&left, ASN1_SEQUENCE, &item)) {
+		bool is_evident = certificate_is_evident(der, &evident);
+
+		if (!is_evident && wrong && !b->has_end)
+			return;
+		problem(p, der,
+			is_evident ? "the certificate is cut off"
+				   : "the PEM block holds no certificate");
+		return;
+	}
+	/* A trusted certificate is followed by OpenSSL's own data; a block without end by anything. */
+	if (b->label == LABEL_TRUSTED || wrong)
+		der = item.whole;
+	say(p, p->sink->certificate(p->sink->arg, der, NULL, NULL));
+	if (wrong)
+		problem(p, slice_of(NULL, 0), wrong);
+}
+
+static void container(struct pem *p, const struct block *b, bool is_clean)
+{
+	struct slice der = buffer_bytes(&p->der);
+	enum err e;
+
+	if (der.size < CERTIFICATE_BYTES_MIN)
+		return;
+	e = p->sink->nested(p->sink->arg, NULL, der);
+	if (e == ERR_NOT_FOUND || (e == ERR_OK && !is_clean))
+		problem(p, slice_of(NULL, 0),
+			b->has_end ? "the PEM block does not hold what its label says"
+				   : "the PEM block has no END line");
+	else
+		say(p, e);
+}
+
+static void take_block(struct pem *p, const struct block *b)
+{
+	bool is_clean;
+
+	/* Keys and all else are not even decoded. */
+	if (b->label == LABEL_OTHER)
+		return;
+	buffer_clear(&p->der);
+	is_clean = pem_body_decode(&b->body, &p->der);
+	if (buffer_status(&p->der) != ERR_OK) {
+		say(p, p->sink->problem(p->sink->arg, REASON_LIMIT_REACHED, slice_of(NULL, 0),
+			       "a PEM block is larger than 16 MiB"));
+		return;
+	}
+	if (b->label == LABEL_CONTAINER)
+		container(p, b, is_clean);
+	else
+		certificate(p, b, is_clean);
+}
+
+static enum format_answer pem_parse(const struct format_input *in, const struct format_sink *sink)
+{
+	struct pem p = { .sink = sink };
+	struct slice left = in->bytes;
+	struct block block;
+
+	buffer_init(&p.der, FORMAT_BYTES_MAX);
+	while (p.status == ERR_OK && next_block(in->bytes, &left, &block))
+		take_block(&p, &block);
+	buffer_wipe(&p.der);
+	return p.found ? FORMAT_MINE : FORMAT_NOT_MINE;
+}
+
+extern const struct format format_pem;
+const struct format format_pem = {
+	.name = "pem",
+	.help = "PEM blocks of certificates and PKCS#7 anywhere in a text",
+	.text_marker = "-----BEGIN ",
+	.parse = pem_parse,
+};
