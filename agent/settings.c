@@ -420,22 +420,23 @@ enum err settings_add_source(struct settings *s, const char *source, struct why 
 		source);
 }
 
-static enum err override_job(struct job *job, const char *key, const char *value, struct why *why)
+/* Applies KEY: VALUE to a struct that is filled already. */
+static enum err override_key(const struct schema_field *field, void *conf, const char *key,
+	const char *value, struct why *why)
 {
 	struct schema_field one[2] = { { 0 }, { 0 } };
 	struct node child = { .kind = NODE_SCALAR, .file = "command line", .key = (char *)(uintptr_t)key,
 		.value = (char *)(uintptr_t)value, .line = 1, .column = 1 };
 	struct node *children[] = { &child };
 	const struct node map = { .kind = NODE_MAP, .file = child.file, .children = children, .count = 1 };
-	const struct schema_field *field = job->scanner->fields;
 
 	while (field->key && strcmp(field->key, key) != 0)
 		field++;
 	if (!field->key)
 		return ERR_NOT_FOUND;
 	one[0] = *field;
-	schema_fini(one, job->conf);
-	return schema_apply(one, &map, job->conf, why);
+	schema_fini(one, conf);
+	return schema_apply(one, &map, conf, why);
 }
 
 enum err settings_override(struct settings *s, const char *option, const char *key,
@@ -443,7 +444,7 @@ enum err settings_override(struct settings *s, const char *option, const char *k
 {
 	for (size_t i = 0; i < s->jobs_count; i++) {
 		struct why inner = { 0 };
-		enum err e = override_job(&s->jobs[i], key, value, &inner);
+		enum err e = override_key(s->jobs[i].scanner->fields, s->jobs[i].conf, key, value, &inner);
 		const char *sentence = strstr(inner.text, ": ");
 
 		if (e != ERR_OK && e != ERR_NOT_FOUND)
@@ -479,6 +480,16 @@ enum err settings_name_jobs(struct settings *s, const struct strings *sources)
 enum err settings_add_default_outlets(struct settings *s, struct why *why)
 {
 	return add_outlet(s, exporter_find("prometheus"), NULL, why);
+}
+
+enum err settings_listen(struct settings *s, const char *address, struct why *why)
+{
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && i < s->outlets_count; i++)
+		if (strcmp(s->outlets[i].exporter->name, "prometheus") == 0)
+			e = override_key(s->outlets[i].exporter->fields, s->outlets[i].conf, "listen", address, why);
+	return e;
 }
 
 enum err settings_state_folder(const struct settings *s, char **out, struct why *why)

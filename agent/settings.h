@@ -84,6 +84,9 @@ void settings_describe(struct buffer *out);
 /* The settings as YAML with secrets masked. */
 void settings_show(const struct settings *s, struct buffer *out);
 
+/* Replaces the addresses that every Prometheus endpoint listens on. */
+enum err settings_listen(struct settings *s, const char *address, struct why *why) MUST_CHECK;
+
 /* Default state folder: /var/lib/leafwatch for root, else below $XDG_STATE_HOME or ~/.local/state. */
 enum err settings_state_folder(const struct settings *s, char **out, struct why *why) MUST_CHECK;
 

@@ -30,8 +30,6 @@ cmake --build --preset release
 leafwatch=build/release/leafwatch
 state=build/try
 mkdir -p "$state"
-echo "==> the certificates of this host"
-"$leafwatch" scan --state "$state"
-echo
-echo "==> the agent, with its state in $state"
-exec "$leafwatch" run --state "$state" $once
+echo "==> the agent, with its state in $state: first what it finds, then the page and /metrics"
+# shellcheck disable=SC2086
+exec "$leafwatch" run --state "$state" --print $once

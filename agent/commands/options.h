@@ -27,6 +27,7 @@ struct options {
 	bool gone;
 	bool no_progress;
 	bool once;
+	bool print;
 	bool single;
 	bool show;
 	bool help;
