@@ -2,11 +2,15 @@
 #ifndef LEAFWATCH_EXPORTERS_REPORT_RECORD_JSON_H
 #define LEAFWATCH_EXPORTERS_REPORT_RECORD_JSON_H
 
+#include "agent/base/buffer.h"
 #include "exporters/exporter.h"
 
 #include <cjson/cJSON.h>
 
 /* NULL when out of memory. The caller deletes it. */
 cJSON *record_json(const struct sighting *s, const struct thresholds *t, int64_t now);
+
+/* Appends the object as one line of JSON without a line end. ERR_LIMIT when it passes the ceiling. */
+enum err record_json_print(struct buffer *out, const cJSON *json) MUST_CHECK;
 
 #endif

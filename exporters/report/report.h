@@ -9,7 +9,7 @@
 struct report_options {
 	bool color;
 	unsigned width; /* of the terminal in cells, 0 = not a terminal */
-	bool all;	/* public roots of trust stores too */
+	bool all;       /* public roots of trust stores too */
 };
 
 struct report_summary {

@@ -1,0 +1,261 @@
+/* A record as the JSON object of the documentation. */
+#include "exporters/report/record_json.h"
+
+#include "agent/base/text.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#define PRINT_FIRST_BYTES 4096
+/* cJSON_PrintPreallocated wants some bytes more than it writes. */
+#define PRINT_SLACK_BYTES 64
+
+/* Takes `item`; `key` lives for ever. NULL items are memory that ran out. */
+static bool put(cJSON *to, const char *key, cJSON *item)
+{
+	if (item && cJSON_AddItemToObjectCS(to, key, item))
+		return true;
+	cJSON_Delete(item);
+	return false;
+}
+
+/* Absent means not known: NULL adds nothing. */
+static bool put_text(cJSON *to, const char *key, const char *text)
+{
+	return !text || put(to, key, cJSON_CreateString(text));
+}
+
+static bool put_time(cJSON *to, const char *key, int64_t t)
+{
+	char text[TIME_TEXT_BYTES];
+
+	if (t == TIME_UNKNOWN)
+		return true;
+	time_rfc3339(t, text);
+	return put_text(to, key, text);
+}
+
+static bool put_true(cJSON *to, const char *key, bool value)
+{
+	return !value || put(to, key, cJSON_CreateTrue());
+}
+
+static bool put_number(cJSON *to, const char *key, uint32_t value)
+{
+	return put(to, key, cJSON_CreateNumber(value));
+}
+
+static bool push(cJSON *array, cJSON *item)
+{
+	if (item && cJSON_AddItemToArray(array, item))
+		return true;
+	cJSON_Delete(item);
+	return false;
+}
+
+static bool put_strings(cJSON *to, const char *key, const struct strings *s)
+{
+	cJSON *array = cJSON_CreateArray();
+	bool good = array != NULL;
+
+	for (size_t i = 0; good && i < s->count; i++)
+		good = push(array, cJSON_CreateString(s->items[i]));
+	if (good)
+		return put(to, key, array);
+	cJSON_Delete(array);
+	return false;
+}
+
+static bool put_fingerprint(cJSON *to, const char *key, const uint8_t bytes[FINGERPRINT_BYTES])
+{
+	char text[FINGERPRINT_TEXT_BYTES];
+
+	text_hex(text, bytes, FINGERPRINT_BYTES);
+	return put_text(to, key, text);
+}
+
+static bool put_chain(cJSON *to, const struct fingerprints *chain)
+{
+	char text[FINGERPRINT_TEXT_BYTES];
+	cJSON *array;
+	bool good;
+
+	if (!chain->count)
+		return true;
+	array = cJSON_CreateArray();
+	good = array != NULL;
+	for (size_t i = 0; good && i < chain->count; i++) {
+		text_hex(text, chain->items[i], FINGERPRINT_BYTES);
+		good = push(array, cJSON_CreateString(text));
+	}
+	if (good)
+		return put(to, "chain", array);
+	cJSON_Delete(array);
+	return false;
+}
+
+static bool put_problems(cJSON *to, uint32_t problems)
+{
+	cJSON *array = cJSON_CreateArray();
+	bool good = array != NULL;
+
+	for (unsigned p = 0; good && p < PROBLEM_COUNT; p++)
+		if (problems & PROBLEM_BIT(p))
+			good = push(array, cJSON_CreateString(problem_word((enum problem)p)));
+	if (good)
+		return put(to, "problems", array);
+	cJSON_Delete(array);
+	return false;
+}
+
+/* Adds an object that `fill` fills from `from`. */
+static bool put_object(
+	cJSON *to, const char *key, bool (*fill)(cJSON *, const void *), const void *from)
+{
+	cJSON *object = cJSON_CreateObject();
+
+	if (object && fill(object, from))
+		return put(to, key, object);
+	cJSON_Delete(object);
+	return false;
+}
+
+static bool fill_location(cJSON *to, const void *from)
+{
+	const struct record *r = from;
+	const struct location *l = &r->location;
+
+	/* Only a certificate always has a position; elsewhere 0 says nothing. */
+	return put_text(to, "scanner", l->scanner) && put_text(to, "uri", l->uri) &&
+	       put_text(to, "format", l->format) &&
+	       ((r->kind != RECORD_CERTIFICATE && !l->index) ||
+		       put_number(to, "index", l->index)) &&
+	       put_text(to, "alias", l->alias) && put_text(to, "integrity", l->integrity);
+}
+
+static bool fill_key(cJSON *to, const void *from)
+{
+	static const uint8_t unknown[FINGERPRINT_BYTES];
+	const struct certificate *c = from;
+
+	return put_text(to, "algorithm", c->key_algorithm) &&
+	       (!c->key_bits || put_number(to, "bits", c->key_bits)) &&
+	       (memcmp(c->spki_sha256, unknown, sizeof(unknown)) == 0 ||
+		       put_fingerprint(to, "spki_sha256", c->spki_sha256));
+}
+
+struct verdict_source {
+	const struct certificate_record *record;
+	const struct thresholds *thresholds;
+	int64_t now;
+};
+
+static bool fill_verdict(cJSON *to, const void *from)
+{
+	const struct verdict_source *s = from;
+	const struct verdict *v = &s->record->verdict;
+	enum status status = record_status_at(s->record, s->thresholds, s->now);
+
+	return put_text(to, "status", status_word(status)) &&
+	       put_problems(to, record_problems_at(s->record, s->now)) &&
+	       put_chain(to, &v->chain) && put_time(to, "expires", v->expires) &&
+	       (v->expires == TIME_UNKNOWN ||
+		       put_fingerprint(to, "expires_because", v->expires_because));
+}
+
+static bool fill_certificate(cJSON *to, const struct record *r, const struct verdict_source *v)
+{
+	const struct certificate *c = &r->certificate.facts;
+
+	return put_text(to, "type", "certificate") &&
+	       put_fingerprint(to, "fingerprint", c->fingerprint) &&
+	       put_text(to, "subject", c->subject) && put_text(to, "issuer", c->issuer) &&
+	       put_text(to, "serial", c->serial) && put_time(to, "not_before", c->not_before) &&
+	       put_time(to, "not_after", c->not_after) && put_strings(to, "names", &c->names) &&
+	       put_object(to, "key", fill_key, c) &&
+	       put_text(to, "signature_algorithm", c->signature_algorithm) &&
+	       put(to, "is_ca", cJSON_CreateBool(c->is_ca)) &&
+	       put_strings(to, "key_usage", &c->key_usage) &&
+	       put_strings(to, "extended_key_usage", &c->extended_key_usage) &&
+	       put_object(to, "location", fill_location, r) &&
+	       put_object(to, "verdict", fill_verdict, v);
+}
+
+static bool fill_endpoint(cJSON *to, const struct record *r)
+{
+	const struct endpoint_record *e = &r->endpoint;
+
+	return put_text(to, "type", "endpoint") && put_object(to, "location", fill_location, r) &&
+	       put_text(to, "address", e->address) && put_number(to, "port", e->port) &&
+	       put_text(to, "server_name", e->server_name) &&
+	       put_text(to, "protocol", e->protocol) &&
+	       put_text(to, "cipher_suite", e->cipher_suite) &&
+	       put(to, "reachable", cJSON_CreateBool(e->is_reachable)) &&
+	       put_text(to, "handshake", e->handshake) &&
+	       put_text(to, "client_certificate", client_certificate_word(e->client_certificate)) &&
+	       put_text(to, "client_certificate_evidence", e->client_certificate_evidence) &&
+	       put_strings(to, "acceptable_cas", &e->acceptable_cas) && put_chain(to, &e->chain) &&
+	       (e->stapled_ocsp == STAPLED_OCSP_UNKNOWN ||
+		       put_text(to, "stapled_ocsp", stapled_ocsp_word(e->stapled_ocsp)));
+}
+
+static bool fill_problem(cJSON *to, const struct record *r)
+{
+	const struct problem_record *p = &r->problem;
+
+	return put_text(to, "type", "problem") && put_object(to, "location", fill_location, r) &&
+	       put_text(to, "reason", reason_word(p->reason)) &&
+	       put_text(to, "message", p->message) &&
+	       (!p->has_fingerprint || put_fingerprint(to, "fingerprint", p->fingerprint)) &&
+	       put_time(to, "not_before", p->not_before) && put_time(to, "not_after", p->not_after);
+}
+
+static bool fill_kind(cJSON *to, const struct record *r, const struct verdict_source *v)
+{
+	switch (r->kind) {
+	case RECORD_CERTIFICATE:
+		return fill_certificate(to, r, v);
+	case RECORD_ENDPOINT:
+		return fill_endpoint(to, r);
+	case RECORD_PROBLEM:
+		return fill_problem(to, r);
+	}
+	return false;
+}
+
+cJSON *record_json(const struct sighting *s, const struct thresholds *t, int64_t now)
+{
+	struct verdict_source v = { &s->record->certificate, t, now };
+	cJSON *to = cJSON_CreateObject();
+
+	if (to && fill_kind(to, s->record, &v) && put_time(to, "first_seen", s->first_seen) &&
+		put_time(to, "last_seen", s->last_seen) && put_time(to, "gone", s->gone_at) &&
+		put_true(to, "stale", s->is_stale))
+		return to;
+	cJSON_Delete(to);
+	return NULL;
+}
+
+enum err record_json_print(struct buffer *out, const cJSON *json)
+{
+	/* cJSON's arguments are int and it takes its items without const; it changes none. */
+	cJSON *item = (cJSON *)(uintptr_t)json;
+	size_t room = PRINT_FIRST_BYTES;
+
+	if (out->capacity > out->size + room)
+		room = out->capacity - out->size - 1;
+	for (; room <= INT_MAX; room *= 2) {
+		uint8_t *to = buffer_reserve(out, room);
+
+		if (!to)
+			return buffer_status(out);
+		if (room > PRINT_SLACK_BYTES &&
+			cJSON_PrintPreallocated(item, (char *)to, (int)room, 0)) {
+			out->size += strlen((char *)to);
+			return ERR_OK;
+		}
+	}
+	return ERR_LIMIT;
+}
