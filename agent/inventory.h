@@ -73,7 +73,11 @@ enum err inventory_each(struct inventory *i, const struct inventory_filter *filt
 /* Certificates whose fingerprint starts with these hex digits: `*count`, and the fingerprint if it is 1. */
 enum err inventory_find(struct inventory *i, const char *hex_prefix, uint64_t *count, uint8_t out[FINGERPRINT_BYTES], struct why *why) MUST_CHECK;
 
-/* The state of every job that ever ran, for the schedule and the metrics. */
+/* Who took the place of this certificate: the one that now lies where it was replaced, or else one in
+ * the same folder with the same subject and names that lasts longer. `*found` false: none is known. */
+enum err inventory_successor(struct inventory *i, const uint8_t fingerprint[FINGERPRINT_BYTES], bool *found, int64_t *not_after, uint8_t successor[FINGERPRINT_BYTES], struct why *why) MUST_CHECK;
+
+/* The state of every job that ran and was not retired since, for the schedule and the metrics. */
 struct job_state {
 	const char *scanner;
 	const char *job;

@@ -1,0 +1,124 @@
+/* What the parts of the inventory share: its state, its statements, the places of its rows. */
+#ifndef LEAFWATCH_AGENT_INVENTORY_INTERNAL_H
+#define LEAFWATCH_AGENT_INVENTORY_INTERNAL_H
+
+#include "agent/inventory.h"
+
+#include <sqlite3.h>
+
+/* The id of a sighting or endpoint is the place's id and, in the low bits, the index. */
+#define INDEX_BITS 24
+#define INDEX_MAX ((UINT32_C(1) << INDEX_BITS) - 1)
+
+#define OPEN_PASSES_MAX 64
+#define PLACE_CACHE_ENTRIES 16
+#define CERTIFICATE_CACHE_ENTRIES 1024
+
+/* Every statement that is used often, prepared when first used. */
+enum statement {
+	JOB_START,
+	JOB_FIND,
+	JOB_END,
+	JOB_RETIRE,
+	PASS_INSERT,
+	PASS_FIND,
+	PASS_OPEN_OF_JOB,
+	PASS_END,
+	PASS_FORGET,
+	PLACE_FIND,
+	PLACE_INSERT,
+	PLACE_KEEP_FRESH,
+	PLACE_KEEP_STALE,
+	PLACE_KEEP_UNSEEN,
+	PLACE_COUNT,
+	CERTIFICATE_FIND,
+	CERTIFICATE_INSERT,
+	CERTIFICATE_UPDATE,
+	SIGHTING_FIND,
+	SIGHTING_INSERT,
+	SIGHTING_TOUCH,
+	SIGHTING_REFRESH,
+	SIGHTING_REPLACE,
+	SIGHTING_AT_PLACE,
+	SIGHTING_GONE,
+	SIGHTING_GONE_OF_JOB,
+	ENDPOINT_FIND,
+	ENDPOINT_INSERT,
+	ENDPOINT_UPDATE,
+	ENDPOINT_GONE,
+	ENDPOINT_GONE_OF_JOB,
+	PROBLEM_PUT,
+	PROBLEM_DROP,
+	PROBLEM_DROP_OF_JOB,
+	SUCCESSION_PUT,
+	SUCCESSION_UNDO,
+	MEMORY_LOAD,
+	MEMORY_SAVE,
+	MEMORY_DROP,
+	BOUNDARY,
+	META_GET,
+	META_SET,
+	STATEMENT_COUNT
+};
+
+struct open_pass {
+	int64_t id; /* 0 = free */
+	int64_t job;
+	int64_t latest; /* the last time its callers gave */
+	uint64_t appeared;
+	uint64_t vanished; /* replaced ones; what is gone is counted at the end */
+	bool has_succession;
+};
+
+struct place_entry {
+	char *uri; /* owned; NULL = free */
+	int64_t job;
+	int64_t id;
+};
+
+struct certificate_entry {
+	int64_t id; /* 0 = free */
+	uint8_t fingerprint[FINGERPRINT_BYTES];
+};
+
+struct inventory {
+	struct store *store; /* borrowed */
+	sqlite3_stmt *statements[STATEMENT_COUNT];
+	struct open_pass passes[OPEN_PASSES_MAX];
+	struct place_entry places[PLACE_CACHE_ENTRIES];
+	/* Certificates whose stored facts are known to be those of today's parser. */
+	struct certificate_entry certificates[CERTIFICATE_CACHE_ENTRIES];
+	struct buffer facts;
+	struct buffer detail;
+};
+
+/* The statement, reset and ready to bind. */
+enum err inventory_statement(struct inventory *i, enum statement which, sqlite3_stmt **out, struct why *why) MUST_CHECK;
+/* One step. `*is_row` false means done, and the statement is reset. */
+enum err inventory_step(struct inventory *i, sqlite3_stmt *statement, bool *is_row, struct why *why) MUST_CHECK;
+/* A statement that gives no rows; `*changed` (may be NULL) counts the rows it changed. */
+enum err inventory_run(struct inventory *i, sqlite3_stmt *statement, uint64_t *changed, struct why *why) MUST_CHECK;
+
+/* Binds integers ?1, ?2 ... in order. */
+void inventory_bind(sqlite3_stmt *statement, const int64_t *values, int count);
+/* TIME_UNKNOWN is NULL in a column. */
+void inventory_bind_time(sqlite3_stmt *statement, int at, int64_t time);
+int64_t inventory_column_time(sqlite3_stmt *statement, int at);
+/* Borrowed bytes: they outlive the step. */
+void inventory_bind_bytes(sqlite3_stmt *statement, int at, struct slice bytes);
+void inventory_bind_text(sqlite3_stmt *statement, int at, const char *text);
+struct slice inventory_column_bytes(sqlite3_stmt *statement, int at);
+
+/* Begins a batch; `*is_own` tells whether there was none. inventory_leave commits one's own. */
+enum err inventory_enter(struct inventory *i, bool *is_own, struct why *why) MUST_CHECK;
+enum err inventory_leave(struct inventory *i, bool is_own, enum err e, struct why *why) MUST_CHECK;
+
+/* The pass if it is open: ERR_NOT_FOUND with a sentence otherwise. */
+enum err inventory_open_pass(struct inventory *i, int64_t pass, struct open_pass **out, struct why *why) MUST_CHECK;
+void inventory_forget_pass(struct inventory *i, int64_t pass);
+/* Forgets ids that rows may no longer have. */
+void inventory_forget_ids(struct inventory *i);
+/* ERR_NOT_FOUND for a job that never ran. */
+enum err inventory_job_id(struct inventory *i, const char *job, int64_t *out, struct why *why) MUST_CHECK;
+
+#endif
