@@ -1,0 +1,393 @@
+/* The parser role: gathers findings piece by piece, looks at each, answers in records. */
+#include "scanners/parser.h"
+
+#include "agent/base/log.h"
+#include "agent/base/text.h"
+#include "agent/base/wire.h"
+#include "agent/process/channel.h"
+#include "scanners/parser_finding.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+
+/* Verdicts remembered between findings. */
+#define CACHE_ENTRIES_MAX 4096
+/* Names left in a record that is larger than a frame. */
+#define CUT_NAMES_MAX 2000
+#define CUT_NAMES_BYTES_MAX (256 * 1024)
+/* After a finding of this size memory goes back to the system. */
+#define TRIM_BYTES_MIN (1024 * 1024)
+
+/* A finding on its way in. */
+struct finding {
+	uint64_t id;
+	uint8_t kind;
+	bool is_used;
+	bool is_over;        /* larger than the ceilings: its bytes are dropped */
+	char *scanner;       /* owned */
+	char *uri;           /* owned */
+	struct buffer bytes; /* wiped: may hold keys */
+};
+
+struct parser {
+	struct channel channel;
+	struct parser_options options;
+	size_t stores_read; /* stores whose bytes have come */
+	bool is_set_up;
+	struct trust *trust;
+	struct judge_cache *cache;
+	struct finding findings[PARSER_FINDINGS_MAX];
+	size_t findings_bytes;
+};
+
+/* --- telling ---------------------------------------------------------------------------------- */
+
+static enum err send_record(struct parser *p, const struct record *r)
+{
+	struct buffer out;
+	enum err e;
+
+	buffer_init(&out, FRAME_BYTES_MAX);
+	record_encode(&out, r);
+	e = buffer_status(&out);
+	if (e == ERR_OK)
+		e = channel_write(&p->channel, MESSAGE_RECORD, buffer_bytes(&out));
+	buffer_fini(&out);
+	return e;
+}
+
+/* How many of these texts fit beside the rest of a record in one frame. */
+static size_t texts_that_fit(const struct strings *s)
+{
+	size_t count = 0, bytes = 0;
+
+	while (count < s->count && count < CUT_NAMES_MAX && bytes < CUT_NAMES_BYTES_MAX)
+		bytes += strlen(s->items[count++]);
+	if (bytes >= CUT_NAMES_BYTES_MAX)
+		count--;
+	return count;
+}
+
+/* A record larger than a frame is told with fewer names, and that this was done is told too. */
+static enum err send_cut(struct parser *p, const struct record *r)
+{
+	struct record cut = *r;
+	enum err e;
+
+	if (r->kind == RECORD_CERTIFICATE)
+		cut.certificate.facts.names.count = texts_that_fit(&r->certificate.facts.names);
+	if (r->kind == RECORD_ENDPOINT)
+		cut.endpoint.acceptable_cas.count = texts_that_fit(&r->endpoint.acceptable_cas);
+	e = send_record(p, &cut);
+	if (e != ERR_OK && e != ERR_LIMIT)
+		return e;
+	return channel_problem(&p->channel, r->location.scanner, r->location.uri,
+		REASON_LIMIT_REACHED,
+		e == ERR_OK ? "it has more names than are kept"
+			    : "what is known of it is larger than 512 KiB");
+}
+
+static enum err on_record(void *arg, const struct record *r)
+{
+	enum err e = send_record(arg, r);
+
+	return e == ERR_LIMIT ? send_cut(arg, r) : e;
+}
+
+static enum err send_done(struct parser *p, uint64_t id)
+{
+	struct buffer out;
+	enum err e;
+
+	buffer_init(&out, sizeof(id));
+	wire_put_u64(&out, id);
+	e = buffer_status(&out);
+	if (e == ERR_OK)
+		e = channel_write(&p->channel, MESSAGE_FINDING_DONE, buffer_bytes(&out));
+	buffer_fini(&out);
+	return e;
+}
+
+/* --- findings --------------------------------------------------------------------------------- */
+
+static void finding_fini(struct parser *p, struct finding *f)
+{
+	p->findings_bytes -= f->bytes.size;
+	free(f->scanner);
+	free(f->uri);
+	buffer_wipe(&f->bytes);
+	*f = (struct finding){ 0 };
+}
+
+static struct finding *finding_of(struct parser *p, uint64_t id)
+{
+	for (size_t i = 0; i < PARSER_FINDINGS_MAX; i++)
+		if (p->findings[i].is_used && p->findings[i].id == id)
+			return &p->findings[i];
+	return NULL;
+}
+
+static enum err finding_new(
+	struct parser *p, const struct finding_piece *piece, struct finding **out)
+{
+	struct finding *f = NULL;
+
+	if (finding_of(p, piece->id))
+		return ERR_MALFORMED;
+	for (size_t i = 0; !f && i < PARSER_FINDINGS_MAX; i++)
+		if (!p->findings[i].is_used)
+			f = &p->findings[i];
+	if (!f)
+		return ERR_LIMIT;
+	*f = (struct finding){ .id = piece->id, .kind = piece->kind, .is_used = true };
+	buffer_init(&f->bytes, PARSER_FINDING_BYTES_MAX);
+	f->scanner = text_escaped(piece->scanner);
+	f->uri = text_escaped(piece->place);
+	if (!f->scanner || !f->uri) {
+		finding_fini(p, f);
+		return ERR_MEMORY;
+	}
+	*out = f;
+	return ERR_OK;
+}
+
+/* Growing would leave copies of key material behind in freed memory, so room is made at once where the
+ * size is known; where it is not, the copy is made by hand and the old one wiped. */
+static enum err make_room(struct finding *f, size_t size)
+{
+	struct buffer larger;
+	size_t capacity = f->bytes.capacity;
+
+	if (f->bytes.size + size < capacity)
+		return ERR_OK;
+	capacity = capacity * 2 > f->bytes.size + size ? capacity * 2 : f->bytes.size + size;
+	if (capacity > PARSER_FINDING_BYTES_MAX)
+		capacity = PARSER_FINDING_BYTES_MAX;
+	buffer_init(&larger, PARSER_FINDING_BYTES_MAX);
+	if (!buffer_reserve(&larger, capacity)) {
+		buffer_fini(&larger);
+		return ERR_MEMORY;
+	}
+	buffer_slice(&larger, buffer_bytes(&f->bytes));
+	buffer_wipe(&f->bytes);
+	f->bytes = larger;
+	return ERR_OK;
+}
+
+static enum err finding_add(struct parser *p, struct finding *f, struct slice data)
+{
+	enum err e;
+
+	if (f->is_over)
+		return ERR_OK;
+	if (data.size > PARSER_FINDING_BYTES_MAX - f->bytes.size ||
+		data.size > PARSER_FINDINGS_BYTES_MAX - p->findings_bytes) {
+		p->findings_bytes -= f->bytes.size;
+		buffer_wipe(&f->bytes);
+		buffer_init(&f->bytes, PARSER_FINDING_BYTES_MAX);
+		f->is_over = true;
+		return ERR_OK;
+	}
+	e = make_room(f, data.size);
+	if (e != ERR_OK)
+		return e;
+	buffer_slice(&f->bytes, data);
+	p->findings_bytes += data.size;
+	return buffer_status(&f->bytes);
+}
+
+static enum err finding_look(struct parser *p, struct finding *f)
+{
+	const struct parser_context context = { .trust = p->trust,
+		.cache = p->cache,
+		.passwords = &p->options.passwords,
+		.record = on_record,
+		.arg = p };
+	const struct parser_place place = { .scanner = f->scanner, .uri = f->uri };
+	struct slice bytes = buffer_bytes(&f->bytes);
+
+	if (f->is_over)
+		return parser_problem(&context, &place, REASON_TOO_LARGE,
+			"what would have to be parsed is larger than 16 MiB");
+	return f->kind == FINDING_ENDPOINT ? parser_endpoint(&context, &place, bytes)
+					   : parser_file(&context, &place, bytes);
+}
+
+static enum err finding_end(struct parser *p, struct finding *f, bool is_abandoned)
+{
+	uint64_t id = f->id;
+	size_t size = f->bytes.size;
+	enum err e = is_abandoned ? ERR_OK : finding_look(p, f);
+
+	finding_fini(p, f);
+	if (size >= TRIM_BYTES_MIN)
+		(void)malloc_trim(0);
+	return e == ERR_OK ? send_done(p, id) : e;
+}
+
+static enum err on_finding(struct parser *p, struct slice payload)
+{
+	struct finding_piece piece;
+	struct finding *f;
+	enum err e;
+
+	if (p->stores_read < p->options.stores_count || !p->is_set_up)
+		return ERR_MALFORMED;
+	e = finding_piece_decode(payload, &piece);
+	if (e != ERR_OK)
+		return e;
+	if (piece.is_first)
+		e = finding_new(p, &piece, &f);
+	else
+		e = (f = finding_of(p, piece.id)) ? ERR_OK : ERR_MALFORMED;
+	if (e == ERR_OK)
+		e = finding_add(p, f, piece.data);
+	if (e == ERR_OK && piece.is_last)
+		e = finding_end(p, f, piece.is_abandoned);
+	return e;
+}
+
+/* --- being set up ----------------------------------------------------------------------------- */
+
+static void trust_store(struct parser *p, struct parser_store *s)
+{
+	size_t added = 0, skipped = 0;
+	struct why why = { 0 };
+	enum err e = trust_add(
+		p->trust, s->name, s->is_system, buffer_bytes(&s->bytes), &added, &skipped, &why);
+
+	if (e != ERR_OK)
+		log_warn("trust store %s: %s", s->name, why_text(&why, e));
+	else
+		log_debug("trust store %s: %zu anchors, %zu unreadable", s->name, added, skipped);
+	buffer_fini(&s->bytes);
+}
+
+/* Takes up stores whose bytes are complete, also those that have none. */
+static void trust_complete_stores(struct parser *p)
+{
+	while (p->stores_read < p->options.stores_count) {
+		struct parser_store *s = &p->options.stores[p->stores_read];
+
+		if (s->bytes.size < s->size)
+			return;
+		trust_store(p, s);
+		p->stores_read++;
+	}
+}
+
+static enum err on_memory(struct parser *p, struct slice payload)
+{
+	while (payload.size) {
+		struct parser_store *s;
+		uint64_t missing;
+		size_t size;
+
+		if (p->stores_read == p->options.stores_count)
+			return ERR_MALFORMED;
+		s = &p->options.stores[p->stores_read];
+		missing = s->size - s->bytes.size;
+		size = missing < payload.size ? (size_t)missing : payload.size;
+		buffer_append(&s->bytes, payload.data, size);
+		if (buffer_status(&s->bytes) != ERR_OK)
+			return buffer_status(&s->bytes);
+		payload = slice_after(payload, size);
+		trust_complete_stores(p);
+	}
+	return ERR_OK;
+}
+
+static enum err on_setup(struct parser *p, struct slice payload)
+{
+	struct setup setup;
+	enum err e;
+
+	if (p->is_set_up)
+		return ERR_MALFORMED;
+	e = setup_decode(payload, &setup);
+	if (e == ERR_OK)
+		e = parser_options_decode(setup.options, &p->options);
+	if (e == ERR_OK)
+		e = trust_new(&p->trust);
+	if (e == ERR_OK)
+		e = judge_cache_new(CACHE_ENTRIES_MAX, &p->cache);
+	if (e != ERR_OK)
+		return e;
+	clock_pin(setup.pinned_now);
+	/* In a thread of main the log is main's. */
+	if (setup.log_level != log_level())
+		log_setup((enum log_level)setup.log_level, parser_role.name);
+	p->is_set_up = true;
+	trust_complete_stores(p);
+	return ERR_OK;
+}
+
+/* --- the role --------------------------------------------------------------------------------- */
+
+static enum err on_finish(struct parser *p, struct slice payload)
+{
+	enum err e = channel_write(&p->channel, MESSAGE_FINISHED, payload);
+
+	return e == ERR_OK ? ERR_END : e;
+}
+
+static const struct {
+	enum message type;
+	enum err (*take)(struct parser *p, struct slice payload);
+} messages[] = {
+	{ MESSAGE_SETUP, on_setup },
+	{ MESSAGE_MEMORY, on_memory },
+	{ MESSAGE_FINDING, on_finding },
+	{ MESSAGE_FINISH, on_finish },
+};
+
+static enum err take(struct parser *p, uint16_t type, struct slice payload)
+{
+	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
+		if (messages[i].type == type)
+			return messages[i].take(p, payload);
+	return ERR_MALFORMED;
+}
+
+static void parser_free(struct parser *p)
+{
+	for (size_t i = 0; i < PARSER_FINDINGS_MAX; i++)
+		if (p->findings[i].is_used)
+			finding_fini(p, &p->findings[i]);
+	trust_free(p->trust);
+	judge_cache_free(p->cache);
+	parser_options_fini(&p->options);
+	channel_fini(&p->channel);
+	free(p);
+}
+
+static enum err parser_run(int fd, struct why *why)
+{
+	struct parser *p = calloc(1, sizeof(*p));
+	struct slice payload;
+	uint16_t type = 0;
+	enum err e;
+
+	if (!p)
+		return ERR_MEMORY;
+	e = channel_init(&p->channel, fd);
+	if (e != ERR_OK) {
+		free(p);
+		return e;
+	}
+	while (e == ERR_OK) {
+		e = channel_read(&p->channel, &type, &payload);
+		if (e == ERR_OK)
+			e = take(p, type, payload);
+	}
+	if (e != ERR_END && e != ERR_CLOSED)
+		(void)why_fail(why, e, "after a frame of type %u: %s", type, err_text(e));
+	parser_free(p);
+	return e == ERR_END ? ERR_OK : e;
+}
+
+const struct role parser_role = {
+	.name = "parser",
+	.needs = 0,
+	.run = parser_run,
+};

@@ -1,0 +1,61 @@
+/* The parser role: container formats, X.509, chains and verdicts, with nothing but memory. */
+#ifndef LEAFWATCH_SCANNERS_PARSER_H
+#define LEAFWATCH_SCANNERS_PARSER_H
+
+#include "agent/base/buffer.h"
+#include "agent/base/err.h"
+#include "agent/base/strings.h"
+#include "agent/process/role.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PARSER_PASSWORDS_MAX 1000
+#define PARSER_PASSWORD_BYTES_MAX 1024
+#define PARSER_STORES_MAX 256
+/* Trust anchors of all stores together. */
+#define PARSER_TRUST_BYTES_MAX (64 * 1024 * 1024)
+/* One finding, and all findings that are on their way at once. */
+#define PARSER_FINDING_BYTES_MAX (16 * 1024 * 1024)
+#define PARSER_FINDINGS_BYTES_MAX (32 * 1024 * 1024)
+#define PARSER_FINDINGS_MAX 64
+
+extern const struct role parser_role;
+
+/* A trust store as it lies on disk; the parser alone reads what is in it. */
+struct parser_store {
+	char *name; /* owned; what a verdict calls it */
+	bool is_system;
+	uint64_t size;       /* of its bytes */
+	struct buffer bytes; /* owned; empty in the parser until they have come */
+};
+
+/* What a parser has to know before the first finding. Starts as {0}. */
+struct parser_options {
+	struct strings passwords;    /* candidates; wiped by parser_options_fini */
+	struct parser_store *stores; /* owned */
+	size_t stores_count;
+};
+
+void parser_options_fini(struct parser_options *o);
+/* Adds a store with a copy of its bytes. ERR_LIMIT beyond the ceilings above. */
+enum err parser_options_add_store(
+	struct parser_options *o, const char *name, bool is_system, struct slice bytes) MUST_CHECK;
+
+/* The options without the stores' bytes, as they stand in the SETUP frame; and back. */
+void parser_options_encode(struct buffer *out, const struct parser_options *o);
+enum err parser_options_decode(struct slice bytes, struct parser_options *out) MUST_CHECK;
+
+/* main's half: all frames a fresh parser needs, SETUP and then the stores' bytes in MEMORY frames, through
+ * `send` (borrowed payloads). Stops at the first failure of `send`. */
+typedef enum err (*parser_send_fn)(void *arg, uint16_t type, struct slice payload);
+struct parser_handover {
+	const struct parser_options *options;
+	int64_t pinned_now; /* TIME_UNKNOWN = the clock runs */
+	uint8_t log_level;
+};
+enum err parser_handover(
+	const struct parser_handover *h, parser_send_fn send, void *arg) MUST_CHECK;
+
+#endif

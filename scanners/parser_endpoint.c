@@ -1,0 +1,227 @@
+/* A probe's session to its records: the endpoint, and the chain as it was sent. */
+#include "agent/base/text.h"
+#include "agent/certificate/certificate.h"
+#include "scanners/parser_finding.h"
+#include "scanners/session.h"
+
+#include <stdlib.h>
+
+struct chain {
+	const struct parser_context *context;
+	const struct parser_place *place;
+	const struct session *session;
+	struct parsed_certificate *parsed; /* owned; one a certificate sent */
+	bool *is_parsed;                   /* owned */
+	struct why *why;                   /* owned */
+	size_t count;
+};
+
+static void chain_fini(struct chain *c)
+{
+	for (size_t i = 0; c->is_parsed && i < c->count; i++)
+		if (c->is_parsed[i])
+			parsed_certificate_fini(&c->parsed[i]);
+	free(c->parsed);
+	free(c->is_parsed);
+	free(c->why);
+}
+
+static struct slice der_of(const struct chain *c, size_t i)
+{
+	const struct blob *b = &c->session->certificates.items[i];
+
+	return slice_of(b->data, b->size);
+}
+
+static enum err chain_parse(struct chain *c)
+{
+	c->count = c->session->certificates.count;
+	c->parsed = calloc(c->count + 1, sizeof(*c->parsed));
+	c->is_parsed = calloc(c->count + 1, sizeof(*c->is_parsed));
+	c->why = calloc(c->count + 1, sizeof(*c->why));
+	if (!c->parsed || !c->is_parsed || !c->why)
+		return ERR_MEMORY;
+	for (size_t i = 0; i < c->count; i++) {
+		enum err e = certificate_parse(der_of(c, i), &c->parsed[i], NULL, &c->why[i]);
+
+		if (e == ERR_MEMORY)
+			return e;
+		c->is_parsed[i] = e == ERR_OK;
+	}
+	return ERR_OK;
+}
+
+static void fingerprint_at(const struct chain *c, size_t i, struct evident_certificate *out)
+{
+	*out = (struct evident_certificate){ .not_before = TIME_UNKNOWN,
+		.not_after = TIME_UNKNOWN };
+	if (c->is_parsed[i])
+		memcpy(out->fingerprint, c->parsed[i].facts.fingerprint, FINGERPRINT_BYTES);
+	else if (!certificate_is_evident(der_of(c, i), out))
+		fingerprint_of(der_of(c, i), out->fingerprint);
+}
+
+static enum err locate(const struct chain *c, size_t index, struct location *out)
+{
+	*out = (struct location){ .index = (uint32_t)index };
+	out->scanner = text_escaped(slice_text(c->place->scanner));
+	out->uri = text_escaped(slice_text(c->place->uri));
+	if (out->scanner && out->uri)
+		return ERR_OK;
+	location_fini(out);
+	return ERR_MEMORY;
+}
+
+/* --- the endpoint ----------------------------------------------------------------------------- */
+
+static enum err fill_chain(const struct chain *c, struct fingerprints *out)
+{
+	if (!c->count)
+		return ERR_OK;
+	out->items = calloc(c->count, sizeof(*out->items));
+	if (!out->items)
+		return ERR_MEMORY;
+	for (size_t i = 0; i < c->count; i++) {
+		struct evident_certificate e;
+
+		fingerprint_at(c, i, &e);
+		memcpy(out->items[i], e.fingerprint, FINGERPRINT_BYTES);
+	}
+	out->count = c->count;
+	return ERR_OK;
+}
+
+static enum err fill_authorities(const struct blobs *names, struct strings *out)
+{
+	for (size_t i = 0; i < names->count && i < RECORD_CAS_MAX; i++) {
+		struct slice der = slice_of(names->items[i].data, names->items[i].size);
+		char *name = certificate_name_text(der);
+		enum err e;
+
+		/* What is no Name is shown as what it is, so that their number is right. */
+		e = name ? strings_take(out, name) : strings_add(out, "(malformed)");
+		if (e != ERR_OK)
+			return e;
+	}
+	return ERR_OK;
+}
+
+/* Takes the facts out of the session. */
+static enum err tell_endpoint(const struct chain *c, struct session *session)
+{
+	struct record r = { .kind = RECORD_ENDPOINT, .endpoint = session->facts };
+	enum err e = locate(c, 0, &r.location);
+
+	session->facts = (struct endpoint_record){ 0 };
+	if (e == ERR_OK)
+		e = fill_chain(c, &r.endpoint.chain);
+	if (e == ERR_OK)
+		e = fill_authorities(&session->authorities, &r.endpoint.acceptable_cas);
+	if (r.endpoint.stapled_ocsp == STAPLED_OCSP_UNKNOWN && c->count &&
+		!session->ocsp_response.size)
+		r.endpoint.stapled_ocsp = STAPLED_OCSP_NONE;
+	if (e == ERR_OK)
+		e = c->context->record(c->context->arg, &r);
+	record_fini(&r);
+	return e;
+}
+
+/* --- its certificates ------------------------------------------------------------------------- */
+
+static enum err tell_malformed(const struct chain *c, size_t i)
+{
+	struct record r = { .kind = RECORD_PROBLEM,
+		.problem = { .reason = REASON_MALFORMED, .has_fingerprint = true } };
+	struct evident_certificate evident;
+	enum err e = locate(c, i, &r.location);
+
+	fingerprint_at(c, i, &evident);
+	memcpy(r.problem.fingerprint, evident.fingerprint, FINGERPRINT_BYTES);
+	r.problem.not_before = evident.not_before;
+	r.problem.not_after = evident.not_after;
+	r.problem.message = text_escaped(slice_text(why_text(&c->why[i], ERR_MALFORMED)));
+	if (e == ERR_OK)
+		e = r.problem.message ? c->context->record(c->context->arg, &r) : ERR_MEMORY;
+	record_fini(&r);
+	return e;
+}
+
+static enum err tell_certificate(
+	const struct chain *c, size_t i, const struct parsed_certificate *const *all, size_t count)
+{
+	struct record r = { .kind = RECORD_CERTIFICATE, .certificate = { .is_served = true } };
+	struct judge_question q = { .leaf = &c->parsed[i],
+		.candidates = all,
+		.candidates_count = count,
+		.purpose = i ? PURPOSE_ANY : PURPOSE_SERVER,
+		.now = clock_now_s() };
+	enum err e = locate(c, i, &r.location);
+
+	if (i == 0)
+		q.server_name = c->session->verify_name;
+	if (e == ERR_OK)
+		e = judge(c->context->trust, c->context->cache, &q, &r.certificate.verdict);
+	if (e == ERR_OK) {
+		r.certificate.facts = c->parsed[i].facts; /* lent */
+		e = c->context->record(c->context->arg, &r);
+		r.certificate.facts = (struct certificate){ 0 };
+	}
+	record_fini(&r);
+	return e;
+}
+
+static enum err tell_chain(const struct chain *c)
+{
+	const struct parsed_certificate **all =
+		calloc(c->count + 1, sizeof(const struct parsed_certificate *));
+	size_t count = 0;
+	enum err e = ERR_OK;
+
+	if (!all)
+		return ERR_MEMORY;
+	for (size_t i = 0; i < c->count; i++)
+		if (c->is_parsed[i])
+			all[count++] = &c->parsed[i];
+	for (size_t i = 0; e == ERR_OK && i < c->count; i++)
+		e = c->is_parsed[i] ? tell_certificate(c, i, all, count) : tell_malformed(c, i);
+	free(all);
+	return e;
+}
+
+enum err parser_problem(const struct parser_context *c, const struct parser_place *place,
+	enum reason reason, const char *message)
+{
+	struct record r;
+	enum err e = record_problem(&r, place->scanner, place->uri, reason, message);
+
+	if (e != ERR_OK)
+		return e;
+	e = c->record(c->arg, &r);
+	record_fini(&r);
+	return e;
+}
+
+enum err parser_endpoint(
+	const struct parser_context *context, const struct parser_place *place, struct slice bytes)
+{
+	struct session session = { 0 };
+	struct chain c = { .context = context, .place = place, .session = &session };
+	enum err e = session_decode(bytes, &session);
+
+	if (e == ERR_MEMORY)
+		return e;
+	if (e != ERR_OK)
+		return parser_problem(
+			context, place, REASON_MALFORMED, "what the probe sent cannot be read");
+	e = chain_parse(&c);
+	if (e == ERR_OK)
+		e = tell_endpoint(&c, &session);
+	if (e == ERR_OK)
+		e = tell_chain(&c);
+	if (e == ERR_OK && session.has_problem)
+		e = parser_problem(
+			context, place, session.reason, session.message ? session.message : "");
+	chain_fini(&c);
+	session_fini(&session);
+	return e;
+}

@@ -1,0 +1,357 @@
+/* A file's content to its records: formats take certificates out, neighbours help to judge them. */
+#include "scanners/parser_finding.h"
+
+#include "agent/base/text.h"
+#include "agent/certificate/certificate.h"
+#include "scanners/formats/format.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Certificates judged together. Beyond it a bundle is taken in batches, so that memory (24 KiB a
+ * handle) stays bounded and the cost linear. */
+#define BATCH_MAX 256
+/* CA certificates kept from earlier batches: a bundle's issuers may stand far from its leaves. */
+#define ISSUERS_MAX 64
+/* Problems told of one file. */
+#define PROBLEMS_MAX 10000
+
+struct item {
+	struct record record; /* of a certificate: only its location until it is judged */
+	struct parsed_certificate parsed; /* of a certificate */
+	uint8_t *der;                     /* owned */
+};
+
+struct gather {
+	const struct parser_context *context;
+	const struct parser_place *place;
+	struct item *items;   /* owned: issuers of earlier batches, then this batch */
+	size_t issuers_count; /* judged and told already */
+	size_t count;
+	const struct format *format;
+	const char *uri; /* of the member being read, or the place's */
+	uint32_t index;
+	unsigned depth;
+	size_t certificates;
+	size_t problems;
+	enum err status; /* the first failure, which ends everything */
+};
+
+static void item_fini(struct item *i)
+{
+	parsed_certificate_fini(&i->parsed);
+	record_fini(&i->record);
+	free(i->der);
+	*i = (struct item){ 0 };
+}
+
+static char *copy_of(const char *text)
+{
+	return text ? text_escaped(slice_text(text)) : NULL;
+}
+
+static bool copied(const char *text, const char *copy)
+{
+	return !text || copy;
+}
+
+static enum err locate(
+	struct gather *g, struct location *out, const char *alias, const char *integrity)
+{
+	const char *format = g->format ? g->format->name : NULL;
+
+	*out = (struct location){ .index = g->index };
+	out->scanner = copy_of(g->place->scanner);
+	out->uri = copy_of(g->uri);
+	out->format = copy_of(format);
+	out->alias = copy_of(alias);
+	out->integrity = copy_of(integrity);
+	if (out->scanner && out->uri && copied(format, out->format) && copied(alias, out->alias) &&
+		copied(integrity, out->integrity))
+		return ERR_OK;
+	location_fini(out);
+	return ERR_MEMORY;
+}
+
+/* --- judging and telling ---------------------------------------------------------------------- */
+
+static enum err judge_item(struct gather *g, struct item *item,
+	const struct parsed_certificate *const *all, size_t count)
+{
+	struct judge_question q = { .leaf = &item->parsed,
+		.candidates = all,
+		.candidates_count = count,
+		.purpose = PURPOSE_ANY,
+		.now = clock_now_s() };
+
+	return judge(g->context->trust, g->context->cache, &q, &item->record.certificate.verdict);
+}
+
+/* The facts are lent to the record for the telling: verdicts of others still need them. */
+static enum err tell_certificate(struct gather *g, struct item *item,
+	const struct parsed_certificate *const *all, size_t count)
+{
+	enum err e = judge_item(g, item, all, count);
+
+	if (e != ERR_OK)
+		return e;
+	item->record.certificate.facts = item->parsed.facts;
+	e = g->context->record(g->context->arg, &item->record);
+	item->record.certificate.facts = (struct certificate){ 0 };
+	return e;
+}
+
+static enum err tell_all(struct gather *g)
+{
+	const struct parsed_certificate **all =
+		calloc(g->count + 1, sizeof(const struct parsed_certificate *));
+	size_t count = 0;
+	enum err e = ERR_OK;
+
+	if (!all)
+		return ERR_MEMORY;
+	for (size_t i = 0; i < g->count; i++)
+		if (g->items[i].record.kind == RECORD_CERTIFICATE)
+			all[count++] = &g->items[i].parsed;
+	for (size_t i = g->issuers_count; e == ERR_OK && i < g->count; i++) {
+		struct item *item = &g->items[i];
+
+		if (item->record.kind == RECORD_CERTIFICATE)
+			e = tell_certificate(g, item, all, count);
+		else
+			e = g->context->record(g->context->arg, &item->record);
+	}
+	free(all);
+	return e;
+}
+
+/* Tells the batch and forgets it, all but some CAs. */
+static enum err flush(struct gather *g)
+{
+	enum err e = tell_all(g);
+	size_t kept = g->issuers_count;
+
+	for (size_t i = g->issuers_count; i < g->count; i++) {
+		struct item *item = &g->items[i];
+
+		if (kept < ISSUERS_MAX && item->record.kind == RECORD_CERTIFICATE &&
+			item->parsed.facts.is_ca) {
+			struct item moved = *item;
+
+			*item = (struct item){ 0 };
+			g->items[kept++] = moved;
+		} else {
+			item_fini(item);
+		}
+	}
+	g->issuers_count = kept;
+	g->count = kept;
+	return e;
+}
+
+static enum err add_item(struct gather *g, struct item *item)
+{
+	struct item *items;
+
+	if (g->count == BATCH_MAX) {
+		enum err e = flush(g);
+
+		if (e != ERR_OK)
+			return e;
+	}
+	items = reallocarray(g->items, g->count + 1, sizeof(*items));
+	if (!items)
+		return ERR_MEMORY;
+	g->items = items;
+	items[g->count++] = *item;
+	*item = (struct item){ 0 };
+	return ERR_OK;
+}
+
+/* --- what formats say ------------------------------------------------------------------------- */
+
+static enum err fail(struct gather *g, enum err e)
+{
+	if (g->status == ERR_OK)
+		g->status = e;
+	return e;
+}
+
+/* `bytes` are an evident certificate's: then the problem says which, and has a position of its own. */
+static enum err add_problem(
+	struct gather *g, enum reason reason, struct slice bytes, const char *message)
+{
+	struct evident_certificate evident = { .not_before = TIME_UNKNOWN,
+		.not_after = TIME_UNKNOWN };
+	struct problem_record *p;
+	struct item item = { 0 };
+	enum err e;
+
+	if (++g->problems > PROBLEMS_MAX)
+		return ERR_OK;
+	item.record.kind = RECORD_PROBLEM;
+	p = &item.record.problem;
+	*p = (struct problem_record){
+		.reason = reason, .not_before = TIME_UNKNOWN, .not_after = TIME_UNKNOWN
+	};
+	p->message = text_escaped(slice_text(message));
+	e = p->message ? locate(g, &item.record.location, NULL, NULL) : ERR_MEMORY;
+	if (e == ERR_OK && bytes.size) {
+		if (!certificate_is_evident(bytes, &evident))
+			fingerprint_of(bytes, evident.fingerprint);
+		memcpy(p->fingerprint, evident.fingerprint, FINGERPRINT_BYTES);
+		p->has_fingerprint = true;
+		p->not_before = evident.not_before;
+		p->not_after = evident.not_after;
+		g->index++;
+	}
+	if (e == ERR_OK)
+		e = add_item(g, &item);
+	item_fini(&item);
+	return e;
+}
+
+static enum err on_problem(void *arg, enum reason reason, struct slice bytes, const char *message)
+{
+	struct gather *g = arg;
+
+	return fail(g, add_problem(g, reason, bytes, message));
+}
+
+static enum err refused(struct gather *g, struct slice der, enum err why_not, const struct why *why)
+{
+	if (why_not == ERR_MEMORY)
+		return why_not;
+	return add_problem(g, why_not == ERR_LIMIT ? REASON_LIMIT_REACHED : REASON_MALFORMED, der,
+		why_text(why, why_not));
+}
+
+static enum err add_certificate(
+	struct gather *g, struct slice der, const char *alias, const char *integrity)
+{
+	struct item item = { 0 };
+	struct why why = { 0 };
+	char message[96];
+	size_t trailing = 0;
+	enum err e;
+
+	if (++g->certificates > FORMAT_CERTIFICATES_MAX)
+		return g->certificates == FORMAT_CERTIFICATES_MAX + 1
+			       ? add_problem(g, REASON_LIMIT_REACHED, slice_of(NULL, 0),
+					 "it holds too many certificates")
+			       : ERR_OK;
+	/* What the format lent is gone after the call; the handle's neighbours need it longer. */
+	item.der = malloc(der.size + 1);
+	if (!item.der)
+		return ERR_MEMORY;
+	if (der.size)
+		memcpy(item.der, der.data, der.size);
+	e = certificate_parse(slice_of(item.der, der.size), &item.parsed, &trailing, &why);
+	if (e != ERR_OK) {
+		free(item.der);
+		return refused(g, der, e, &why);
+	}
+	item.record.kind = RECORD_CERTIFICATE;
+	e = locate(g, &item.record.location, alias, integrity);
+	if (e == ERR_OK) {
+		g->index++;
+		e = add_item(g, &item);
+	}
+	item_fini(&item);
+	if (e != ERR_OK || !trailing)
+		return e;
+	(void)snprintf(message, sizeof(message), "%zu bytes follow the certificate", trailing);
+	return add_problem(g, REASON_MALFORMED, slice_of(NULL, 0), message);
+}
+
+static enum err on_certificate(
+	void *arg, struct slice der, const char *alias, const char *integrity)
+{
+	struct gather *g = arg;
+
+	return fail(g, add_certificate(g, der, alias, integrity));
+}
+
+static void on_format(void *arg, const struct format *format)
+{
+	struct gather *g = arg;
+
+	/* What lies in base64 or PEM at the same place goes by the outer format's name. */
+	if (g->depth == 0 || !g->format)
+		g->format = format;
+}
+
+static enum err parse(struct gather *g, struct slice bytes);
+
+static enum err parse_member(struct gather *g, const char *member, struct slice bytes)
+{
+	const char *uri = g->uri;
+	const struct format *format = g->format;
+	uint32_t index = g->index;
+	struct buffer inner;
+	enum err e;
+
+	buffer_init(&inner, RECORD_TEXT_BYTES_MAX);
+	buffer_text(&inner, uri);
+	buffer_text(&inner, "!/");
+	text_uri_encode(&inner, slice_text(member));
+	e = buffer_status(&inner);
+	if (e == ERR_OK) {
+		g->uri = buffer_string(&inner);
+		g->format = NULL;
+		g->index = 0;
+		e = parse(g, bytes);
+	} else if (e == ERR_LIMIT) {
+		e = add_problem(
+			g, REASON_LIMIT_REACHED, slice_of(NULL, 0), "a member's name is too long");
+	}
+	g->uri = uri;
+	g->format = format;
+	g->index = index;
+	buffer_fini(&inner);
+	return e;
+}
+
+static enum err on_nested(void *arg, const char *member, struct slice bytes)
+{
+	struct gather *g = arg;
+	enum err e;
+
+	if (g->depth == FORMAT_DEPTH_MAX)
+		return fail(g, add_problem(g, REASON_LIMIT_REACHED, slice_of(NULL, 0),
+				       "it is nested too deeply"));
+	g->depth++;
+	e = member ? parse_member(g, member, bytes) : parse(g, bytes);
+	g->depth--;
+	return e == ERR_NOT_FOUND ? e : fail(g, e);
+}
+
+static enum err parse(struct gather *g, struct slice bytes)
+{
+	const struct format_sink sink = { .arg = g,
+		.certificate = on_certificate,
+		.problem = on_problem,
+		.nested = on_nested,
+		.format = on_format };
+	struct format_input in = {
+		.bytes = bytes, .passwords = g->context->passwords, .depth = g->depth
+	};
+	const struct format *which;
+	enum err e = formats_parse(&in, &sink, &which);
+
+	return g->status != ERR_OK ? g->status : e;
+}
+
+enum err parser_file(
+	const struct parser_context *c, const struct parser_place *place, struct slice bytes)
+{
+	struct gather g = { .context = c, .place = place, .uri = place->uri };
+	enum err e = parse(&g, bytes);
+
+	if (e == ERR_OK || e == ERR_NOT_FOUND)
+		e = tell_all(&g);
+	for (size_t i = 0; i < g.count; i++)
+		item_fini(&g.items[i]);
+	free(g.items);
+	return e;
+}

@@ -1,0 +1,37 @@
+/* One finding to its records. */
+#ifndef LEAFWATCH_SCANNERS_PARSER_FINDING_H
+#define LEAFWATCH_SCANNERS_PARSER_FINDING_H
+
+#include "agent/base/err.h"
+#include "agent/base/slice.h"
+#include "agent/base/strings.h"
+#include "agent/certificate/judge.h"
+#include "agent/certificate/record.h"
+#include "agent/certificate/trust.h"
+
+/* What a finding is looked at with. All borrowed. */
+struct parser_context {
+	const struct trust *trust;
+	struct judge_cache *cache;
+	const struct strings *passwords;
+	/* Where records go. */
+	enum err (*record)(void *arg, const struct record *r);
+	void *arg;
+};
+
+struct parser_place {
+	const char *scanner;
+	const char *uri;
+};
+
+/* The records of a file's content. ERR_OK whatever the content is: only memory and `record` can fail. */
+enum err parser_file(const struct parser_context *c, const struct parser_place *place,
+	struct slice bytes) MUST_CHECK;
+/* The records of a probe's session (scanners/session.h). */
+enum err parser_endpoint(const struct parser_context *c, const struct parser_place *place,
+	struct slice bytes) MUST_CHECK;
+/* A problem at a place; `message` may be any text. */
+enum err parser_problem(const struct parser_context *c, const struct parser_place *place,
+	enum reason reason, const char *message) MUST_CHECK;
+
+#endif

@@ -1,0 +1,149 @@
+/* What main hands over to a fresh parser. */
+#include "agent/base/wire.h"
+#include "agent/certificate/trust.h"
+#include "agent/process/messages.h"
+#include "scanners/parser.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define STORE_NAME_BYTES_MAX 4096
+
+void parser_options_fini(struct parser_options *o)
+{
+	for (size_t i = 0; i < o->passwords.count; i++)
+		explicit_bzero(o->passwords.items[i], strlen(o->passwords.items[i]));
+	strings_fini(&o->passwords);
+	for (size_t i = 0; i < o->stores_count; i++) {
+		free(o->stores[i].name);
+		buffer_fini(&o->stores[i].bytes);
+	}
+	free(o->stores);
+	*o = (struct parser_options){ 0 };
+}
+
+static uint64_t stores_size(const struct parser_options *o)
+{
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < o->stores_count; i++)
+		size += o->stores[i].size;
+	return size;
+}
+
+/* An empty store of that size; takes `name`. */
+static enum err add_store(struct parser_options *o, char *name, bool is_system, uint64_t size)
+{
+	struct parser_store *stores;
+
+	if (!name)
+		return ERR_MEMORY;
+	if (o->stores_count == PARSER_STORES_MAX || size > TRUST_BYTES_MAX ||
+		stores_size(o) + size > PARSER_TRUST_BYTES_MAX) {
+		free(name);
+		return ERR_LIMIT;
+	}
+	stores = reallocarray(o->stores, o->stores_count + 1, sizeof(*stores));
+	if (!stores) {
+		free(name);
+		return ERR_MEMORY;
+	}
+	o->stores = stores;
+	stores += o->stores_count++;
+	*stores = (struct parser_store){ .name = name, .is_system = is_system, .size = size };
+	buffer_init(&stores->bytes, TRUST_BYTES_MAX);
+	return ERR_OK;
+}
+
+enum err parser_options_add_store(
+	struct parser_options *o, const char *name, bool is_system, struct slice bytes)
+{
+	enum err e = add_store(o, string_of(slice_text(name)), is_system, bytes.size);
+	struct buffer *to;
+
+	if (e != ERR_OK)
+		return e;
+	to = &o->stores[o->stores_count - 1].bytes;
+	buffer_slice(to, bytes);
+	return buffer_status(to);
+}
+
+void parser_options_encode(struct buffer *out, const struct parser_options *o)
+{
+	wire_put_strings(out, &o->passwords);
+	wire_put_u32(out, (uint32_t)o->stores_count);
+	for (size_t i = 0; i < o->stores_count; i++) {
+		wire_put_text(out, o->stores[i].name);
+		wire_put_bool(out, o->stores[i].is_system);
+		wire_put_u64(out, o->stores[i].size);
+	}
+}
+
+enum err parser_options_decode(struct slice bytes, struct parser_options *out)
+{
+	struct wire w = wire_of(bytes);
+	struct parser_options o = { 0 };
+	enum err e = ERR_OK;
+	uint32_t count;
+
+	wire_get_strings(&w, &o.passwords, PARSER_PASSWORDS_MAX, PARSER_PASSWORD_BYTES_MAX);
+	count = wire_get_u32(&w);
+	for (uint32_t i = 0; e == ERR_OK && !w.bad && i < count; i++) {
+		char *name = wire_get_text(&w, STORE_NAME_BYTES_MAX);
+		bool is_system = wire_get_bool(&w);
+		uint64_t size = wire_get_u64(&w);
+
+		if (w.bad || !name)
+			e = ERR_MALFORMED;
+		if (e == ERR_OK)
+			e = add_store(&o, name, is_system, size);
+		else
+			free(name);
+	}
+	if (e == ERR_OK)
+		e = wire_end(&w);
+	if (e != ERR_OK)
+		parser_options_fini(&o);
+	else
+		*out = o;
+	return e;
+}
+
+static enum err send_setup(const struct parser_handover *h, parser_send_fn send, void *arg)
+{
+	struct setup setup = { .pinned_now = h->pinned_now, .log_level = h->log_level };
+	struct buffer options, frame;
+	enum err e;
+
+	buffer_init(&options, FRAME_BYTES_MAX);
+	buffer_init(&frame, FRAME_BYTES_MAX);
+	parser_options_encode(&options, h->options);
+	setup.options = buffer_bytes(&options);
+	setup_encode(&frame, &setup);
+	e = buffer_status(&options);
+	if (e == ERR_OK)
+		e = buffer_status(&frame);
+	if (e == ERR_OK)
+		e = send(arg, MESSAGE_SETUP, buffer_bytes(&frame));
+	buffer_wipe(&options);
+	buffer_wipe(&frame);
+	return e;
+}
+
+enum err parser_handover(const struct parser_handover *h, parser_send_fn send, void *arg)
+{
+	enum err e = send_setup(h, send, arg);
+
+	for (size_t i = 0; e == ERR_OK && i < h->options->stores_count; i++) {
+		struct slice left = buffer_bytes(&h->options->stores[i].bytes);
+
+		while (e == ERR_OK && left.size) {
+			size_t size =
+				left.size < FINDING_PIECE_BYTES ? left.size : FINDING_PIECE_BYTES;
+
+			e = send(arg, MESSAGE_MEMORY, slice_of(left.data, size));
+			left = slice_after(left, size);
+		}
+	}
+	return e;
+}
