@@ -22,9 +22,9 @@
 struct alerts;
 
 struct alerts_conf {
-	struct store *store;	     /* borrowed */
+	struct store *store;         /* borrowed */
 	struct inventory *inventory; /* borrowed */
-	struct outbox *outbox;	     /* borrowed */
+	struct outbox *outbox;       /* borrowed */
 	struct thresholds thresholds;
 	int64_t renotify_ms; /* 0 = never */
 	/* Copied, names too. A receiver that is new is told at once of all that fires. */
@@ -33,7 +33,8 @@ struct alerts_conf {
 };
 
 /* All state is in the store: after a reload, free this and make another. */
-enum err alerts_new(const struct alerts_conf *conf, struct alerts **out, struct why *why) MUST_CHECK;
+enum err alerts_new(
+	const struct alerts_conf *conf, struct alerts **out, struct why *why) MUST_CHECK;
 void alerts_free(struct alerts *a);
 
 /* Compares the inventory with what was said before and queues what is new: call it after each pass and
@@ -46,6 +47,7 @@ enum err alerts_evaluate(struct alerts *a, int64_t now, struct why *why) MUST_CH
 int64_t alerts_next(const struct alerts *a);
 
 /* What fires, counted by kind and severity, for the metrics; zeros of all known kinds included. */
-enum err alerts_each_state(struct alerts *a, enum err (*fn)(void *, const struct alert_state *), void *arg) MUST_CHECK;
+enum err alerts_each_state(
+	struct alerts *a, enum err (*fn)(void *, const struct alert_state *), void *arg) MUST_CHECK;
 
 #endif
