@@ -17,7 +17,7 @@
 #define LAYER_NAME_BYTES 32
 #define TICK_MS 200
 #define PASSWORD_FILE_BYTES_MAX (256 * 1024)
-#define CONTEXT_BYTES_MAX (TRUST_BYTES_MAX * 2)
+#define CONTEXT_BYTES_MAX (PARSER_TRUST_BYTES_MAX + 4 * FRAME_BYTES_MAX)
 #define SYSTEM_STORE "system"
 
 struct slot {
@@ -111,13 +111,14 @@ static enum err collect_frame(void *arg, uint16_t type, struct slice payload)
 /* Everything a verdict depends on besides the bytes and the clock. */
 static enum err digest(const struct parser_options *options, uint8_t out[FINGERPRINT_BYTES])
 {
+	const struct parser_handover h = { .options = options, .pinned_now = clock_pinned() };
 	struct buffer all;
 	enum err e;
 
 	buffer_init(&all, CONTEXT_BYTES_MAX);
 	wire_put_text(&all, version_text());
 	wire_put_text(&all, version_revision());
-	e = parser_handover(options, collect_frame, &all);
+	e = parser_handover(&h, collect_frame, &all);
 	if (e == ERR_OK)
 		e = buffer_status(&all);
 	if (e == ERR_OK)
@@ -149,9 +150,11 @@ enum err pipeline_renew(struct pipeline *p, const struct settings *settings, str
 
 static enum err hand_over(void *arg, frame_send_fn send, void *send_arg)
 {
-	struct pipeline *p = arg;
+	const struct pipeline *p = arg;
+	const struct parser_handover h = { .options = &p->handed, .pinned_now = clock_pinned(),
+		.log_level = (uint8_t)log_level() };
 
-	return parser_handover(&p->handed, send, send_arg);
+	return parser_handover(&h, send, send_arg);
 }
 
 /* ---- the sandbox, as roles report it ---------------------------------------------------------- */

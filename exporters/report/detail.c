@@ -1,0 +1,224 @@
+/* -o detail: everything known of each record, a fact a line. What `show` prints. */
+#include "exporters/report/paint.h"
+
+#include "agent/base/text.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LABEL_CELLS 22
+
+struct detail {
+	struct paint *paint;
+	const struct view *view;
+	uint64_t records;
+};
+
+static void fact(struct detail *d, const char *label, const char *value, enum ink ink)
+{
+	size_t width = cells_of(label);
+
+	if (!value || !value[0])
+		return;
+	paint_text(d->paint, "  ", INK_PLAIN);
+	paint_text(d->paint, label, INK_DIM);
+	for (; width < LABEL_CELLS; width++)
+		paint_text(d->paint, " ", INK_PLAIN);
+	paint_text(d->paint, value, ink);
+	paint_end(d->paint);
+}
+
+static void fact_time(struct detail *d, const char *label, int64_t t)
+{
+	char when[TIME_TEXT_BYTES];
+	char span[TIME_TEXT_BYTES];
+	struct buffer text;
+
+	if (t == TIME_UNKNOWN)
+		return;
+	time_rfc3339(t, when);
+	time_span(t > d->view->now ? t - d->view->now : d->view->now - t, span);
+	buffer_init(&text, 4 * TIME_TEXT_BYTES);
+	buffer_format(&text, "%s  (%s%s)", when, t > d->view->now ? "in " : span,
+		t > d->view->now ? span : " ago");
+	fact(d, label, buffer_string(&text), INK_PLAIN);
+	buffer_fini(&text);
+}
+
+static void fact_list(struct detail *d, const char *label, const struct strings *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		fact(d, i ? "" : label, list->items[i], INK_PLAIN);
+}
+
+static void fact_fingerprints(struct detail *d, const char *label, const struct fingerprints *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		char hex[FINGERPRINT_TEXT_BYTES];
+
+		text_hex(hex, list->items[i], FINGERPRINT_BYTES);
+		fact(d, i ? "" : label, hex, INK_PLAIN);
+	}
+}
+
+static void place(struct detail *d, const struct sighting *s)
+{
+	const struct location *l = &s->record->location;
+	struct buffer text;
+
+	buffer_init(&text, RECORD_TEXT_BYTES_MAX * 4);
+	buffer_text(&text, l->uri);
+	if (l->index)
+		buffer_format(&text, "#%" PRIu32, l->index);
+	fact(d, "place", buffer_string(&text), INK_BOLD);
+	buffer_fini(&text);
+	fact(d, "format", l->format, INK_PLAIN);
+	fact(d, "alias", l->alias, INK_PLAIN);
+	fact(d, "integrity", l->integrity, INK_YELLOW);
+	fact_time(d, "first seen", s->first_seen);
+	fact_time(d, "last seen", s->last_seen);
+	if (s->gone_at != TIME_UNKNOWN)
+		fact_time(d, "gone", s->gone_at);
+	if (s->is_stale)
+		fact(d, "stale", "it could not be looked at; this is what was known", INK_YELLOW);
+}
+
+static void problems(struct detail *d, uint32_t bits)
+{
+	struct buffer text;
+
+	buffer_init(&text, RECORD_TEXT_BYTES_MAX);
+	for (unsigned p = 0; p < PROBLEM_COUNT; p++) {
+		if (!(bits & PROBLEM_BIT(p)))
+			continue;
+		buffer_clear(&text);
+		buffer_format(&text, "%s: %s", problem_word((enum problem)p), problem_meaning((enum problem)p));
+		fact(d, "problem", buffer_string(&text), INK_RED);
+	}
+	buffer_fini(&text);
+}
+
+static void key_fact(struct detail *d, const struct certificate *c)
+{
+	char hex[FINGERPRINT_TEXT_BYTES];
+	struct buffer text;
+
+	buffer_init(&text, RECORD_TEXT_BYTES_MAX);
+	buffer_text(&text, c->key_algorithm ? c->key_algorithm : "");
+	if (c->key_bits)
+		buffer_format(&text, " %" PRIu32 " bits", c->key_bits);
+	fact(d, "key", buffer_string(&text), INK_PLAIN);
+	buffer_fini(&text);
+	text_hex(hex, c->spki_sha256, FINGERPRINT_BYTES);
+	fact(d, "key sha256", hex, INK_PLAIN);
+}
+
+static enum err certificate(void *arg, const struct sighting *s)
+{
+	struct detail *d = arg;
+	const struct certificate_record *r = &s->record->certificate;
+	const struct certificate *c = &r->facts;
+	enum status status = record_status_at(r, &d->view->thresholds, d->view->now);
+	char hex[FINGERPRINT_TEXT_BYTES];
+
+	if (d->records++)
+		paint_end(d->paint);
+	text_hex(hex, c->fingerprint, FINGERPRINT_BYTES);
+	paint_text(d->paint, c->subject_cn ? c->subject_cn : c->subject, INK_BOLD);
+	paint_text(d->paint, "  ", INK_PLAIN);
+	paint_text(d->paint, status_word(status), ink_of_status(status));
+	paint_end(d->paint);
+	problems(d, record_problems_at(r, d->view->now));
+	place(d, s);
+	fact(d, "fingerprint sha256", hex, INK_PLAIN);
+	fact(d, "subject", c->subject, INK_PLAIN);
+	fact(d, "issuer", c->issuer, INK_PLAIN);
+	fact(d, "serial", c->serial, INK_PLAIN);
+	fact_time(d, "not before", c->not_before);
+	fact_time(d, "not after", c->not_after);
+	fact_time(d, "chain breaks", r->verdict.expires);
+	fact_list(d, "names", &c->names);
+	key_fact(d, c);
+	fact(d, "signature", c->signature_algorithm, INK_PLAIN);
+	fact(d, "CA", c->is_ca ? "yes" : "no", INK_PLAIN);
+	fact_list(d, "key usage", &c->key_usage);
+	fact_list(d, "extended key usage", &c->extended_key_usage);
+	fact(d, "trusted by", r->verdict.trust, INK_PLAIN);
+	fact_fingerprints(d, "chain", &r->verdict.chain);
+	return paint_status(d->paint);
+}
+
+static enum err endpoint(void *arg, const struct sighting *s)
+{
+	struct detail *d = arg;
+	const struct endpoint_record *r = &s->record->endpoint;
+
+	if (d->records++)
+		paint_end(d->paint);
+	paint_text(d->paint, "endpoint  ", INK_BOLD);
+	paint_text(d->paint, r->handshake ? r->handshake : "", r->is_reachable ? INK_GREEN : INK_RED);
+	paint_end(d->paint);
+	place(d, s);
+	fact(d, "address", r->address, INK_PLAIN);
+	fact(d, "server name", r->server_name, INK_PLAIN);
+	fact(d, "protocol", r->protocol, INK_PLAIN);
+	fact(d, "cipher suite", r->cipher_suite, INK_PLAIN);
+	fact(d, "client certificate", client_certificate_word(r->client_certificate), INK_PLAIN);
+	fact(d, "evidence", r->client_certificate_evidence, INK_PLAIN);
+	fact_list(d, "acceptable CAs", &r->acceptable_cas);
+	fact(d, "stapled OCSP", stapled_ocsp_word(r->stapled_ocsp), INK_PLAIN);
+	fact_fingerprints(d, "chain", &r->chain);
+	return paint_status(d->paint);
+}
+
+static enum err problem(void *arg, const struct sighting *s)
+{
+	struct detail *d = arg;
+	const struct problem_record *r = &s->record->problem;
+	char hex[FINGERPRINT_TEXT_BYTES];
+
+	if (d->records++)
+		paint_end(d->paint);
+	paint_text(d->paint, "could not be seen  ", INK_BOLD);
+	paint_text(d->paint, reason_word(r->reason), INK_YELLOW);
+	paint_end(d->paint);
+	fact(d, "meaning", reason_meaning(r->reason), INK_PLAIN);
+	fact(d, "message", r->message, INK_PLAIN);
+	place(d, s);
+	if (r->has_fingerprint) {
+		text_hex(hex, r->fingerprint, FINGERPRINT_BYTES);
+		fact(d, "fingerprint sha256", hex, INK_PLAIN);
+	}
+	fact_time(d, "not before", r->not_before);
+	fact_time(d, "not after", r->not_after);
+	return paint_status(d->paint);
+}
+
+static enum err detail_write(const struct view *view, const struct report_options *options,
+	const struct report_summary *summary, FILE *to)
+{
+	struct paint paint;
+	struct detail d = { .paint = &paint, .view = view };
+	enum err e;
+
+	(void)summary;
+	paint_init(&paint, to, options);
+	e = view->each_sighting(view->ctx, RECORD_CERTIFICATE, certificate, &d);
+	if (e == ERR_OK)
+		e = view->each_sighting(view->ctx, RECORD_ENDPOINT, endpoint, &d);
+	if (e == ERR_OK)
+		e = view->each_sighting(view->ctx, RECORD_PROBLEM, problem, &d);
+	if (e == ERR_OK)
+		e = paint_status(&paint);
+	if (e == ERR_OK && fflush(to) != 0)
+		e = ERR_IO;
+	paint_fini(&paint);
+	return e;
+}
+
+const struct report detail_report = {
+	.name = "detail",
+	.help = "every fact, a line each",
+	.write = detail_write,
+};
