@@ -294,6 +294,8 @@ static enum err apply_schedule(struct agent *a, const struct settings *s, struct
 		schedule_free(fresh);
 		return e;
 	}
+	if (a->schedule)
+		schedule_carry(fresh, a->schedule);
 	schedule_free(a->schedule);
 	a->schedule = fresh;
 	return ERR_OK;
@@ -438,6 +440,8 @@ static enum err start(struct agent *a, struct why *why)
 	e = pipeline_new(&pipeline, &a->pipeline, why);
 	if (e == ERR_OK)
 		e = apply(a, a->settings, why);
+	if (e == ERR_OK && a->conf.at_once)
+		schedule_hurry(a->schedule, clock_now_s());
 	a->source.reload_ok = true;
 	a->source.reloaded = clock_now_s();
 	return e;

@@ -28,7 +28,7 @@ static const struct option_row rows[] = {
 	{ "state", 0, "DIR", OPTION_TEXT, AT(state), USE_SCANNING | USE_LIST | USE_SHOW | USE_NOTIFY,
 		"folder of the inventory; a scan without it remembers nothing" },
 	{ "output", 'o', "FORMAT", OPTION_TEXT, AT(output), USE_SCANNING | USE_LIST | USE_SHOW,
-		"table, json, jsonl or csv (standard: table)" },
+		"table, detail, json, jsonl or csv (standard: table)" },
 	{ "trust", 0, "FILE|DIR", OPTION_TEXTS, AT(trust), USE_SCANNING,
 		"CAs trusted besides those of the system; may be given often" },
 	{ "no-system-trust", 0, NULL, OPTION_FLAG, AT(no_system_trust), USE_SCANNING,

@@ -76,6 +76,7 @@ static int run(const struct options *o)
 {
 	struct foreground f = { .options = o };
 	const struct agent_conf conf = { .load = load, .is_single = o->single, .once = o->once,
+		.at_once = o->once || o->print,
 		.first_pass = on_first_pass, .started = on_started, .ending = on_ending, .arg = &f };
 	struct why why = { 0 };
 	enum err e = start_output(o, &f.output, &why);

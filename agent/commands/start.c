@@ -89,7 +89,7 @@ enum err start_output(const struct options *o, struct output *out, struct why *w
 
 	out->report = report_find(name);
 	if (!out->report)
-		return why_fail(why, ERR_USAGE, "there is no output format \"%s\"; table, json, jsonl and csv are",
+		return why_fail(why, ERR_USAGE, "there is no output format \"%s\"; table, detail, json, jsonl and csv are",
 			name);
 	out->options = (struct report_options){ .width = terminal_width(), .all = o->all };
 	return choose_color(o, &out->options.color, why);
