@@ -24,6 +24,53 @@ static bool der_sniff(struct slice head, struct file_size_hint size)
 				    head.data[0] == ASN1_INTEGER);
 }
 
+/* The next element if it is of this universal type, whichever way it is encoded. */
+static bool take(struct slice *left, unsigned type, struct asn1 *out)
+{
+	struct slice rest = *left;
+
+	if (!asn1_next(&rest, out) || (out->tag & ~(unsigned)ASN1_CONSTRUCTED) != type)
+		return false;
+	*left = rest;
+	return true;
+}
+
+static bool is_time(struct slice *left)
+{
+	struct asn1 item;
+
+	return take(left, ASN1_UTC_TIME, &item) || take(left, ASN1_GENERALIZED_TIME, &item);
+}
+
+/* Down to the two times, whatever their form: certificates that hardly anyone reads are reported too.
+ * TBSCertificate: version [0], serialNumber, signature, issuer, validity (RFC 5280 4.1). */
+static bool is_certificate(struct slice bytes)
+{
+	const unsigned sequence = ASN1_SEQUENCE & ~(unsigned)ASN1_CONSTRUCTED;
+	struct slice left = bytes;
+	struct asn1 item;
+
+	if (!asn1_expect(&left, ASN1_SEQUENCE, &item))
+		return false;
+	left = item.content;
+	if (!asn1_expect(&left, ASN1_SEQUENCE, &item))
+		return false;
+	left = item.content;
+	(void)asn1_expect(&left, ASN1_CONTEXT_0 | ASN1_CONSTRUCTED, &item);
+	if (!take(&left, ASN1_INTEGER, &item) || !take(&left, sequence, &item) ||
+		!take(&left, sequence, &item) || !take(&left, sequence, &item))
+		return false;
+	left = item.content;
+	return is_time(&left) && is_time(&left);
+}
+
+static bool is_evident(struct slice bytes)
+{
+	struct evident_certificate evident;
+
+	return is_certificate(bytes) || certificate_is_evident(bytes, &evident);
+}
+
 /* Files are padded with zero bytes by disks and with line ends by people. */
 static bool is_padding(struct slice s)
 {
@@ -51,13 +98,12 @@ static enum err trailing(const struct format_sink *sink, struct slice rest)
 static enum format_answer der_parse(const struct format_input *in, const struct format_sink *sink)
 {
 	struct slice left = in->bytes;
-	struct evident_certificate evident;
 	struct asn1 item;
 	enum err e = ERR_OK;
 
-	if (!certificate_is_evident(left, &evident))
+	if (!is_evident(left))
 		return FORMAT_NOT_MINE;
-	while (e == ERR_OK && left.size && certificate_is_evident(left, &evident)) {
+	while (e == ERR_OK && left.size && is_evident(left)) {
 		if (!asn1_expect(&left, ASN1_SEQUENCE, &item)) {
 			(void)sink->problem(
 				sink->arg, REASON_MALFORMED, left, "the certificate is cut off");

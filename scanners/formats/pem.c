@@ -10,8 +10,10 @@
 #define BEGIN "-----BEGIN "
 #define END "-----END"
 #define LABEL_BYTES_MAX 64
-/* Decoded bytes below which a block is a sketch in a manual, not a certificate. */
-#define CERTIFICATE_BYTES_MIN 32
+/* Decoded bytes below which a block is a sketch in a manual, not a certificate; and below which not even
+ * a well-formed element counts. */
+#define CERTIFICATE_BYTES_MIN 64
+#define ELEMENT_BYTES_MIN 8
 
 enum label { LABEL_OTHER, LABEL_CERTIFICATE, LABEL_TRUSTED, LABEL_CONTAINER };
 
@@ -132,23 +134,34 @@ static const char *fault(const struct block *b, bool is_clean)
 	return b->has_end ? NULL : "the PEM block has no END line";
 }
 
+/* A BEGIN line is also written in manuals and programs, with a placeholder behind it. Is this one? */
+static bool is_sketch(const struct block *b, struct slice der, bool is_whole)
+{
+	struct evident_certificate evident;
+
+	/* Any one element of BER is no accident. */
+	if (is_whole && b->has_end)
+		return der.size < ELEMENT_BYTES_MIN;
+	if (der.size < CERTIFICATE_BYTES_MIN)
+		return true;
+	return !b->has_end && !is_whole && !certificate_is_evident(der, &evident);
+}
+
 static void certificate(struct pem *p, const struct block *b, bool is_clean)
 {
 	struct slice der = buffer_bytes(&p->der), left = der;
-	struct evident_certificate evident;
 	const char *wrong = fault(b, is_clean);
-	struct asn1 item;
+	struct asn1 item = { 0 };
+	bool is_whole = asn1_next(&left, &item) && item.whole.size;
 
-	if (der.size < CERTIFICATE_BYTES_MIN || (wrong && der.data[0] != ASN1_SEQUENCE))
+	if (!der.size || (wrong && der.data[0] != ASN1_SEQUENCE))
 		return;
-	if (!asn1_expect(&left, ASN1_SEQUENCE, &item)) {
-		bool is_evident = certificate_is_evident(der, &evident);
-
-		if (!is_evident && wrong && !b->has_end)
-			return;
+	if (is_sketch(b, der, is_whole && !wrong))
+		return;
+	if (!is_whole || item.tag != ASN1_SEQUENCE) {
 		problem(p, der,
-			is_evident ? "the certificate is cut off"
-				   : "the PEM block holds no certificate");
+			is_whole ? "the PEM block holds no certificate"
+				 : "the certificate is cut off");
 		return;
 	}
 	/* A trusted certificate is followed by OpenSSL's own data; a block without end by anything. */

@@ -1,0 +1,301 @@
+/* Third-party files: every certificate that another implementation finds is found here, or reported. */
+#include "collect.h"
+
+#include "agent/certificate/certificate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define COLUMNS_MAX 8
+#define KINDS_MAX 8
+#define SILENT_SHOWN_MAX 20
+
+static char root[4096];
+
+static bool unpack(const char *archive)
+{
+	const char *build = getenv("LEAFWATCH_BUILD");
+	int status;
+	pid_t child;
+
+	(void)snprintf(root, sizeof(root), "%s/vectors.unpacked", build ? build : ".");
+	if (access(root, R_OK) == 0)
+		return true;
+	if (mkdir(root, 0755) != 0)
+		return false;
+	child = fork();
+	if (child == 0) {
+		execlp("tar", "tar", "-xJf", archive, "-C", root, "--strip-components=1",
+			(char *)NULL);
+		_exit(127);
+	}
+	return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+	       WEXITSTATUS(status) == 0;
+}
+
+static bool find_root(void)
+{
+	const char *folder = getenv("LEAFWATCH_VECTORS_DIR"),
+		   *archive = getenv("LEAFWATCH_VECTORS");
+
+	if (folder && *folder) {
+		(void)snprintf(root, sizeof(root), "%s", folder);
+		return true;
+	}
+	return archive && access(archive, R_OK) == 0 && unpack(archive);
+}
+
+static bool read_file(const char *path, struct buffer *out)
+{
+	char full[8192];
+	FILE *f;
+
+	(void)snprintf(full, sizeof(full), "%s/%s", root, path);
+	f = fopen(full, "re");
+	if (!f)
+		return false;
+	for (;;) {
+		uint8_t part[65536];
+		size_t n = fread(part, 1, sizeof(part), f);
+
+		if (!n)
+			break;
+		buffer_append(out, part, n);
+	}
+	(void)fclose(f);
+	return buffer_status(out) == ERR_OK;
+}
+
+/* Calls `row` with the columns of each line that is no comment. */
+static void each_row(
+	const char *file, void (*row)(char *columns[COLUMNS_MAX], void *arg), void *arg)
+{
+	struct buffer text;
+	char *line, *rest;
+
+	buffer_init(&text, TEST_BYTES_MAX);
+	assert_true(read_file(file, &text));
+	rest = (char *)text.data;
+	while ((line = strsep(&rest, "\n"))) {
+		char *columns[COLUMNS_MAX] = { 0 };
+
+		if (!*line || *line == '#')
+			continue;
+		for (size_t i = 0; i < COLUMNS_MAX; i++)
+			columns[i] = strsep(&line, "\t");
+		row(columns, arg);
+	}
+	buffer_fini(&text);
+}
+
+struct kind {
+	char name[16];
+	unsigned listed, found, problem, silent;
+};
+struct tally {
+	struct kind kinds[KINDS_MAX];
+	char path[4096];
+	struct collected collected;
+	unsigned silent;
+};
+
+static struct kind *kind_of(struct tally *t, const char *name)
+{
+	size_t i = 0;
+
+	while (i < KINDS_MAX - 1 && t->kinds[i].name[0] && strcmp(t->kinds[i].name, name) != 0)
+		i++;
+	(void)snprintf(t->kinds[i].name, sizeof(t->kinds[i].name), "%s", name);
+	return &t->kinds[i];
+}
+
+static void load(struct tally *t, const char *path, const struct strings *passwords)
+{
+	struct buffer bytes;
+
+	if (strcmp(t->path, path) == 0)
+		return;
+	(void)snprintf(t->path, sizeof(t->path), "%s", path);
+	buffer_init(&bytes, TEST_BYTES_MAX);
+	assert_true(read_file(path, &bytes));
+	collected_fini(&t->collected);
+	t->collected = collect(buffer_bytes(&bytes), passwords);
+	buffer_fini(&bytes);
+}
+
+static void certificate_row(char *columns[COLUMNS_MAX], void *arg)
+{
+	struct tally *t = arg;
+	struct kind *k = kind_of(t, columns[2]);
+	const char *sha256 = columns[3];
+
+	load(t, columns[0], NULL);
+	k->listed++;
+	/* What OpenSSL could not read either has no digest: something must be said of the file all the same. */
+	for (size_t i = 0; i < t->collected.count; i++) {
+		const struct found *f = &t->collected.items[i];
+
+		if (sha256 && *sha256 && strcmp(f->sha256, sha256) != 0)
+			continue;
+		if (f->is_problem)
+			k->problem++;
+		else
+			k->found++;
+		return;
+	}
+	k->silent++;
+	if (t->silent++ < SILENT_SHOWN_MAX)
+		print_message("silent: %s #%s (%s)\n", columns[0], columns[1], columns[2]);
+}
+
+static void certificates_are_found(void **state)
+{
+	struct tally t = { 0 };
+
+	(void)state;
+	each_row("oracle-certs.tsv", certificate_row, &t);
+	print_message("%-14s %8s %8s %8s %8s\n", "kind", "listed", "found", "problem", "silent");
+	for (size_t i = 0; i < KINDS_MAX && t.kinds[i].name[0]; i++)
+		print_message("%-14s %8u %8u %8u %8u\n", t.kinds[i].name, t.kinds[i].listed,
+			t.kinds[i].found, t.kinds[i].problem, t.kinds[i].silent);
+	collected_fini(&t.collected);
+	assert_int_equal(t.silent, 0);
+}
+
+/* Every digest of the comma-separated list, as often as it stands there. */
+static bool holds_all(const struct collected *c, const char *list, size_t *listed)
+{
+	bool *taken = calloc(c->count + 1, sizeof(*taken));
+	size_t wanted = 0;
+	bool same = true;
+
+	for (; list && strlen(list) >= 64; list += list[64] == ',' ? 65 : 64) {
+		size_t i = 0;
+
+		while (i < c->count && (taken[i] || c->items[i].is_problem ||
+					       strncmp(c->items[i].sha256, list, 64) != 0))
+			i++;
+		same = same && i < c->count;
+		if (i < c->count)
+			taken[i] = true;
+		wanted++;
+	}
+	free(taken);
+	*listed = wanted;
+	return same;
+}
+
+static bool same_set(const struct collected *c, const char *list)
+{
+	size_t listed;
+
+	return holds_all(c, list, &listed) && listed == c->certificates;
+}
+
+static void show(const char *path, const struct collected *c, const char *wanted)
+{
+	print_message("differs: %s (wanted %s, found %zu)\n", path, wanted, c->certificates);
+	for (size_t i = 0; i < c->count; i++)
+		if (c->items[i].is_problem)
+			print_message("    %s: %s\n", reason_word(c->items[i].reason),
+				c->items[i].message);
+}
+
+static void pkcs12_row(char *columns[COLUMNS_MAX], void *arg)
+{
+	struct tally *t = arg;
+	bool is_open = columns[1][0] >= '0' && columns[1][0] <= '9';
+	struct kind *k = kind_of(t, is_open ? "opened" : "not opened");
+	struct strings passwords = { 0 };
+
+	if (columns[2] && *columns[2])
+		assert_int_equal(strings_add(&passwords, columns[2]), ERR_OK);
+	load(t, columns[0], &passwords);
+	k->listed++;
+	if (is_open ? same_set(&t->collected, columns[3]) : t->collected.certificates > 0)
+		k->found++;
+	else if (t->collected.problems)
+		k->problem++;
+	else
+		k->silent++;
+	if (is_open && !same_set(&t->collected, columns[3]))
+		show(columns[0], &t->collected, columns[1]);
+	strings_fini(&passwords);
+}
+
+static void pkcs12_is_opened(void **state)
+{
+	struct tally t = { 0 };
+	const struct kind *opened;
+
+	(void)state;
+	each_row("oracle-pkcs12.tsv", pkcs12_row, &t);
+	for (size_t i = 0; i < KINDS_MAX && t.kinds[i].name[0]; i++)
+		print_message(
+			"pkcs12 %-11s %4u listed, %4u the same, %4u with a problem, %4u silent\n",
+			t.kinds[i].name, t.kinds[i].listed, t.kinds[i].found, t.kinds[i].problem,
+			t.kinds[i].silent);
+	collected_fini(&t.collected);
+	opened = kind_of(&t, "opened");
+	assert_true(opened->listed > 0 && opened->found * 100 >= opened->listed * 97);
+}
+
+static void keystore_row(char *columns[COLUMNS_MAX], void *arg)
+{
+	struct tally *t = arg;
+	struct kind *k;
+	size_t listed;
+
+	if (strcmp(columns[1], "JKS") != 0 && strcmp(columns[1], "JCEKS") != 0)
+		return;
+	k = kind_of(t, columns[1]);
+	load(t, columns[0], NULL);
+	k->listed++;
+	if (strcmp(columns[2], "FAIL") == 0) {
+		print_message("keytool refuses %s; here: %zu certificates, %zu problems\n",
+			columns[0], t->collected.certificates, t->collected.problems);
+		k->problem++;
+	} else if (holds_all(&t->collected, columns[5], &listed) && !t->collected.problems) {
+		/* keytool shows one of several entries with the same alias. */
+		if (listed != t->collected.certificates)
+			print_message("%s: %zu more than keytool shows\n", columns[0],
+				t->collected.certificates - listed);
+		k->found++;
+	} else {
+		show(columns[0], &t->collected, columns[2]);
+		t->silent++;
+	}
+}
+
+static void keystores_are_read(void **state)
+{
+	struct tally t = { 0 };
+
+	(void)state;
+	each_row("oracle-keystores.tsv", keystore_row, &t);
+	for (size_t i = 0; i < KINDS_MAX && t.kinds[i].name[0]; i++)
+		print_message("%-6s %3u listed, %3u the same, %3u refused by keytool\n",
+			t.kinds[i].name, t.kinds[i].listed, t.kinds[i].found, t.kinds[i].problem);
+	collected_fini(&t.collected);
+	assert_int_equal(t.silent, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(certificates_are_found),
+		cmocka_unit_test(pkcs12_is_opened),
+		cmocka_unit_test(keystores_are_read),
+	};
+
+	if (!find_root()) {
+		print_message(
+			"skipped: neither LEAFWATCH_VECTORS_DIR nor LEAFWATCH_VECTORS names the test vectors\n");
+		return 0;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
