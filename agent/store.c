@@ -94,14 +94,27 @@ static const char *const migrations[] = {
 
 /* ---- failures --------------------------------------------------------------------------------- */
 
+static bool is_no_space(int system)
+{
+	return system == ENOSPC || system == EDQUOT || system == EFBIG;
+}
+
+/* A failed commit leaves the system's error number with the file that it met. */
 static bool is_disk_full(struct store *s, int code)
 {
-	int system = sqlite3_system_errno(s->db);
+	sqlite3_file *log = NULL;
+	int of_file = 0;
+	int of_log = 0;
 
 	if ((code & 0xff) == SQLITE_FULL)
 		return true;
-	return (code & 0xff) == SQLITE_IOERR &&
-	       (system == ENOSPC || system == EDQUOT || system == EFBIG);
+	if ((code & 0xff) != SQLITE_IOERR)
+		return false;
+	(void)sqlite3_file_control(s->db, "main", SQLITE_FCNTL_LAST_ERRNO, &of_file);
+	(void)sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, (void *)&log);
+	if (log && log->pMethods)
+		(void)log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &of_log);
+	return is_no_space(sqlite3_system_errno(s->db)) || is_no_space(of_file) || is_no_space(of_log);
 }
 
 enum err store_fail(struct store *s, struct why *why, const char *doing)
