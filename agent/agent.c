@@ -18,7 +18,7 @@
 #include <string.h>
 
 #define TICK_MS 250
-#define UPDATE_MS 2000	       /* what is shown is rendered anew at most this often */
+#define UPDATE_MS 2000         /* what is shown is rendered anew at most this often */
 #define UPDATE_IDLE_MS 30000   /* and at least this often, because time goes by */
 #define ONCE_DELIVERY_MS 30000 /* how long `once` waits for deliveries */
 #define RETIRED_MAX 16
@@ -130,14 +130,17 @@ static void on_pass_done(void *arg, const struct pass_stats *stats, const struct
 	a->is_dirty = true;
 	a->must_evaluate = true;
 	if (stats->is_complete)
-		log_info("job %s: %llu looked at, %llu certificates read, %llu appeared, %llu vanished, %llu problems, %.1f s",
-			stats->job, (unsigned long long)stats->items, (unsigned long long)stats->certificates,
+		log_info(
+			"job %s: %llu looked at, %llu certificates read, %llu appeared, %llu vanished, %llu problems, %.1f s",
+			stats->job, (unsigned long long)stats->items,
+			(unsigned long long)stats->certificates,
 			(unsigned long long)stats->appeared, (unsigned long long)stats->vanished,
 			(unsigned long long)stats->problems, stats->seconds);
 	else
 		log_error("job %s was not completed: %s", stats->job, why->text);
 	systemd_notify("STATUS=%llu certificates read by job %s, %llu problems\n",
-		(unsigned long long)stats->certificates, stats->job, (unsigned long long)stats->problems);
+		(unsigned long long)stats->certificates, stats->job,
+		(unsigned long long)stats->problems);
 }
 
 static void start_due(struct agent *a)
@@ -194,10 +197,13 @@ static void maybe_end(struct agent *a)
 	int64_t wake = TIME_UNKNOWN;
 	struct why why = { 0 };
 
-	if (a->conf.once && a->first_passes_done && !a->must_evaluate && !pipeline_running(a->pipeline)) {
-		bool is_told = outbox_wake(a->outbox, &wake, &why) != ERR_OK || wake == TIME_UNKNOWN;
+	if (a->conf.once && a->first_passes_done && !a->must_evaluate &&
+		!pipeline_running(a->pipeline)) {
+		bool is_told =
+			outbox_wake(a->outbox, &wake, &why) != ERR_OK || wake == TIME_UNKNOWN;
 
-		if ((is_told && !outlets_flights(a->outlets)) || clock_monotonic_ms() > a->once_deadline_ms)
+		if ((is_told && !outlets_flights(a->outlets)) ||
+			clock_monotonic_ms() > a->once_deadline_ms)
 			a->must_end = true;
 	}
 	if (a->must_end)
@@ -238,8 +244,11 @@ static enum err apply_jobs(struct agent *a, const struct settings *s, struct why
 
 static enum err apply_alerts(struct agent *a, const struct settings *s, struct why *why)
 {
-	struct alerts_conf conf = { .store = a->store, .inventory = a->inventory, .outbox = a->outbox,
-		.thresholds = s->thresholds, .renotify_ms = s->alerts.renotify_ms };
+	struct alerts_conf conf = { .store = a->store,
+		.inventory = a->inventory,
+		.outbox = a->outbox,
+		.thresholds = s->thresholds,
+		.renotify_ms = s->alerts.renotify_ms };
 	const struct receiver_conf **receivers = NULL;
 	struct strings names = { 0 };
 	struct alerts *fresh = NULL;
@@ -271,8 +280,10 @@ static void request_reload(void *ctx)
 
 static enum err start_outlets(struct agent *a, const struct settings *s, struct why *why)
 {
-	const struct exporter_host host = { .loop = &a->loop, .ctx = a,
-		.request_reload = request_reload, .version = version_text() };
+	const struct exporter_host host = { .loop = &a->loop,
+		.ctx = a,
+		.request_reload = request_reload,
+		.version = version_text() };
 
 	outlets_stop(a->outlets);
 	a->outlets = NULL;
@@ -352,7 +363,8 @@ static void reload(struct agent *a)
 
 			settings_free(fresh);
 			if (apply(a, a->settings, &ignored) != ERR_OK)
-				log_error("the old configuration does not start either: %s", ignored.text);
+				log_error("the old configuration does not start either: %s",
+					ignored.text);
 		}
 	}
 	a->source.reload_ok = e == ERR_OK;
@@ -423,8 +435,10 @@ static enum err open_state(struct agent *a, struct why *why)
 
 static enum err start(struct agent *a, struct why *why)
 {
-	struct pipeline_conf pipeline = { .loop = &a->loop, .is_single = a->conf.is_single,
-		.pass_done = on_pass_done, .arg = a };
+	struct pipeline_conf pipeline = { .loop = &a->loop,
+		.is_single = a->conf.is_single,
+		.pass_done = on_pass_done,
+		.arg = a };
 	enum err e = a->conf.load(a->conf.arg, &a->settings, why);
 
 	if (e == ERR_OK)

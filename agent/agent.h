@@ -17,7 +17,7 @@ struct agent_conf {
 	enum err (*load)(void *arg, struct settings **out, struct why *why);
 	bool is_single;
 	bool at_once; /* the first passes begin now, whenever the last ones were */
-	bool once; /* end after the first pass of every job and what they had to tell */
+	bool once;    /* end after the first pass of every job and what they had to tell */
 	/* Called when every job has had its first pass; `view` is good for the call. NULL = not wanted. */
 	void (*first_pass)(void *arg, const struct view *view);
 	/* Called once everything runs, before the first pass. NULL = not wanted. */

@@ -84,7 +84,8 @@ void outlets_update(struct outlets *o, const struct view *view)
 		enum err e = exporter->update ? exporter->update(o->items[i].state, view) : ERR_OK;
 
 		if (e != ERR_OK)
-			log_error("the %s exporter could not show the inventory: %s", exporter->name, err_text(e));
+			log_error("the %s exporter could not show the inventory: %s",
+				exporter->name, err_text(e));
 	}
 }
 
@@ -93,7 +94,8 @@ void outlets_each_address(const struct outlets *o,
 {
 	for (size_t i = 0; i < o->count; i++) {
 		const struct exporter *exporter = o->items[i].outlet->exporter;
-		const char *address = exporter->address ? exporter->address(o->items[i].state) : NULL;
+		const char *address =
+			exporter->address ? exporter->address(o->items[i].state) : NULL;
 
 		if (address)
 			fn(arg, exporter->name, address);
@@ -123,8 +125,8 @@ static void on_delivered(void *arg, const struct delivery_result *result)
 	if (result->outcome == DELIVERY_OK)
 		log_info("told %s", f->receiver);
 	else
-		log_warn("could not tell %s: %s (%s)", f->receiver, result->message ? result->message : "",
-			result->reason);
+		log_warn("could not tell %s: %s (%s)", f->receiver,
+			result->message ? result->message : "", result->reason);
 	tell_outbox(f->outbox, f->id, result);
 	flight_free(f);
 }
@@ -140,7 +142,8 @@ static const struct running *find_receiver(const struct outlets *o, const char *
 	return NULL;
 }
 
-static struct flight *take_off(struct outlets *o, struct outbox *outbox, const struct notification *n)
+static struct flight *take_off(
+	struct outlets *o, struct outbox *outbox, const struct notification *n)
 {
 	struct flight *f = calloc(1, sizeof(*f));
 
@@ -161,7 +164,8 @@ static struct flight *take_off(struct outlets *o, struct outbox *outbox, const s
 
 static void deliver_one(struct outlets *o, struct outbox *outbox, const struct notification *n)
 {
-	static const struct delivery_result try_later = { .outcome = DELIVERY_RETRY, .reason = "other" };
+	static const struct delivery_result try_later = { .outcome = DELIVERY_RETRY,
+		.reason = "other" };
 	const struct running *r = find_receiver(o, n->receiver);
 	struct flight *f = r ? take_off(o, outbox, n) : NULL;
 	struct why why = { 0 };
@@ -207,7 +211,8 @@ unsigned outlets_flights(const struct outlets *o)
 enum err outlets_receivers(const struct settings *s, struct strings *names,
 	const struct receiver_conf ***confs, size_t *count)
 {
-	const struct receiver_conf **list = calloc(s->outlets_count + 1, sizeof(const struct receiver_conf *));
+	const struct receiver_conf **list =
+		calloc(s->outlets_count + 1, sizeof(const struct receiver_conf *));
 	enum err e = list ? ERR_OK : ERR_MEMORY;
 	size_t n = 0;
 

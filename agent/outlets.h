@@ -12,7 +12,8 @@
 struct outlets;
 
 /* Starts every exporter of the settings (borrowed until outlets_stop). On failure none runs. */
-enum err outlets_start(const struct settings *s, const struct exporter_host *host, struct outlets **out, struct why *why) MUST_CHECK;
+enum err outlets_start(const struct settings *s, const struct exporter_host *host,
+	struct outlets **out, struct why *why) MUST_CHECK;
 /* Takes NULL. What was being delivered is dropped. */
 void outlets_stop(struct outlets *o);
 
@@ -23,9 +24,11 @@ void outlets_deliver(struct outlets *o, struct outbox *outbox, int64_t now);
 /* Deliveries under way. */
 unsigned outlets_flights(const struct outlets *o);
 /* Calls `fn` with the address of each exporter that has one. */
-void outlets_each_address(const struct outlets *o, void (*fn)(void *arg, const char *exporter, const char *address), void *arg);
+void outlets_each_address(const struct outlets *o,
+	void (*fn)(void *arg, const char *exporter, const char *address), void *arg);
 
 /* The receivers of the settings: names for the outbox, confs for the alerts (an owned array of borrowed). */
-enum err outlets_receivers(const struct settings *s, struct strings *names, const struct receiver_conf ***confs, size_t *count) MUST_CHECK;
+enum err outlets_receivers(const struct settings *s, struct strings *names,
+	const struct receiver_conf ***confs, size_t *count) MUST_CHECK;
 
 #endif

@@ -12,8 +12,8 @@
 
 #define PARSERS_MAX 64
 #define PARSE_DEADLINE_MS 20000 /* for one finding, once it is whole and first in line */
-#define PARSER_IDLE_MS 30000	/* after which a process is ended to give its memory back */
-#define PARSER_DEATHS_MAX 5	/* in a row with no finding to blame: the role itself is broken */
+#define PARSER_IDLE_MS 30000    /* after which a process is ended to give its memory back */
+#define PARSER_DEATHS_MAX 5     /* in a row with no finding to blame: the role itself is broken */
 #define PARSER_MESSAGE_BYTES 160
 
 /* A frame as it was sent, kept until the finding is done. */
@@ -86,19 +86,14 @@ static void finding_free(struct finding *f)
 	free(f);
 }
 
-/* Takes the finding out of its line and tells its owner. */
-static void finding_done(struct finding *f, bool crashed)
+/* Takes the first finding out of the line and tells its owner. */
+static void finding_done(struct parser *parser, bool crashed)
 {
-	struct parser *parser = f->parser;
 	struct parsers *p = parser->pool;
+	struct finding *f = parser->first;
 	void *owner = f->owner;
 
-	for (struct finding **at = &parser->first; *at; at = &(*at)->next) {
-		if (*at == f) {
-			*at = f->next;
-			break;
-		}
-	}
+	parser->first = f->next;
 	parser->bytes -= f->bytes;
 	p->bytes -= f->bytes;
 	finding_free(f);
@@ -135,8 +130,11 @@ static enum err send_to_child(void *arg, uint16_t type, struct slice payload)
 static enum err parser_start(struct parser *parser, struct why *why)
 {
 	struct parsers *p = parser->pool;
-	struct child_start start = { .loop = p->conf.loop, .role = p->conf.role,
-		.in_thread = p->conf.in_thread, .events = &parser_events, .arg = parser };
+	struct child_start start = { .loop = p->conf.loop,
+		.role = p->conf.role,
+		.in_thread = p->conf.in_thread,
+		.events = &parser_events,
+		.arg = parser };
 	enum err e;
 
 	if (parser->child)
@@ -246,8 +244,8 @@ static void start_deadline(struct parser *parser)
 		f->since_ms = clock_monotonic_ms();
 }
 
-enum err parsers_piece(struct parsers *p, struct finding *f, struct slice data, bool is_last,
-	struct why *why)
+enum err parsers_piece(
+	struct parsers *p, struct finding *f, struct slice data, bool is_last, struct why *why)
 {
 	struct finding_piece piece = { .id = f->id, .is_last = is_last, .data = data };
 	struct parser *parser = f->parser;
@@ -290,7 +288,8 @@ static bool is_at_place(const struct record *r, const struct finding *f)
 {
 	size_t size = strlen(f->place);
 
-	if (!r->location.uri || !r->location.scanner || strcmp(r->location.scanner, f->scanner) != 0)
+	if (!r->location.uri || !r->location.scanner ||
+		strcmp(r->location.scanner, f->scanner) != 0)
 		return false;
 	if (strncmp(r->location.uri, f->place, size) != 0)
 		return false;
@@ -326,7 +325,7 @@ static enum err on_done(struct parser *parser, struct slice payload)
 	if (wire_end(&w) != ERR_OK || !f || !f->is_whole || f->id != id)
 		return ERR_MALFORMED;
 	parser->deaths = 0;
-	finding_done(f, false);
+	finding_done(parser, false);
 	start_deadline(parser);
 	return ERR_OK;
 }
@@ -374,12 +373,13 @@ static bool blame(struct parser *parser, const char *how)
 	(void)snprintf(message, sizeof(message), "the parser did not finish it: %s", how);
 	log_warn("parser lost on %s: %s", f->place, how);
 	if (f->owner && record_problem(&r, f->scanner, f->place,
-				parser->is_hung ? REASON_TIMEOUT : REASON_PARSER_CRASHED, message) == ERR_OK) {
+				parser->is_hung ? REASON_TIMEOUT : REASON_PARSER_CRASHED,
+				message) == ERR_OK) {
 		if (parser->pool->conf.events->record(f->owner, &r) != ERR_OK)
 			log_error("cannot store a problem at %s", f->place);
 		record_fini(&r);
 	}
-	finding_done(f, true);
+	finding_done(parser, true);
 	return true;
 }
 

@@ -43,9 +43,11 @@ enum err parsers_new(const struct parsers_conf *conf, struct parsers **out) MUST
 void parsers_free(struct parsers *p);
 
 /* Starts a finding for `owner` (given back in events). `head` is the first piece without its data. */
-enum err parsers_open(struct parsers *p, void *owner, const struct finding_piece *head, struct finding **out, struct why *why) MUST_CHECK;
+enum err parsers_open(struct parsers *p, void *owner, const struct finding_piece *head,
+	struct finding **out, struct why *why) MUST_CHECK;
 /* Adds bytes; with `is_last` the finding is whole and must not be touched again by the caller. */
-enum err parsers_piece(struct parsers *p, struct finding *f, struct slice data, bool is_last, struct why *why) MUST_CHECK;
+enum err parsers_piece(struct parsers *p, struct finding *f, struct slice data, bool is_last,
+	struct why *why) MUST_CHECK;
 /* The sender died: the finding is forgotten, `done` comes when the parser has let go of it. */
 void parsers_abandon(struct parsers *p, struct finding *f);
 /* The owner goes away: no events for its findings any more. */

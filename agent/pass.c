@@ -13,9 +13,9 @@
 #include <stdlib.h>
 
 #define WORKERS_MAX 64
-#define WORK_ATTEMPTS_MAX 2	     /* then the work itself is to blame */
-#define RESTARTS_MAX 3		     /* of role processes in one pass; then it ends incomplete */
-#define WORKER_SILENCE_MS 60000	     /* roles report progress each second */
+#define WORK_ATTEMPTS_MAX 2     /* then the work itself is to blame */
+#define RESTARTS_MAX 3          /* of role processes in one pass; then it ends incomplete */
+#define WORKER_SILENCE_MS 60000 /* roles report progress each second */
 #define OUTSTANDING_BYTES_MAX (4 * 1024 * 1024) /* of findings; then the scanner waits */
 #define BATCH_RECORDS 2000
 #define MEMORY_BYTES_MAX (256U * 1024 * 1024)
@@ -38,7 +38,7 @@ struct open_finding {
 
 struct worker {
 	struct pass *pass;
-	struct child *child;	     /* NULL = gone */
+	struct child *child;             /* NULL = gone */
 	struct piece_of_work *under_way; /* owned list */
 	unsigned under_way_count;
 	struct open_finding open[FINDINGS_OPEN_MAX];
@@ -69,7 +69,7 @@ struct pass {
 	struct pass_stats stats;
 	struct why why;
 	bool plan_ended;
-	bool is_failed;	 /* it cannot be complete any more */
+	bool is_failed; /* it cannot be complete any more */
 	bool had_crash; /* something unchanged may have been missed: look again next time */
 	bool is_ending;
 };
@@ -149,8 +149,9 @@ static struct piece_of_work *next_work(struct pass *p)
 
 static enum err send_work(struct worker *w, const struct piece_of_work *work)
 {
-	const struct work message = { .id = work->id, .place = slice_text(work->place),
-		.item = buffer_bytes(&work->item) };
+	const struct work message = {
+		.id = work->id, .place = slice_text(work->place), .item = buffer_bytes(&work->item)
+	};
 	struct buffer frame;
 	enum err e;
 
@@ -245,10 +246,10 @@ static void store_problem(struct pass *p, const char *uri, enum reason reason, c
 	record_fini(&r);
 }
 
-enum err pass_record(void *arg, const struct record *r)
+enum err pass_record(void *pass, const struct record *r)
 {
 	/* A store that failed is not the parser's fault: the pass has noted it. */
-	(void)store(arg, r);
+	(void)store(pass, r);
 	return ERR_OK;
 }
 
@@ -344,9 +345,9 @@ static void maybe_end(struct pass *p)
 	end(p);
 }
 
-void pass_finding_done(void *arg, bool crashed)
+void pass_finding_done(void *pass, bool crashed)
 {
-	struct pass *p = arg;
+	struct pass *p = pass;
 
 	p->outstanding_findings--;
 	p->had_crash = p->had_crash || crashed;
@@ -544,8 +545,11 @@ static enum err send_setup(struct worker *w, struct why *why)
 static enum err start_worker(struct worker *w, struct why *why)
 {
 	struct pass *p = w->pass;
-	struct child_start start = { .loop = p->conf.loop, .role = p->conf.scanner->role,
-		.in_thread = p->conf.in_thread, .events = &worker_events, .arg = w };
+	struct child_start start = { .loop = p->conf.loop,
+		.role = p->conf.scanner->role,
+		.in_thread = p->conf.in_thread,
+		.events = &worker_events,
+		.arg = w };
 	enum err e = child_new(&start, &w->child, why);
 
 	if (e != ERR_OK)
@@ -562,7 +566,8 @@ static enum err start_worker(struct worker *w, struct why *why)
 
 static enum reason crash_reason(const struct pass *p)
 {
-	return p->conf.scanner->role->needs & ROLE_NEEDS_NETWORK ? REASON_PROBE_CRASHED : REASON_READER_CRASHED;
+	return p->conf.scanner->role->needs & ROLE_NEEDS_NETWORK ? REASON_PROBE_CRASHED
+								 : REASON_READER_CRASHED;
 }
 
 /* Its work goes to others; work that already killed a process before becomes a problem. */
@@ -621,8 +626,8 @@ static void on_gone(void *arg, bool in_order, const char *how)
 			fail(p, e, &why);
 		return;
 	}
-	(void)why_fail(&why, ERR_IO, "the %s died %u times: %s", p->conf.scanner->role->name, p->restarts,
-		how);
+	(void)why_fail(&why, ERR_IO, "the %s died %u times: %s", p->conf.scanner->role->name,
+		p->restarts, how);
 	fail(p, ERR_IO, &why);
 	maybe_end(p);
 }
@@ -713,8 +718,8 @@ static enum err begin(struct pass *p, struct why *why)
 	enum err e = scanner->open(p->conf.conf, &p->plan, &p->stats.expected, why);
 
 	if (e == ERR_OK)
-		e = inventory_pass_begin(p->conf.inventory, scanner->name, job_of(p)->name, clock_now_s(),
-			&p->id, why);
+		e = inventory_pass_begin(p->conf.inventory, scanner->name, job_of(p)->name,
+			clock_now_s(), &p->id, why);
 	if (e == ERR_OK)
 		e = load_memory(p, why);
 	return e;
@@ -771,7 +776,8 @@ void pass_stop(struct pass *p)
 	pass_stats(p, &p->stats);
 	result.items = p->stats.items;
 	result.seconds = p->stats.seconds;
-	if (p->id && inventory_pass_end(p->conf.inventory, p->id, &result, clock_now_s(), &why) != ERR_OK)
+	if (p->id && inventory_pass_end(p->conf.inventory, p->id, &result, clock_now_s(), &why) !=
+			     ERR_OK)
 		log_error("cannot store the end of a pass: %s", why.text);
 	pass_free(p);
 }

@@ -15,17 +15,17 @@
 struct pass;
 
 struct pass_stats {
-	const char *job;	/* borrowed */
-	const char *scanner;	/* borrowed */
-	uint64_t items;		/* files or targets so far */
-	uint64_t expected;	/* 0 = not known */
+	const char *job;     /* borrowed */
+	const char *scanner; /* borrowed */
+	uint64_t items;      /* files or targets so far */
+	uint64_t expected;   /* 0 = not known */
 	uint64_t certificates;
 	uint64_t endpoints;
 	uint64_t problems;
-	uint64_t vanished;	/* known at the end */
+	uint64_t vanished; /* known at the end */
 	uint64_t appeared;
 	double seconds;
-	bool is_complete;	/* known at the end */
+	bool is_complete; /* known at the end */
 };
 
 struct pass_conf {

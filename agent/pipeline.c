@@ -68,8 +68,8 @@ static enum err add_passwords(struct strings *passwords, const char *path, struc
 	return e;
 }
 
-static enum err add_store(struct parser_options *options, const char *path, bool is_system,
-	struct why *why)
+static enum err add_store(
+	struct parser_options *options, const char *path, bool is_system, struct why *why)
 {
 	struct buffer bytes;
 	enum err e;
@@ -77,8 +77,8 @@ static enum err add_store(struct parser_options *options, const char *path, bool
 	buffer_init(&bytes, TRUST_BYTES_MAX);
 	e = trust_read(path, &bytes, why);
 	if (e == ERR_OK)
-		e = parser_options_add_store(options, is_system ? SYSTEM_STORE : path, is_system,
-			buffer_bytes(&bytes));
+		e = parser_options_add_store(
+			options, is_system ? SYSTEM_STORE : path, is_system, buffer_bytes(&bytes));
 	buffer_fini(&bytes);
 	return e;
 }
@@ -89,7 +89,8 @@ static enum err gather(const struct settings *s, struct parser_options *out, str
 	enum err e = ERR_OK;
 
 	if (s->trust.system && !system)
-		log_warn("this system has no bundle of trusted CAs: public certificates will be untrusted");
+		log_warn(
+			"this system has no bundle of trusted CAs: public certificates will be untrusted");
 	if (system)
 		e = add_store(out, system, true, why);
 	for (size_t i = 0; e == ERR_OK && i < s->trust.bundles.count; i++)
@@ -151,7 +152,8 @@ enum err pipeline_renew(struct pipeline *p, const struct settings *settings, str
 static enum err hand_over(void *arg, frame_send_fn send, void *send_arg)
 {
 	const struct pipeline *p = arg;
-	const struct parser_handover h = { .options = &p->handed, .pinned_now = clock_pinned(),
+	const struct parser_handover h = { .options = &p->handed,
+		.pinned_now = clock_pinned(),
 		.log_level = (uint8_t)log_level() };
 
 	return parser_handover(&h, send, send_arg);
@@ -167,13 +169,15 @@ static void on_layer(void *arg, const char *role, const char *layer, bool is_act
 	while (i < p->layers_count &&
 		(strcmp(p->layers[i].role, role) != 0 || strcmp(p->layers[i].name, layer) != 0))
 		i++;
-	if (i == LAYERS_MAX || strlen(role) >= LAYER_NAME_BYTES || strlen(layer) >= LAYER_NAME_BYTES)
+	if (i == LAYERS_MAX || strlen(role) >= LAYER_NAME_BYTES ||
+		strlen(layer) >= LAYER_NAME_BYTES)
 		return;
 	if (i == p->layers_count) {
 		p->layers_count++;
 		memcpy(p->layers[i].role, role, strlen(role) + 1);
 		memcpy(p->layers[i].name, layer, strlen(layer) + 1);
-		log_debug("sandbox of the %s: %s is %s", role, layer, is_active ? "on" : "not available");
+		log_debug("sandbox of the %s: %s is %s", role, layer,
+			is_active ? "on" : "not available");
 	}
 	p->layers[i].is_active = is_active;
 }
@@ -183,14 +187,15 @@ static void on_parser_layer(void *arg, const char *layer, bool is_active)
 	on_layer(arg, parser_role.name, layer, is_active);
 }
 
-enum err pipeline_each_sandbox(const struct pipeline *p,
-	enum err (*fn)(void *, const struct sandbox_state *), void *arg)
+enum err pipeline_each_sandbox(
+	const struct pipeline *p, enum err (*fn)(void *, const struct sandbox_state *), void *arg)
 {
 	enum err e = ERR_OK;
 
 	for (size_t i = 0; e == ERR_OK && i < p->layers_count; i++) {
 		const struct sandbox_state state = { .role = p->layers[i].role,
-			.layer = p->layers[i].name, .is_active = p->layers[i].is_active };
+			.layer = p->layers[i].name,
+			.is_active = p->layers[i].is_active };
 
 		e = fn(arg, &state);
 	}
@@ -199,8 +204,9 @@ enum err pipeline_each_sandbox(const struct pipeline *p,
 
 /* ---- passes ----------------------------------------------------------------------------------- */
 
-static const struct parsers_events parsers_events = { .record = pass_record,
-	.done = pass_finding_done, .sandbox = on_parser_layer };
+static const struct parsers_events parsers_events = {
+	.record = pass_record, .done = pass_finding_done, .sandbox = on_parser_layer
+};
 
 static unsigned processes(const struct pipeline *p)
 {
@@ -238,7 +244,8 @@ unsigned pipeline_running(const struct pipeline *p)
 	return count;
 }
 
-void pipeline_each(const struct pipeline *p, void (*fn)(void *, const struct pass_stats *), void *arg)
+void pipeline_each(
+	const struct pipeline *p, void (*fn)(void *, const struct pass_stats *), void *arg)
 {
 	for (size_t i = 0; i < PASSES_MAX; i++) {
 		struct pass_stats stats;
@@ -269,9 +276,14 @@ static void on_pass_layer(void *arg, const char *role, const char *layer, bool i
 enum err pipeline_start(struct pipeline *p, const struct job *job, struct why *why)
 {
 	struct slot *slot = NULL;
-	struct pass_conf conf = { .loop = p->conf.loop, .inventory = p->conf.inventory,
-		.parsers = p->parsers, .scanner = job->scanner, .conf = job->conf,
-		.processes_max = processes(p), .in_thread = p->conf.is_single, .done = on_pass_done,
+	struct pass_conf conf = { .loop = p->conf.loop,
+		.inventory = p->conf.inventory,
+		.parsers = p->parsers,
+		.scanner = job->scanner,
+		.conf = job->conf,
+		.processes_max = processes(p),
+		.in_thread = p->conf.is_single,
+		.done = on_pass_done,
 		.sandbox = on_pass_layer };
 
 	if (slot_of(p, name_of(job)))
@@ -341,8 +353,11 @@ static enum err start_timer(struct pipeline *p)
 enum err pipeline_new(const struct pipeline_conf *conf, struct pipeline **out, struct why *why)
 {
 	struct pipeline *p = calloc(1, sizeof(*p));
-	struct parsers_conf parsers = { .loop = conf->loop, .role = &parser_role,
-		.in_thread = conf->is_single, .hand_over = hand_over, .events = &parsers_events,
+	struct parsers_conf parsers = { .loop = conf->loop,
+		.role = &parser_role,
+		.in_thread = conf->is_single,
+		.hand_over = hand_over,
+		.events = &parsers_events,
 		.arg = p };
 	enum err e;
 

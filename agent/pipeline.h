@@ -14,15 +14,17 @@ struct pipeline;
 
 struct pipeline_conf {
 	uv_loop_t *loop;
-	struct inventory *inventory;	 /* borrowed */
-	const struct settings *settings; /* borrowed; trust, passwords and processes are taken from it */
-	bool is_single;			 /* roles as threads of this process */
+	struct inventory *inventory; /* borrowed */
+	const struct settings
+		*settings; /* borrowed; trust, passwords and processes are taken from it */
+	bool is_single;    /* roles as threads of this process */
 	/* A pass is over. It may be started again from here. */
 	void (*pass_done)(void *arg, const struct pass_stats *stats, const struct why *why);
 	void *arg;
 };
 
-enum err pipeline_new(const struct pipeline_conf *conf, struct pipeline **out, struct why *why) MUST_CHECK;
+enum err pipeline_new(
+	const struct pipeline_conf *conf, struct pipeline **out, struct why *why) MUST_CHECK;
 /* Stops everything: what was seen is stored, nothing is marked gone. */
 void pipeline_free(struct pipeline *p);
 
@@ -34,10 +36,13 @@ unsigned pipeline_running(const struct pipeline *p);
 void pipeline_stop(struct pipeline *p, const char *job);
 
 /* Reads trust stores and passwords anew (reload); parsers are replaced as they fall idle. */
-enum err pipeline_renew(struct pipeline *p, const struct settings *settings, struct why *why) MUST_CHECK;
+enum err pipeline_renew(
+	struct pipeline *p, const struct settings *settings, struct why *why) MUST_CHECK;
 
 /* For the progress bar and the metrics. */
-void pipeline_each(const struct pipeline *p, void (*fn)(void *arg, const struct pass_stats *), void *arg);
-enum err pipeline_each_sandbox(const struct pipeline *p, enum err (*fn)(void *, const struct sandbox_state *), void *arg) MUST_CHECK;
+void pipeline_each(
+	const struct pipeline *p, void (*fn)(void *arg, const struct pass_stats *), void *arg);
+enum err pipeline_each_sandbox(const struct pipeline *p,
+	enum err (*fn)(void *, const struct sandbox_state *), void *arg) MUST_CHECK;
 
 #endif

@@ -29,47 +29,82 @@ static enum err check_threshold(const char *value, struct why *why)
 }
 
 static const struct schema_field trust_fields[] = {
-	{ .key = "system", .type = SCHEMA_BOOL, .offset = offsetof(struct trust_settings, system),
-		.standard = "true", .help = "trust the CAs of the operating system" },
-	{ .key = "bundles", .type = SCHEMA_TEXTS, .offset = offsetof(struct trust_settings, bundles),
+	{ .key = "system",
+		.type = SCHEMA_BOOL,
+		.offset = offsetof(struct trust_settings, system),
+		.standard = "true",
+		.help = "trust the CAs of the operating system" },
+	{ .key = "bundles",
+		.type = SCHEMA_TEXTS,
+		.offset = offsetof(struct trust_settings, bundles),
 		.help = "PEM bundles, DER files or folders of CAs trusted besides" },
 	{ 0 },
 };
 
 static const struct schema_field alert_fields[] = {
-	{ .key = "warning", .type = SCHEMA_THRESHOLD, .offset = offsetof(struct alert_settings, warning),
-		.standard = "33%", .check = check_threshold,
+	{ .key = "warning",
+		.type = SCHEMA_THRESHOLD,
+		.offset = offsetof(struct alert_settings, warning),
+		.standard = "33%",
+		.check = check_threshold,
 		.help = "time left at which a certificate is a warning: a share of its lifetime, a span like 30d, or min(30d, 33%)" },
-	{ .key = "critical", .type = SCHEMA_THRESHOLD,
-		.offset = offsetof(struct alert_settings, critical), .standard = "10%",
-		.check = check_threshold, .help = "time left at which it is critical" },
-	{ .key = "renotify", .type = SCHEMA_DURATION,
-		.offset = offsetof(struct alert_settings, renotify_ms), .standard = "24h",
-		.minimum = RENOTIFY_MIN_MS, .maximum = RENOTIFY_MAX_MS,
+	{ .key = "critical",
+		.type = SCHEMA_THRESHOLD,
+		.offset = offsetof(struct alert_settings, critical),
+		.standard = "10%",
+		.check = check_threshold,
+		.help = "time left at which it is critical" },
+	{ .key = "renotify",
+		.type = SCHEMA_DURATION,
+		.offset = offsetof(struct alert_settings, renotify_ms),
+		.standard = "24h",
+		.minimum = RENOTIFY_MIN_MS,
+		.maximum = RENOTIFY_MAX_MS,
 		.help = "how often an alert that goes on is told again" },
 	{ 0 },
 };
 
 static const struct schema_field password_fields[] = {
-	{ .key = "files", .type = SCHEMA_TEXTS, .offset = offsetof(struct password_settings, files),
+	{ .key = "files",
+		.type = SCHEMA_TEXTS,
+		.offset = offsetof(struct password_settings, files),
 		.help = "files of passwords, one a line, that are tried on keystores; credential:NAME is allowed" },
 	{ 0 },
 };
 
 static const struct schema_field top_fields[] = {
-	{ .key = "state", .type = SCHEMA_TEXT, .offset = offsetof(struct settings, state),
+	{ .key = "state",
+		.type = SCHEMA_TEXT,
+		.offset = offsetof(struct settings, state),
 		.help = "folder of the inventory" },
-	{ .key = "log_level", .type = SCHEMA_WORD, .offset = offsetof(struct settings, log_level),
-		.standard = "info", .words = level_words, .help = "what goes to the log" },
-	{ .key = "processes", .type = SCHEMA_INTEGER, .offset = offsetof(struct settings, processes),
-		.standard = "0", .minimum = 0, .maximum = PROCESSES_MAX,
+	{ .key = "log_level",
+		.type = SCHEMA_WORD,
+		.offset = offsetof(struct settings, log_level),
+		.standard = "info",
+		.words = level_words,
+		.help = "what goes to the log" },
+	{ .key = "processes",
+		.type = SCHEMA_INTEGER,
+		.offset = offsetof(struct settings, processes),
+		.standard = "0",
+		.minimum = 0,
+		.maximum = PROCESSES_MAX,
 		.help = "parser processes, and probe processes; 0 is one a core" },
-	{ .key = "trust", .type = SCHEMA_SECTION, .offset = offsetof(struct settings, trust),
-		.fields = trust_fields, .help = "which CAs are trusted" },
-	{ .key = "passwords", .type = SCHEMA_SECTION, .offset = offsetof(struct settings, passwords),
-		.fields = password_fields, .help = "passwords of keystores" },
-	{ .key = "alerts", .type = SCHEMA_SECTION, .offset = offsetof(struct settings, alerts),
-		.fields = alert_fields, .help = "when to alert" },
+	{ .key = "trust",
+		.type = SCHEMA_SECTION,
+		.offset = offsetof(struct settings, trust),
+		.fields = trust_fields,
+		.help = "which CAs are trusted" },
+	{ .key = "passwords",
+		.type = SCHEMA_SECTION,
+		.offset = offsetof(struct settings, passwords),
+		.fields = password_fields,
+		.help = "passwords of keystores" },
+	{ .key = "alerts",
+		.type = SCHEMA_SECTION,
+		.offset = offsetof(struct settings, alerts),
+		.fields = alert_fields,
+		.help = "when to alert" },
 	{ 0 },
 };
 
@@ -183,7 +218,8 @@ static enum err check_receiver_name(const struct settings *s, const struct expor
 		const struct receiver_conf *other = s->outlets[i].conf;
 
 		if (s->outlets[i].exporter->is_receiver && strcmp(other->name, receiver->name) == 0)
-			return node_fail(at, why, "there are two receivers named \"%s\"", receiver->name);
+			return node_fail(
+				at, why, "there are two receivers named \"%s\"", receiver->name);
 	}
 	return ERR_OK;
 }
@@ -224,7 +260,8 @@ static enum err unknown_key(const struct node *at, const char *const *names, siz
 	const char *near = text_nearest(at->key, names, count);
 
 	if (near)
-		return why_fail(why, ERR_CONFIG, "%s:%u:%u: there is no %s \"%s\"; did you mean \"%s\"?", at->file,
+		return why_fail(why, ERR_CONFIG,
+			"%s:%u:%u: there is no %s \"%s\"; did you mean \"%s\"?", at->file,
 			at->key_line, at->key_column, what, at->key, near);
 	return why_fail(why, ERR_CONFIG, "%s:%u:%u: there is no %s \"%s\"", at->file, at->key_line,
 		at->key_column, what, at->key);
@@ -321,9 +358,11 @@ static enum err fill(struct settings *s, const struct node *root, struct why *wh
 	if (e == ERR_OK)
 		e = threshold_parse(s->alerts.critical, &s->thresholds.critical, why);
 	if (e == ERR_OK && root)
-		e = read_section(s, node_child(root, scanners_key), &s->has_scanners, read_jobs, why);
+		e = read_section(
+			s, node_child(root, scanners_key), &s->has_scanners, read_jobs, why);
 	if (e == ERR_OK && root)
-		e = read_section(s, node_child(root, exporters_key), &s->has_exporters, read_outlets, why);
+		e = read_section(
+			s, node_child(root, exporters_key), &s->has_exporters, read_outlets, why);
 	return e;
 }
 
@@ -354,7 +393,8 @@ static enum err load_folder_beside(struct tree *t, const char *path, struct why 
 	char *folder = NULL;
 	enum err e;
 
-	if (asprintf(&folder, "%.*s" SETTINGS_FOLDER, slash ? (int)(slash - path + 1) : 0, path) < 0)
+	if (asprintf(&folder, "%.*s" SETTINGS_FOLDER, slash ? (int)(slash - path + 1) : 0, path) <
+		0)
 		return ERR_MEMORY;
 	e = tree_load_folder(t, folder, why);
 	free(folder);
@@ -425,10 +465,16 @@ static enum err override_key(const struct schema_field *field, void *conf, const
 	const char *value, struct why *why)
 {
 	struct schema_field one[2] = { { 0 }, { 0 } };
-	struct node child = { .kind = NODE_SCALAR, .file = "command line", .key = (char *)(uintptr_t)key,
-		.value = (char *)(uintptr_t)value, .line = 1, .column = 1 };
+	struct node child = { .kind = NODE_SCALAR,
+		.file = "command line",
+		.key = (char *)(uintptr_t)key,
+		.value = (char *)(uintptr_t)value,
+		.line = 1,
+		.column = 1 };
 	struct node *children[] = { &child };
-	const struct node map = { .kind = NODE_MAP, .file = child.file, .children = children, .count = 1 };
+	const struct node map = {
+		.kind = NODE_MAP, .file = child.file, .children = children, .count = 1
+	};
 
 	while (field->key && strcmp(field->key, key) != 0)
 		field++;
@@ -439,12 +485,13 @@ static enum err override_key(const struct schema_field *field, void *conf, const
 	return schema_apply(one, &map, conf, why);
 }
 
-enum err settings_override(struct settings *s, const char *option, const char *key,
-	const char *value, struct why *why)
+enum err settings_override(
+	struct settings *s, const char *option, const char *key, const char *value, struct why *why)
 {
 	for (size_t i = 0; i < s->jobs_count; i++) {
 		struct why inner = { 0 };
-		enum err e = override_key(s->jobs[i].scanner->fields, s->jobs[i].conf, key, value, &inner);
+		enum err e = override_key(
+			s->jobs[i].scanner->fields, s->jobs[i].conf, key, value, &inner);
 		const char *sentence = strstr(inner.text, ": ");
 
 		if (e != ERR_OK && e != ERR_NOT_FOUND)
@@ -488,7 +535,8 @@ enum err settings_listen(struct settings *s, const char *address, struct why *wh
 
 	for (size_t i = 0; e == ERR_OK && i < s->outlets_count; i++)
 		if (strcmp(s->outlets[i].exporter->name, "prometheus") == 0)
-			e = override_key(s->outlets[i].exporter->fields, s->outlets[i].conf, "listen", address, why);
+			e = override_key(s->outlets[i].exporter->fields, s->outlets[i].conf,
+				"listen", address, why);
 	return e;
 }
 
@@ -510,7 +558,8 @@ enum err settings_state_folder(const struct settings *s, char **out, struct why 
 	else if (home && home[0] == '/')
 		n = asprintf(&folder, "%s/.local/state/leafwatch", home);
 	else
-		return why_fail(why, ERR_CONFIG, "no folder for the inventory: give --state, or set HOME");
+		return why_fail(
+			why, ERR_CONFIG, "no folder for the inventory: give --state, or set HOME");
 	if (n < 0)
 		return ERR_MEMORY;
 	*out = folder;

@@ -49,11 +49,11 @@ struct settings {
 	struct alert_settings alerts;
 	struct password_settings passwords;
 	struct thresholds thresholds; /* from alerts */
-	struct job *jobs;	      /* owned */
+	struct job *jobs;             /* owned */
 	size_t jobs_count;
 	struct outlet *outlets; /* owned */
 	size_t outlets_count;
-	bool has_scanners;  /* the file named some */
+	bool has_scanners; /* the file named some */
 	bool has_exporters;
 };
 
@@ -75,7 +75,8 @@ enum err settings_add_default_outlets(struct settings *s, struct why *why) MUST_
 
 /* Sets KEY of every job whose scanner has it, as the file would: for options of the command line.
  * ERR_USAGE with a sentence naming `option` when the value is wrong. */
-enum err settings_override(struct settings *s, const char *option, const char *key, const char *value, struct why *why) MUST_CHECK;
+enum err settings_override(struct settings *s, const char *option, const char *key,
+	const char *value, struct why *why) MUST_CHECK;
 /* Names every job after the sources, so that scans of the same sources share what they remember. */
 enum err settings_name_jobs(struct settings *s, const struct strings *sources) MUST_CHECK;
 

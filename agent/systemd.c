@@ -33,8 +33,8 @@ void systemd_notify(const char *format, ...)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	(void)sendto(fd, message, strlen(message), MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&to,
-		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + size));
+	(void)sendto(fd, message, strlen(message), MSG_NOSIGNAL | MSG_DONTWAIT,
+		(struct sockaddr *)&to, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size));
 	(void)close(fd);
 }
 

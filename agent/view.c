@@ -10,8 +10,10 @@ static enum err each_sighting(void *ctx, enum record_kind kind,
 	enum err (*fn)(void *, const struct sighting *), void *arg)
 {
 	const struct view_source *s = ctx;
-	const struct inventory_filter filter = { .kind = (int)kind, .include_gone = s->include_gone,
-		.uri = s->uri, .fingerprint = s->fingerprint };
+	const struct inventory_filter filter = { .kind = (int)kind,
+		.include_gone = s->include_gone,
+		.uri = s->uri,
+		.fingerprint = s->fingerprint };
 	struct why why = { 0 };
 
 	return inventory_each(s->inventory, &filter, fn, arg, &why);
@@ -39,8 +41,10 @@ static enum err tell_job(const struct view_source *s, const struct job *job,
 {
 	const struct scan_job *head = job->conf;
 	struct job_search search = { .job = head->name };
-	struct scanner_state state = { .scanner = job->scanner->name, .job = head->name,
-		.last_success = TIME_UNKNOWN, .next = TIME_UNKNOWN };
+	struct scanner_state state = { .scanner = job->scanner->name,
+		.job = head->name,
+		.last_success = TIME_UNKNOWN,
+		.next = TIME_UNKNOWN };
 	struct why why = { 0 };
 	enum err e = inventory_each_job(s->inventory, match_job, &search, &why);
 
@@ -58,7 +62,8 @@ static enum err tell_job(const struct view_source *s, const struct job *job,
 	return fn(arg, &state);
 }
 
-static enum err each_scanner(void *ctx, enum err (*fn)(void *, const struct scanner_state *), void *arg)
+static enum err each_scanner(
+	void *ctx, enum err (*fn)(void *, const struct scanner_state *), void *arg)
 {
 	const struct view_source *s = ctx;
 	enum err e = ERR_OK;
@@ -68,14 +73,16 @@ static enum err each_scanner(void *ctx, enum err (*fn)(void *, const struct scan
 	return e;
 }
 
-static enum err each_receiver(void *ctx, enum err (*fn)(void *, const struct receiver_state *), void *arg)
+static enum err each_receiver(
+	void *ctx, enum err (*fn)(void *, const struct receiver_state *), void *arg)
 {
 	const struct view_source *s = ctx;
 
 	return s->outbox ? outbox_each_receiver(s->outbox, fn, arg) : ERR_OK;
 }
 
-static enum err each_failure(void *ctx, enum err (*fn)(void *, const struct receiver_failure *), void *arg)
+static enum err each_failure(
+	void *ctx, enum err (*fn)(void *, const struct receiver_failure *), void *arg)
 {
 	const struct view_source *s = ctx;
 
@@ -89,7 +96,8 @@ static enum err each_alert(void *ctx, enum err (*fn)(void *, const struct alert_
 	return s->alerts ? alerts_each_state(s->alerts, fn, arg) : ERR_OK;
 }
 
-static enum err each_sandbox(void *ctx, enum err (*fn)(void *, const struct sandbox_state *), void *arg)
+static enum err each_sandbox(
+	void *ctx, enum err (*fn)(void *, const struct sandbox_state *), void *arg)
 {
 	const struct view_source *s = ctx;
 
@@ -107,13 +115,20 @@ static enum err note_unready(void *arg, const struct scanner_state *state)
 
 struct view view_of(const struct view_source *source)
 {
-	struct view v = { .ctx = (void *)(uintptr_t)source, .now = clock_now_s(),
+	struct view v = { .ctx = (void *)(uintptr_t)source,
+		.now = clock_now_s(),
 		.thresholds = source->settings ? source->settings->thresholds : thresholds_default,
-		.version = version_text(), .revision = version_revision(), .is_ready = true,
-		.config_reloaded = source->reloaded, .config_reload_ok = source->reload_ok,
-		.each_sighting = each_sighting, .each_scanner = each_scanner,
-		.each_receiver = each_receiver, .each_failure = each_failure,
-		.each_alert = each_alert, .each_sandbox = each_sandbox };
+		.version = version_text(),
+		.revision = version_revision(),
+		.is_ready = true,
+		.config_reloaded = source->reloaded,
+		.config_reload_ok = source->reload_ok,
+		.each_sighting = each_sighting,
+		.each_scanner = each_scanner,
+		.each_receiver = each_receiver,
+		.each_failure = each_failure,
+		.each_alert = each_alert,
+		.each_sandbox = each_sandbox };
 
 	if (each_scanner(v.ctx, note_unready, &v.is_ready) != ERR_OK)
 		v.is_ready = false;

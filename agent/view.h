@@ -20,7 +20,7 @@ struct view_source {
 	struct alerts *alerts;
 	struct outbox *outbox;
 	bool include_gone;
-	const char *uri;	    /* only this place, or NULL */
+	const char *uri;            /* only this place, or NULL */
 	const uint8_t *fingerprint; /* only this certificate, or NULL */
 	int64_t reloaded;
 	bool reload_ok;

@@ -16,13 +16,13 @@
 
 /* What every job of every scanner has. The first member of each scanner's own conf struct. */
 struct scan_job {
-	char *name;	  /* "files", "files:2"; unique */
-	int64_t every_ms; /* 0 = once */
+	char *name;        /* "files", "files:2"; unique */
+	int64_t every_ms;  /* 0 = once */
 	int64_t jitter_ms; /* TIME_UNKNOWN = a tenth of `every` */
 };
 
 struct scan_item {
-	char *place;	    /* owned: uri for problems */
+	char *place;        /* owned: uri for problems */
 	struct buffer item; /* owned: what the role decodes */
 };
 
@@ -33,6 +33,8 @@ struct scanner {
 	bool is_parallel;  /* one process a core, work spread over them; else one */
 	bool keeps_memory; /* the role returns MEMORY to be given back at the next pass */
 	unsigned window;   /* work items handed out ahead to one process */
+	/* The same by a job's conf, for all processes together; NULL: `window` holds. */
+	unsigned (*window_of)(const void *conf);
 	/* The memory without what it says of places that held something, so that they are looked at again
 	 * (trust, passwords or the clock's boundary changed). NULL unless keeps_memory. */
 	enum err (*forget_holders)(struct slice memory, struct buffer *out);

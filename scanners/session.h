@@ -17,12 +17,12 @@ struct blobs {
 };
 
 struct session {
-	struct endpoint_record facts;	/* acceptable_cas and chain empty: the parser fills them */
-	char *verify_name;		/* the name the certificate must cover (SNI, host or address), or NULL */
-	struct blobs certificates;	/* DER, as sent */
-	struct blobs authorities;	/* DER Names of the CertificateRequest */
-	struct blob ocsp_response;	/* stapled, or empty */
-	bool has_problem;		/* the handshake or what came before it failed: */
+	struct endpoint_record facts; /* acceptable_cas and chain empty: the parser fills them */
+	char *verify_name; /* the name the certificate must cover (SNI, host or address), or NULL */
+	struct blobs certificates; /* DER, as sent */
+	struct blobs authorities;  /* DER Names of the CertificateRequest */
+	struct blob ocsp_response; /* stapled, or empty */
+	bool has_problem;          /* the handshake or what came before it failed: */
 	enum reason reason;
 	char *message;
 };

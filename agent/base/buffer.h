@@ -9,10 +9,10 @@
 #include <stdint.h>
 
 struct buffer {
-	uint8_t *data;	 /* owned; always followed by a NUL byte once anything was appended */
-	size_t size;	 /* bytes in use */
+	uint8_t *data;   /* owned; always followed by a NUL byte once anything was appended */
+	size_t size;     /* bytes in use */
 	size_t capacity; /* bytes allocated, the NUL's included */
-	size_t ceiling;	 /* bytes it may ever hold */
+	size_t ceiling;  /* bytes it may ever hold */
 	enum err status; /* first failure: ERR_MEMORY or ERR_LIMIT */
 };
 

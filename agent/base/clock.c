@@ -51,8 +51,8 @@ int64_t time_days_from_civil(int64_t year, unsigned month, unsigned day)
 	era = (year >= 0 ? year : year - 399) / 400;
 	year_of_era = year - era * 400;
 	day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-	return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
-	       719468;
+	return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 +
+	       day_of_year - 719468;
 }
 
 static unsigned days_in_month(int year, int month)
@@ -66,7 +66,7 @@ static unsigned days_in_month(int year, int month)
 bool time_from_civil(const int f[6], int64_t *out)
 {
 	if (f[0] < 0 || f[0] > 9999 || f[1] < 1 || f[1] > 12 || f[2] < 1 ||
-	    f[2] > (int)days_in_month(f[0], f[1]))
+		f[2] > (int)days_in_month(f[0], f[1]))
 		return false;
 	if (f[3] < 0 || f[3] > 23 || f[4] < 0 || f[4] > 59 || f[5] < 0 || f[5] > 60)
 		return false;
@@ -82,7 +82,8 @@ static void civil_from_days(int64_t days, int *year, int *month, int *day)
 	int64_t day_of_era = z - era * 146097;
 	int64_t year_of_era =
 		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-	int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	int64_t day_of_year =
+		day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
 	int64_t shifted = (5 * day_of_year + 2) / 153;
 
 	*day = (int)(day_of_year - (153 * shifted + 2) / 5 + 1);
@@ -106,28 +107,70 @@ void time_rfc3339(int64_t t, char out[TIME_TEXT_BYTES])
 	days = (t >= 0 ? t : t - (DAY_S - 1)) / DAY_S;
 	rest = t - days * DAY_S;
 	civil_from_days(days, &year, &month, &day);
-	(void)snprintf(out, TIME_TEXT_BYTES, "%04u-%02u-%02uT%02u:%02u:%02uZ", (unsigned)year % 10000U,
-		(unsigned)month % 100U, (unsigned)day % 100U, (unsigned)(rest / 3600) % 100U,
-		(unsigned)(rest / 60 % 60), (unsigned)(rest % 60));
+	(void)snprintf(out, TIME_TEXT_BYTES, "%04u-%02u-%02uT%02u:%02u:%02uZ",
+		(unsigned)year % 10000U, (unsigned)month % 100U, (unsigned)day % 100U,
+		(unsigned)(rest / 3600) % 100U, (unsigned)(rest / 60 % 60), (unsigned)(rest % 60));
+}
+
+/* Reads exactly `digits` digits; false where there are fewer. */
+static bool read_digits(const char **at, unsigned digits, int *out)
+{
+	int value = 0;
+
+	for (unsigned i = 0; i < digits; i++) {
+		char c = (*at)[i];
+
+		if (c < '0' || c > '9')
+			return false;
+		value = value * 10 + (c - '0');
+	}
+	*at += digits;
+	*out = value;
+	return true;
+}
+
+static bool read_mark(const char **at, char mark)
+{
+	if (**at != mark)
+		return false;
+	(*at)++;
+	return true;
+}
+
+static bool read_date(const char **at, int f[6])
+{
+	return read_digits(at, 4, &f[0]) && read_mark(at, '-') && read_digits(at, 2, &f[1]) &&
+	       read_mark(at, '-') && read_digits(at, 2, &f[2]);
+}
+
+static bool read_clock(const char **at, int f[6])
+{
+	if (!read_digits(at, 2, &f[3]) || !read_mark(at, ':') || !read_digits(at, 2, &f[4]) ||
+		!read_mark(at, ':') || !read_digits(at, 2, &f[5]))
+		return false;
+	if (read_mark(at, '.'))
+		*at += strspn(*at, "0123456789");
+	return true;
 }
 
 static bool read_offset(const char *at, int64_t *offset)
 {
+	int sign = *at == '-' ? -1 : 1;
 	int hours;
 	int minutes;
-	int used = 0;
-	int sign = *at == '-' ? -1 : 1;
 
 	if ((*at == 'Z' || *at == 'z') && !at[1]) {
 		*offset = 0;
 		return true;
 	}
-	if ((*at != '+' && *at != '-') || sscanf(at + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2)
+	if (*at != '+' && *at != '-')
 		return false;
-	if (at[1 + used] || hours > 23 || minutes > 59)
+	at++;
+	if (!read_digits(&at, 2, &hours) || !read_mark(&at, ':') ||
+		!read_digits(&at, 2, &minutes) || *at)
 		return false;
 	*offset = sign * (hours * 3600 + minutes * 60);
-	return true;
+	return hours <= 23 && minutes <= 59;
 }
 
 static enum err parse_unix(const char *text, int64_t *out)
@@ -144,23 +187,18 @@ static enum err parse_unix(const char *text, int64_t *out)
 enum err time_parse(const char *text, int64_t *out)
 {
 	int f[6] = { 0 };
-	int used = 0;
 	int64_t offset = 0;
 	int64_t value;
 
 	if (*text == '@')
 		return parse_unix(text + 1, out);
-	if (sscanf(text, "%4d-%2d-%2d%n", &f[0], &f[1], &f[2], &used) != 3)
+	if (!read_date(&text, f))
 		return ERR_MALFORMED;
-	text += used;
 	if (*text) {
-		if (!strchr("Tt ", *text) ||
-			sscanf(text + 1, "%2d:%2d:%2d%n", &f[3], &f[4], &f[5], &used) != 3)
+		if (!strchr("Tt ", *text))
 			return ERR_MALFORMED;
-		text += 1 + used;
-		if (*text == '.')
-			text += 1 + strspn(text + 1, "0123456789");
-		if (!read_offset(text, &offset))
+		text++;
+		if (!read_clock(&text, f) || !read_offset(text, &offset))
 			return ERR_MALFORMED;
 	}
 	if (!time_from_civil(f, &value))
@@ -177,11 +215,11 @@ void time_span(int64_t seconds, char out[TIME_TEXT_BYTES])
 	if (s >= 10 * (int64_t)DAY_S)
 		(void)snprintf(out, TIME_TEXT_BYTES, "%s%" PRId64 " d", sign, s / DAY_S);
 	else if (s >= DAY_S)
-		(void)snprintf(out, TIME_TEXT_BYTES, "%s%" PRId64 " d %" PRId64 " h", sign, s / DAY_S,
-			s % DAY_S / 3600);
+		(void)snprintf(out, TIME_TEXT_BYTES, "%s%" PRId64 " d %" PRId64 " h", sign,
+			s / DAY_S, s % DAY_S / 3600);
 	else if (s >= 3600)
-		(void)snprintf(out, TIME_TEXT_BYTES, "%s%" PRId64 " h %" PRId64 " min", sign, s / 3600,
-			s % 3600 / 60);
+		(void)snprintf(out, TIME_TEXT_BYTES, "%s%" PRId64 " h %" PRId64 " min", sign,
+			s / 3600, s % 3600 / 60);
 	else if (s >= 60)
 		(void)snprintf(out, TIME_TEXT_BYTES, "%s%" PRId64 " min", sign, s / 60);
 	else

@@ -6,23 +6,23 @@
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* name, text */
-#define ERR_LIST(X)                                                                                \
-	X(ERR_OK, "no error")                                                                      \
-	X(ERR_MEMORY, "out of memory")                                                             \
-	X(ERR_IO, "input or output failed")                                                        \
-	X(ERR_MALFORMED, "malformed")                                                              \
-	X(ERR_LIMIT, "limit reached")                                                              \
-	X(ERR_UNSUPPORTED, "not supported")                                                        \
-	X(ERR_NOT_FOUND, "not found")                                                              \
-	X(ERR_DENIED, "permission denied")                                                         \
-	X(ERR_TIMEOUT, "timed out")                                                                \
-	X(ERR_PASSWORD, "password needed or wrong")                                                \
-	X(ERR_USAGE, "wrong usage")                                                                \
-	X(ERR_CONFIG, "wrong configuration")                                                       \
-	X(ERR_CLOSED, "closed")                                                                    \
-	X(ERR_END, "no more")                                                                      \
-	X(ERR_BUSY, "busy")                                                                        \
-	X(ERR_NETWORK, "network failure")                                                          \
+#define ERR_LIST(X)                                 \
+	X(ERR_OK, "no error")                       \
+	X(ERR_MEMORY, "out of memory")              \
+	X(ERR_IO, "input or output failed")         \
+	X(ERR_MALFORMED, "malformed")               \
+	X(ERR_LIMIT, "limit reached")               \
+	X(ERR_UNSUPPORTED, "not supported")         \
+	X(ERR_NOT_FOUND, "not found")               \
+	X(ERR_DENIED, "permission denied")          \
+	X(ERR_TIMEOUT, "timed out")                 \
+	X(ERR_PASSWORD, "password needed or wrong") \
+	X(ERR_USAGE, "wrong usage")                 \
+	X(ERR_CONFIG, "wrong configuration")        \
+	X(ERR_CLOSED, "closed")                     \
+	X(ERR_END, "no more")                       \
+	X(ERR_BUSY, "busy")                         \
+	X(ERR_NETWORK, "network failure")           \
 	X(ERR_STORE, "inventory failure")
 
 enum err {

@@ -102,14 +102,14 @@ static void log_line(enum log_level level, const char *format, va_list args)
 	buffer_fini(&line);
 }
 
-#define DEFINE_LOG(name, level)                                                                    \
-	void name(const char *format, ...)                                                         \
-	{                                                                                          \
-		va_list args;                                                                      \
-                                                                                                   \
-		va_start(args, format);                                                            \
-		log_line(level, format, args);                                                     \
-		va_end(args);                                                                      \
+#define DEFINE_LOG(name, level)                \
+	void name(const char *format, ...)     \
+	{                                      \
+		va_list args;                  \
+                                               \
+		va_start(args, format);        \
+		log_line(level, format, args); \
+		va_end(args);                  \
 	}
 
 DEFINE_LOG(log_error, LOG_LEVEL_ERROR)

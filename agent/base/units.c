@@ -63,11 +63,13 @@ enum err units_duration_ms(const char *text, int64_t *out_ms, struct why *why)
 	do {
 		if (!read_number(&at, &number))
 			return why_fail(why, ERR_MALFORMED,
-				"\"%s\" is not a duration; write it like 90s, 15m, 1h or 30d", text);
+				"\"%s\" is not a duration; write it like 90s, 15m, 1h or 30d",
+				text);
 		unit = read_unit(&at, duration_units);
 		if (!unit)
 			return why_fail(why, ERR_MALFORMED,
-				"\"%s\" has no unit of time; write it like 90s, 15m, 1h or 30d", text);
+				"\"%s\" has no unit of time; write it like 90s, 15m, 1h or 30d",
+				text);
 		if (number > (uint64_t)DURATION_MS_MAX / unit->factor)
 			return why_fail(why, ERR_MALFORMED, "\"%s\" is over 100 years", text);
 		sum += number * unit->factor;
@@ -85,8 +87,8 @@ enum err units_size_bytes(const char *text, uint64_t *out_bytes, struct why *why
 	uint64_t number;
 
 	if (!read_number(&at, &number))
-		return why_fail(why, ERR_MALFORMED, "\"%s\" is not a size; write it like 64KiB or 8MiB",
-			text);
+		return why_fail(why, ERR_MALFORMED,
+			"\"%s\" is not a size; write it like 64KiB or 8MiB", text);
 	unit = read_unit(&at, size_units);
 	if (!unit || *at)
 		return why_fail(why, ERR_MALFORMED,

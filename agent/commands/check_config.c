@@ -53,8 +53,8 @@ static int run(const struct options *o)
 		(void)fputs(buffer_string(&shown), stdout);
 		buffer_fini(&shown);
 	} else if (e == ERR_OK) {
-		(void)printf("%s: good, %zu jobs, %zu exporters\n", path ? path : SETTINGS_FILE, s->jobs_count,
-			s->outlets_count);
+		(void)printf("%s: good, %zu jobs, %zu exporters\n", path ? path : SETTINGS_FILE,
+			s->jobs_count, s->outlets_count);
 	}
 	settings_free(s);
 	return e == ERR_OK ? EXIT_DONE : command_fail(e == ERR_USAGE ? e : ERR_CONFIG, &why);

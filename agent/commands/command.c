@@ -37,18 +37,20 @@ int command_fail(enum err e, const struct why *why)
 
 static int show_version(void)
 {
-	(void)printf("leafwatch %s (%s)\nGnuTLS %s, libcurl %s, SQLite %s, libmicrohttpd %s, libuv %s, cJSON %s\n",
+	(void)printf(
+		"leafwatch %s (%s)\nGnuTLS %s, libcurl %s, SQLite %s, libmicrohttpd %s, libuv %s, cJSON %s\n",
 		version_text(), version_revision(), gnutls_check_version(NULL),
-		curl_version_info(CURLVERSION_NOW)->version, sqlite3_libversion(), MHD_get_version(),
-		uv_version_string(), cJSON_Version());
+		curl_version_info(CURLVERSION_NOW)->version, sqlite3_libversion(),
+		MHD_get_version(), uv_version_string(), cJSON_Version());
 	return EXIT_DONE;
 }
 
 static int show_help(FILE *to)
 {
-	(void)fputs("leafwatch finds the certificates that a host holds, serves or depends on, says what is\n"
-		    "wrong with them, and warns before they break something.\n\n"
-		    "usage: leafwatch COMMAND [OPTION...] [ARGUMENT...]\n\n",
+	(void)fputs(
+		"leafwatch finds the certificates that a host holds, serves or depends on, says what is\n"
+		"wrong with them, and warns before they break something.\n\n"
+		"usage: leafwatch COMMAND [OPTION...] [ARGUMENT...]\n\n",
 		to);
 	for (size_t i = 0; i < commands_count; i++)
 		(void)fprintf(to, "  %-14s %s\n", commands[i]->name, commands[i]->help);
@@ -61,8 +63,8 @@ static int show_help(FILE *to)
 
 static int show_command_help(const struct command *c)
 {
-	(void)printf("usage: leafwatch %s [OPTION...]%s%s\n\n%s.\n", c->name, c->arguments[0] ? " " : "",
-		c->arguments, c->help);
+	(void)printf("usage: leafwatch %s [OPTION...]%s%s\n\n%s.\n", c->name,
+		c->arguments[0] ? " " : "", c->arguments, c->help);
 	if (c->details)
 		(void)printf("\n%s", c->details);
 	(void)puts("\noptions:");
@@ -81,11 +83,14 @@ static int unknown_command(const char *name)
 		names[count++] = commands[i]->name;
 	near = text_nearest(name, names, count);
 	if (near)
-		return command_fail(why_fail(&why, ERR_USAGE, "there is no command \"%s\"; did you mean \"%s\"?",
-					    name, near),
+		return command_fail(
+			why_fail(&why, ERR_USAGE,
+				"there is no command \"%s\"; did you mean \"%s\"?", name, near),
 			&why);
 	return command_fail(
-		why_fail(&why, ERR_USAGE, "there is no command \"%s\"; leafwatch --help lists them", name), &why);
+		why_fail(&why, ERR_USAGE, "there is no command \"%s\"; leafwatch --help lists them",
+			name),
+		&why);
 }
 
 static int run_command_line(const struct command *c, int argc, char **argv)
@@ -113,7 +118,8 @@ int command_line(int argc, char **argv)
 		(void)show_help(stderr);
 		return EXIT_USAGE;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+		strcmp(argv[1], "help") == 0)
 		return show_help(stdout);
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0)
 		return show_version();

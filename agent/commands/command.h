@@ -14,7 +14,7 @@ struct command {
 	const char *arguments; /* as help shows them */
 	const char *help;      /* one line */
 	const char *details;   /* a paragraph for its own help, or NULL */
-	unsigned use;	       /* enum option_use */
+	unsigned use;          /* enum option_use */
 	int (*run)(const struct options *o);
 };
 

@@ -21,7 +21,8 @@ static enum err list(const struct options *o, const struct settings *settings, s
 	view = view_of(&source);
 	e = output.report->write(&view, &output.options, NULL, stdout);
 	if (e != ERR_OK || fflush(stdout) != 0)
-		e = why_fail(why, e == ERR_OK ? ERR_IO : e, "cannot write the list: %s", strerror(errno));
+		e = why_fail(why, e == ERR_OK ? ERR_IO : e, "cannot write the list: %s",
+			strerror(errno));
 	start_close(&opened);
 	return e;
 }
@@ -33,7 +34,8 @@ static int run(const struct options *o)
 	enum err e = ERR_OK;
 
 	if (o->words.count)
-		e = why_fail(&why, ERR_USAGE, "list takes no argument; `show` looks up one certificate or place");
+		e = why_fail(&why, ERR_USAGE,
+			"list takes no argument; `show` looks up one certificate or place");
 	if (e == ERR_OK)
 		e = start_settings(o, &settings, &why);
 	if (e == ERR_OK)

@@ -104,7 +104,8 @@ static enum err test_all(const struct settings *s, const char *name, bool *all_o
 	if (tested)
 		return ERR_OK;
 	if (name)
-		return why_fail(why, ERR_CONFIG, "there is no receiver \"%s\" in the configuration", name);
+		return why_fail(
+			why, ERR_CONFIG, "there is no receiver \"%s\" in the configuration", name);
 	return why_fail(why, ERR_CONFIG, "the configuration names no receiver");
 }
 

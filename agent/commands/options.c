@@ -11,7 +11,7 @@ enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_TEXTS };
 
 struct option_row {
 	const char *name;
-	char letter;	   /* or 0 */
+	char letter;       /* or 0 */
 	const char *value; /* how help calls it; NULL for a flag */
 	enum option_kind kind;
 	size_t offset;
@@ -23,9 +23,11 @@ struct option_row {
 #define USE_SCANNING (USE_SCAN | USE_RUN)
 
 static const struct option_row rows[] = {
-	{ "config", 'c', "FILE", OPTION_TEXT, AT(config), USE_SCANNING | USE_LIST | USE_SHOW | USE_NOTIFY,
+	{ "config", 'c', "FILE", OPTION_TEXT, AT(config),
+		USE_SCANNING | USE_LIST | USE_SHOW | USE_NOTIFY,
 		"configuration (standard: /etc/leafwatch/leafwatch.yml)" },
-	{ "state", 0, "DIR", OPTION_TEXT, AT(state), USE_SCANNING | USE_LIST | USE_SHOW | USE_NOTIFY,
+	{ "state", 0, "DIR", OPTION_TEXT, AT(state),
+		USE_SCANNING | USE_LIST | USE_SHOW | USE_NOTIFY,
 		"folder of the inventory; a scan without it remembers nothing" },
 	{ "output", 'o', "FORMAT", OPTION_TEXT, AT(output), USE_SCANNING | USE_LIST | USE_SHOW,
 		"table, detail, json, jsonl or csv (standard: table)" },
@@ -35,7 +37,8 @@ static const struct option_row rows[] = {
 		"do not trust the CAs of the system" },
 	{ "password-file", 0, "FILE", OPTION_TEXTS, AT(password_files), USE_SCANNING,
 		"passwords to try on keystores, one a line; may be given often" },
-	{ "timeout", 0, "TIME", OPTION_TEXT, AT(timeout), USE_SCAN, "deadline of one target, like 5s" },
+	{ "timeout", 0, "TIME", OPTION_TEXT, AT(timeout), USE_SCAN,
+		"deadline of one target, like 5s" },
 	{ "concurrency", 0, "N", OPTION_TEXT, AT(concurrency), USE_SCAN, "targets probed at once" },
 	{ "rate", 0, "N", OPTION_TEXT, AT(rate), USE_SCAN, "targets begun in a second at most" },
 	{ "at", 0, "TIME", OPTION_TEXT, AT(at), USE_SCANNING | USE_LIST | USE_SHOW,
@@ -47,7 +50,8 @@ static const struct option_row rows[] = {
 	{ "gone", 0, NULL, OPTION_FLAG, AT(gone), USE_LIST, "show what is gone too" },
 	{ "listen", 0, "ADDRESS", OPTION_TEXT, AT(listen), USE_RUN,
 		"where /metrics and the page are served (standard: 127.0.0.1:9947)" },
-	{ "once", 0, NULL, OPTION_FLAG, AT(once), USE_RUN, "end after the first pass of every job" },
+	{ "once", 0, NULL, OPTION_FLAG, AT(once), USE_RUN,
+		"end after the first pass of every job" },
 	{ "print", 0, NULL, OPTION_FLAG, AT(print), USE_RUN,
 		"show a progress bar, and print what was found after the first pass" },
 	{ "show", 0, NULL, OPTION_FLAG, AT(show), USE_CHECK_CONFIG,
@@ -60,7 +64,8 @@ static const struct option_row rows[] = {
 	{ "log-level", 0, "LEVEL", OPTION_TEXT, AT(log_level), USE_SCANNING | USE_NOTIFY,
 		"error, warn, info or debug" },
 	{ "help", 'h', NULL, OPTION_FLAG, AT(help), (unsigned)USE_ANY, "this text" },
-	{ "version", 0, NULL, OPTION_FLAG, AT(version), (unsigned)USE_ANY, "version and libraries" },
+	{ "version", 0, NULL, OPTION_FLAG, AT(version), (unsigned)USE_ANY,
+		"version and libraries" },
 };
 #define ROWS_COUNT (sizeof(rows) / sizeof(rows[0]))
 
@@ -108,7 +113,8 @@ static enum err unknown(unsigned use, const char *word, struct why *why)
 			names[count++] = rows[i].name;
 	near = text_nearest(word + strspn(word, "-"), names, count);
 	if (near)
-		return why_fail(why, ERR_USAGE, "there is no option \"%s\"; did you mean --%s?", word, near);
+		return why_fail(why, ERR_USAGE, "there is no option \"%s\"; did you mean --%s?",
+			word, near);
 	return why_fail(why, ERR_USAGE, "there is no option \"%s\"", word);
 }
 
@@ -128,8 +134,8 @@ static enum err set(struct options *o, const struct option_row *row, const char 
 }
 
 /* One option at argv[*i]; moves *i over a value that stands apart. */
-static enum err parse_one(unsigned use, int argc, char **argv, int *i, struct options *o,
-	struct why *why)
+static enum err parse_one(
+	unsigned use, int argc, char **argv, int *i, struct options *o, struct why *why)
 {
 	const char *word = argv[*i];
 	const char *equals = strchr(word, '=');
@@ -151,7 +157,8 @@ static enum err parse_one(unsigned use, int argc, char **argv, int *i, struct op
 		return why_fail(why, ERR_USAGE, "--%s takes no value", row->name);
 	if (row->kind != OPTION_FLAG && !value) {
 		if (*i + 1 >= argc)
-			return why_fail(why, ERR_USAGE, "--%s needs a value (%s)", row->name, row->value);
+			return why_fail(
+				why, ERR_USAGE, "--%s needs a value (%s)", row->name, row->value);
 		value = argv[++*i];
 	}
 	return set(o, row, value);
@@ -184,8 +191,8 @@ void options_help(unsigned use, FILE *to)
 			continue;
 		if (row->letter)
 			(void)snprintf(letter, sizeof(letter), "-%c, ", row->letter);
-		(void)snprintf(left, sizeof(left), "%4s--%s%s%s", letter, row->name, row->value ? " " : "",
-			row->value ? row->value : "");
+		(void)snprintf(left, sizeof(left), "%4s--%s%s%s", letter, row->name,
+			row->value ? " " : "", row->value ? row->value : "");
 		(void)fprintf(to, "  %-28s %s\n", left, row->help);
 	}
 }

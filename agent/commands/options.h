@@ -47,7 +47,8 @@ enum option_use {
 };
 
 /* Reads what follows the command's name. ERR_USAGE with a sentence for what the command does not take. */
-enum err options_parse(unsigned use, int argc, char **argv, struct options *out, struct why *why) MUST_CHECK;
+enum err options_parse(
+	unsigned use, int argc, char **argv, struct options *out, struct why *why) MUST_CHECK;
 void options_fini(struct options *o);
 /* One line an option that the command takes. */
 void options_help(unsigned use, FILE *to);

@@ -81,9 +81,10 @@ static void draw(uv_timer_t *timer)
 		pipeline_each(b->pipeline, add, &sums);
 	draw_cells(cells, &sums, b->turn++);
 	(void)snprintf(line, sizeof(line),
-		"[%s] %s: %" PRIu64 " looked at, %" PRIu64 " certificates, %" PRIu64 " problems, %.1f s", cells,
-		sums.passes == 1 ? sums.scanner : "this host", sums.items, sums.certificates, sums.problems,
-		(double)(clock_monotonic_ms() - b->started_ms) / 1000.0);
+		"[%s] %s: %" PRIu64 " looked at, %" PRIu64 " certificates, %" PRIu64
+		" problems, %.1f s",
+		cells, sums.passes == 1 ? sums.scanner : "this host", sums.items, sums.certificates,
+		sums.problems, (double)(clock_monotonic_ms() - b->started_ms) / 1000.0);
 	(void)fprintf(stderr, ERASE "%.*s", (int)width(), line);
 	(void)fflush(stderr);
 	b->is_drawn = true;

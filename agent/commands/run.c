@@ -68,21 +68,28 @@ static void on_first_pass(void *arg, const struct view *view)
 	on_ending(f);
 	if (!f->options->print)
 		return;
-	if (f->output.report->write(view, &f->output.options, NULL, stdout) != ERR_OK || fflush(stdout) != 0)
+	if (f->output.report->write(view, &f->output.options, NULL, stdout) != ERR_OK ||
+		fflush(stdout) != 0)
 		log_error("cannot print what was found");
 }
 
 static int run(const struct options *o)
 {
 	struct foreground f = { .options = o };
-	const struct agent_conf conf = { .load = load, .is_single = o->single, .once = o->once,
+	const struct agent_conf conf = { .load = load,
+		.is_single = o->single,
+		.once = o->once,
 		.at_once = o->once || o->print,
-		.first_pass = on_first_pass, .started = on_started, .ending = on_ending, .arg = &f };
+		.first_pass = on_first_pass,
+		.started = on_started,
+		.ending = on_ending,
+		.arg = &f };
 	struct why why = { 0 };
 	enum err e = start_output(o, &f.output, &why);
 
 	if (e == ERR_OK && o->words.count)
-		e = why_fail(&why, ERR_USAGE, "run takes no argument: what it looks at is in the configuration");
+		e = why_fail(&why, ERR_USAGE,
+			"run takes no argument: what it looks at is in the configuration");
 	if (e == ERR_OK)
 		e = agent_run(&conf, &why);
 	return e == ERR_OK ? EXIT_DONE : command_fail(e, &why);
@@ -92,9 +99,10 @@ const struct command run_command = {
 	.name = "run",
 	.arguments = "",
 	.help = "be the agent: look again and again, serve /metrics and the page, send alerts",
-	.details = "Needs no configuration: then it looks at the usual folders and at the listeners of this\n"
-		   "host and serves http://127.0.0.1:9947/. SIGHUP reloads the configuration, SIGUSR1 looks at\n"
-		   "once, SIGTERM and Ctrl-C end it.\n",
+	.details =
+		"Needs no configuration: then it looks at the usual folders and at the listeners of this\n"
+		"host and serves http://127.0.0.1:9947/. SIGHUP reloads the configuration, SIGUSR1 looks at\n"
+		"once, SIGTERM and Ctrl-C end it.\n",
 	.use = USE_RUN,
 	.run = run,
 };

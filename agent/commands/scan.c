@@ -70,7 +70,8 @@ static enum err override(struct scan *s, struct why *why)
 	if (o->timeout)
 		e = settings_override(s->settings, "timeout", "timeout", o->timeout, why);
 	if (e == ERR_OK && o->concurrency)
-		e = settings_override(s->settings, "concurrency", "concurrency", o->concurrency, why);
+		e = settings_override(
+			s->settings, "concurrency", "concurrency", o->concurrency, why);
 	if (e == ERR_OK && o->rate)
 		e = settings_override(s->settings, "rate", "rate", o->rate, why);
 	return e;
@@ -97,9 +98,10 @@ static enum err prepare(struct scan *s, struct why *why)
 	enum err e = start_output(s->options, &s->output, why);
 
 	if (e == ERR_OK && s->options->fail_within)
-		e = threshold_parse(s->options->fail_within, &s->fail_within, why) == ERR_OK ?
-			    ERR_OK :
-			    why_fail(why, ERR_USAGE, "--fail-within takes a span like 30d, or a share like 33%%");
+		e = threshold_parse(s->options->fail_within, &s->fail_within, why) == ERR_OK
+			    ? ERR_OK
+			    : why_fail(why, ERR_USAGE,
+				      "--fail-within takes a span like 30d, or a share like 33%%");
 	if (e == ERR_OK)
 		e = start_settings(s->options, &s->settings, why);
 	if (e == ERR_OK)
@@ -113,8 +115,11 @@ static enum err prepare(struct scan *s, struct why *why)
 
 static enum err run_jobs(struct scan *s, struct why *why)
 {
-	struct pipeline_conf conf = { .loop = &s->loop, .inventory = s->inventory,
-		.settings = s->settings, .is_single = s->options->single, .pass_done = on_pass_done,
+	struct pipeline_conf conf = { .loop = &s->loop,
+		.inventory = s->inventory,
+		.settings = s->settings,
+		.is_single = s->options->single,
+		.pass_done = on_pass_done,
 		.arg = s };
 	enum err e;
 
@@ -170,8 +175,9 @@ static enum err count_one(void *arg, const struct sighting *sighting)
 
 static enum err tell(struct scan *s, bool *is_due, struct why *why)
 {
-	const struct view_source source = { .inventory = s->inventory, .settings = s->settings,
-		.pipeline = s->pipeline };
+	const struct view_source source = {
+		.inventory = s->inventory, .settings = s->settings, .pipeline = s->pipeline
+	};
 	const struct view view = view_of(&source);
 	struct count count = { .scan = s };
 	enum err e = view.each_sighting(view.ctx, RECORD_CERTIFICATE, count_certificate, &count);
@@ -242,11 +248,12 @@ const struct command scan_command = {
 	.name = "scan",
 	.arguments = "[SOURCE...]",
 	.help = "look once, and show what is there",
-	.details = "A SOURCE is /path or ./path (file or tree), host:port, [v6]:port, tls://host,\n"
-		   "name@address:port, a network like 10.0.0.0/24:443,8443, listeners: for the sockets this\n"
-		   "host listens on, @FILE or - for a list. Without any: the usual folders and the listeners.\n"
-		   "Exits 0 when it ran to its end whatever it found, 1 when it could not, 2 for wrong usage,\n"
-		   "4 when --fail-within says so.\n",
+	.details =
+		"A SOURCE is /path or ./path (file or tree), host:port, [v6]:port, tls://host,\n"
+		"name@address:port, a network like 10.0.0.0/24:443,8443, listeners: for the sockets this\n"
+		"host listens on, @FILE or - for a list. Without any: the usual folders and the listeners.\n"
+		"Exits 0 when it ran to its end whatever it found, 1 when it could not, 2 for wrong usage,\n"
+		"4 when --fail-within says so.\n",
 	.use = USE_SCAN,
 	.run = run,
 };

@@ -19,7 +19,8 @@ struct wanted {
 
 static bool is_hex(const char *text)
 {
-	return strlen(text) >= FINGERPRINT_PREFIX_MIN && strspn(text, "0123456789abcdefABCDEF") == strlen(text);
+	return strlen(text) >= FINGERPRINT_PREFIX_MIN &&
+	       strspn(text, "0123456789abcdefABCDEF") == strlen(text);
 }
 
 /* "/path" as file: uri, "host:port" as tls: uri, a uri as itself. */
@@ -58,7 +59,8 @@ static enum err look_up(struct inventory *i, const char *word, struct wanted *ou
 	if (e != ERR_OK)
 		return e;
 	if (!count)
-		return why_fail(why, ERR_NOT_FOUND, "no certificate's fingerprint starts with %s", word);
+		return why_fail(
+			why, ERR_NOT_FOUND, "no certificate's fingerprint starts with %s", word);
 	if (count > 1)
 		return why_fail(why, ERR_USAGE, "%llu fingerprints start with %s: give more digits",
 			(unsigned long long)count, word);
@@ -118,7 +120,8 @@ static int run(const struct options *o)
 	enum err e = ERR_OK;
 
 	if (o->words.count != 1)
-		e = why_fail(&why, ERR_USAGE, "write: leafwatch show FINGERPRINT, or a place like /etc/ssl/x.pem or host:443");
+		e = why_fail(&why, ERR_USAGE,
+			"write: leafwatch show FINGERPRINT, or a place like /etc/ssl/x.pem or host:443");
 	if (e == ERR_OK)
 		e = start_settings(o, &settings, &why);
 	if (e == ERR_OK)
@@ -131,7 +134,8 @@ const struct command show_command = {
 	.name = "show",
 	.arguments = "FINGERPRINT|SOURCE",
 	.help = "all that is known of one certificate, or of one place",
-	.details = "A fingerprint may be shortened to its first six hex digits while it stays unique.\n",
+	.details =
+		"A fingerprint may be shortened to its first six hex digits while it stays unique.\n",
 	.use = USE_SHOW,
 	.run = run,
 };

@@ -89,7 +89,8 @@ enum err start_output(const struct options *o, struct output *out, struct why *w
 
 	out->report = report_find(name);
 	if (!out->report)
-		return why_fail(why, ERR_USAGE, "there is no output format \"%s\"; table, detail, json, jsonl and csv are",
+		return why_fail(why, ERR_USAGE,
+			"there is no output format \"%s\"; table, detail, json, jsonl and csv are",
 			name);
 	out->options = (struct report_options){ .width = terminal_width(), .all = o->all };
 	return choose_color(o, &out->options.color, why);
@@ -104,7 +105,8 @@ enum err start_reading(const struct settings *s, struct opened *out, struct why 
 	if (e == ERR_OK)
 		e = store_open_read(folder, &out->store, why);
 	if (e == ERR_NOT_FOUND)
-		e = why_fail(why, e, "there is no inventory in %s: run the agent, or scan with --state, first",
+		e = why_fail(why, e,
+			"there is no inventory in %s: run the agent, or scan with --state, first",
 			folder);
 	if (e == ERR_OK)
 		e = inventory_new(out->store, &out->inventory, why);

@@ -9,7 +9,8 @@
 #include "exporters/report/report.h"
 
 /* --at and --log-level, before anything else runs. */
-enum err start_clock_and_log(const struct options *o, const struct settings *s, struct why *why) MUST_CHECK;
+enum err start_clock_and_log(
+	const struct options *o, const struct settings *s, struct why *why) MUST_CHECK;
 /* The file (or the defaults) and what options add to it: trust, passwords, state. */
 enum err start_settings(const struct options *o, struct settings **out, struct why *why) MUST_CHECK;
 

@@ -129,8 +129,8 @@ enum err channel_write(struct channel *c, uint16_t type, struct slice payload)
 	return e;
 }
 
-enum err channel_problem(struct channel *c, const char *scanner, const char *uri, int reason,
-	const char *message)
+enum err channel_problem(
+	struct channel *c, const char *scanner, const char *uri, int reason, const char *message)
 {
 	struct record record;
 	struct buffer out;

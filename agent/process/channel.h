@@ -37,6 +37,7 @@ enum err channel_problem(struct channel *c, const char *scanner, const char *uri
 	const char *message) MUST_CHECK;
 
 /* A finding in as many pieces as it needs. `kind` is an enum finding_kind. */
-enum err channel_finding(struct channel *c, const struct finding_piece *head, struct slice data) MUST_CHECK;
+enum err channel_finding(
+	struct channel *c, const struct finding_piece *head, struct slice data) MUST_CHECK;
 
 #endif

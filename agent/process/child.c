@@ -26,11 +26,11 @@ struct child {
 	struct buffer in;
 	const char *killed_as; /* static, or NULL */
 	char how[HOW_BYTES];
-	int role_fd;	  /* thread only */
+	int role_fd;      /* thread only */
 	enum err run_err; /* thread only */
 	bool in_thread;
 	bool is_closed; /* the stream came to its end */
-	bool is_ended;	/* the process was reaped, or there is none to reap */
+	bool is_ended;  /* the process was reaped, or there is none to reap */
 	bool is_in_order;
 	bool is_reported;
 	unsigned handles_open;
@@ -71,7 +71,8 @@ static void end_stream(struct child *c)
 		(void)pthread_join(c->thread, NULL);
 		c->is_ended = true;
 		c->is_in_order = c->run_err == ERR_OK || c->run_err == ERR_CLOSED;
-		(void)snprintf(c->how, sizeof(c->how), "%s", c->is_in_order ? "ended" : err_text(c->run_err));
+		(void)snprintf(c->how, sizeof(c->how), "%s",
+			c->is_in_order ? "ended" : err_text(c->run_err));
 	}
 }
 
@@ -96,7 +97,8 @@ static void maybe_gone(struct child *c)
 		return;
 	c->is_reported = true;
 	if (c->events)
-		c->events->gone(c->arg, c->is_in_order && !c->killed_as, c->killed_as ? c->killed_as : c->how);
+		c->events->gone(c->arg, c->is_in_order && !c->killed_as,
+			c->killed_as ? c->killed_as : c->how);
 	close_handles(c);
 }
 
@@ -270,12 +272,16 @@ static enum err start_process(uv_loop_t *loop, struct child *c, struct why *why)
 		[ROLE_FD] = { .flags = UV_CREATE_PIPE | UV_READABLE_PIPE | UV_WRITABLE_PIPE,
 			.data.stream = (uv_stream_t *)&c->pipe },
 	};
-	uv_process_options_t options = { .exit_cb = on_process_exit, .file = self, .args = args,
-		.stdio = stdio, .stdio_count = ROLE_FD + 1 };
+	uv_process_options_t options = { .exit_cb = on_process_exit,
+		.file = self,
+		.args = args,
+		.stdio = stdio,
+		.stdio_count = ROLE_FD + 1 };
 	int failed = uv_spawn(loop, &c->process, &options);
 
 	if (failed)
-		return why_fail(why, ERR_IO, "cannot start the %s: %s", c->role->name, uv_strerror(failed));
+		return why_fail(
+			why, ERR_IO, "cannot start the %s: %s", c->role->name, uv_strerror(failed));
 	return ERR_OK;
 }
 

@@ -30,12 +30,14 @@ static bool drop_capabilities(const struct role *role)
 {
 	capng_clear(CAPNG_SELECT_BOTH);
 	if (role->needs & ROLE_NEEDS_READ_FILES)
-		(void)capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_DAC_READ_SEARCH);
+		(void)capng_update(
+			CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_DAC_READ_SEARCH);
 	/* The bounding set needs CAP_SETPCAP, which an unprivileged agent has not; with no_new_privs and
 	 * no permitted capability it has nothing left to give. */
 	if (capng_apply(CAPNG_SELECT_BOTH) == 0)
 		return true;
-	return capng_apply(CAPNG_SELECT_CAPS) == 0 || capng_have_capabilities(CAPNG_SELECT_CAPS) == CAPNG_NONE;
+	return capng_apply(CAPNG_SELECT_CAPS) == 0 ||
+	       capng_have_capabilities(CAPNG_SELECT_CAPS) == CAPNG_NONE;
 }
 
 static int landlock_version(void)
@@ -63,7 +65,8 @@ static bool landlock_allow_below(int ruleset, const char *path, __u64 rights)
 	rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
 	if (rule.parent_fd < 0)
 		return false;
-	is_added = syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
+	is_added =
+		syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
 	(void)close(rule.parent_fd);
 	return is_added;
 }

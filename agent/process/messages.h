@@ -20,13 +20,13 @@
  * A parser lives on: SETUP, then FINDING pieces; it answers RECORD* and FINDING_DONE in order. */
 enum message {
 	MESSAGE_SETUP = 1,    /* main: struct setup */
-	MESSAGE_MEMORY,	      /* both: raw bytes of what a scanner remembers between passes */
-	MESSAGE_WORK,	      /* main: struct work */
-	MESSAGE_FINISH,	      /* main: no more work comes */
+	MESSAGE_MEMORY,       /* both: raw bytes of what a scanner remembers between passes */
+	MESSAGE_WORK,         /* main: struct work */
+	MESSAGE_FINISH,       /* main: no more work comes */
 	MESSAGE_WORK_DONE,    /* role: u64 id */
 	MESSAGE_FINDING,      /* role to main to parser: struct finding_piece */
 	MESSAGE_FINDING_DONE, /* parser: u64 id */
-	MESSAGE_RECORD,	      /* reader, probe, parser: record_encode's bytes */
+	MESSAGE_RECORD,       /* reader, probe, parser: record_encode's bytes */
 	MESSAGE_UNCHANGED,    /* reader: text uri; what was known there still holds */
 	MESSAGE_PROGRESS,     /* role: struct progress, at least each second while it works */
 	MESSAGE_FINISHED,     /* role: its last word */
@@ -36,7 +36,8 @@ enum message {
 struct setup {
 	int64_t pinned_now; /* TIME_UNKNOWN = the clock runs */
 	uint8_t log_level;
-	struct slice options; /* the role's own: scanner options, or the parser's trust and passwords */
+	struct slice
+		options; /* the role's own: scanner options, or the parser's trust and passwords */
 };
 void setup_encode(struct buffer *out, const struct setup *s);
 enum err setup_decode(struct slice bytes, struct setup *out) MUST_CHECK;
@@ -68,7 +69,7 @@ void finding_piece_encode(struct buffer *out, const struct finding_piece *f);
 enum err finding_piece_decode(struct slice bytes, struct finding_piece *out) MUST_CHECK;
 
 struct progress {
-	uint64_t items;	   /* files read or targets tried so far in this pass */
+	uint64_t items;    /* files read or targets tried so far in this pass */
 	uint64_t expected; /* 0 = not known */
 	struct slice at;   /* where it is, for the bar and for a crash report */
 };

@@ -12,7 +12,7 @@
 /* What a role may keep when the sandbox closes. */
 enum role_need {
 	ROLE_NEEDS_READ_FILES = 1 << 0, /* CAP_DAC_READ_SEARCH, read-only file system */
-	ROLE_NEEDS_NETWORK = 1 << 1,	/* outbound sockets, resolver files */
+	ROLE_NEEDS_NETWORK = 1 << 1,    /* outbound sockets, resolver files */
 };
 
 struct role {

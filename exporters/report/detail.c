@@ -93,7 +93,8 @@ static void problems(struct detail *d, uint32_t bits)
 		if (!(bits & PROBLEM_BIT(p)))
 			continue;
 		buffer_clear(&text);
-		buffer_format(&text, "%s: %s", problem_word((enum problem)p), problem_meaning((enum problem)p));
+		buffer_format(&text, "%s: %s", problem_word((enum problem)p),
+			problem_meaning((enum problem)p));
 		fact(d, "problem", buffer_string(&text), INK_RED);
 	}
 	buffer_fini(&text);
@@ -157,7 +158,8 @@ static enum err endpoint(void *arg, const struct sighting *s)
 	if (d->records++)
 		paint_end(d->paint);
 	paint_text(d->paint, "endpoint  ", INK_BOLD);
-	paint_text(d->paint, r->handshake ? r->handshake : "", r->is_reachable ? INK_GREEN : INK_RED);
+	paint_text(
+		d->paint, r->handshake ? r->handshake : "", r->is_reachable ? INK_GREEN : INK_RED);
 	paint_end(d->paint);
 	place(d, s);
 	fact(d, "address", r->address, INK_PLAIN);

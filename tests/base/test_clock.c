@@ -47,8 +47,9 @@ static void test_rfc3339(void **state)
 
 static void test_parse(void **state)
 {
-	static const char *const bad[] = { "", "2026", "2026-13-01", "2026-02-29", "2026-01-01T", "2026-01-01T25:00:00Z",
-		"2026-01-01T00:00:00", "2026-01-01T00:00:00+1", "@", "@1x", "yesterday" };
+	static const char *const bad[] = { "", "2026", "2026-13-01", "2026-02-29", "2026-01-01T",
+		"2026-01-01T25:00:00Z", "2026-01-01T00:00:00", "2026-01-01T00:00:00+1", "@", "@1x",
+		"yesterday" };
 	int64_t t;
 
 	(void)state;
@@ -76,8 +77,9 @@ static void test_calendar(void **state)
 
 		time_rfc3339(t, ours);
 		(void)gmtime_r(&value, &tm);
-		(void)snprintf(theirs, sizeof(theirs), "%04d-%02d-%02dT%02d:%02d:%02dZ", (tm.tm_year + 1900) % 10000,
-			tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec % 60);
+		(void)snprintf(theirs, sizeof(theirs), "%04d-%02d-%02dT%02d:%02d:%02dZ",
+			(tm.tm_year + 1900) % 10000, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+			tm.tm_min, tm.tm_sec % 60);
 		assert_string_equal(ours, theirs);
 	}
 }
@@ -108,8 +110,10 @@ static void test_pin(void **state)
 
 static void test_units(void **state)
 {
-	static const char *const bad_durations[] = { "", "5", "30 d", "1x", "d", "-1h", "1h5", "99999999999d", "1e3s" };
-	static const char *const bad_sizes[] = { "", "64", "64Kib", "1 MiB", "99999999TiB", "MiB", "1MiB2KiB" };
+	static const char *const bad_durations[] = { "", "5", "30 d", "1x", "d", "-1h", "1h5",
+		"99999999999d", "1e3s" };
+	static const char *const bad_sizes[] = { "", "64", "64Kib", "1 MiB", "99999999TiB", "MiB",
+		"1MiB2KiB" };
 	int64_t ms;
 	uint64_t bytes;
 

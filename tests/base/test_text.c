@@ -22,11 +22,15 @@ static void test_escape(void **state)
 		{ "nul\0byte", 8, "nul\\x00byte" },
 		{ "\xc3\xa4", 2, "\xc3\xa4" },
 		{ "\xc3", 1, "\\xC3" },
-		{ "\xc0\xaf", 2, "\\xC0\\xAF" },			   /* overlong '/' */
-		{ "\xed\xa0\x80", 3, "\\xED\\xA0\\x80" },		   /* a surrogate */
-		{ "\xf4\x90\x80\x80", 4, "\\xF4\\x90\\x80\\x80" },	   /* over U+10FFFF */
-		{ "\xe2\x80\xae" "exe", 6, "\\xE2\\x80\\xAE" "exe" },	   /* right-to-left override */
-		{ "\xc2\x85", 2, "\\xC2\\x85" },			   /* C1 next line */
+		{ "\xc0\xaf", 2, "\\xC0\\xAF" },                   /* overlong '/' */
+		{ "\xed\xa0\x80", 3, "\\xED\\xA0\\x80" },          /* a surrogate */
+		{ "\xf4\x90\x80\x80", 4, "\\xF4\\x90\\x80\\x80" }, /* over U+10FFFF */
+		{ "\xe2\x80\xae"
+		  "exe",
+			6,
+			"\\xE2\\x80\\xAE"
+			"exe" },                 /* right-to-left override */
+		{ "\xc2\x85", 2, "\\xC2\\x85" }, /* C1 next line */
 		{ "\x7f", 1, "\\x7F" },
 		{ "\xf0\x9f\x94\x92", 4, "\xf0\x9f\x94\x92" },
 		{ "\\x0A", 4, "\\x0A" },
@@ -105,7 +109,10 @@ static void test_nearest(void **state)
 	assert_string_equal(text_nearest("evry", words, 3), "every");
 	assert_null(text_nearest("colour", words, 3));
 	assert_int_equal(text_distance("kitten", "sitting"), 3);
-	assert_true(text_distance("0123456789012345678901234567890123456789012345678901234567890123456789", "") > 64);
+	assert_true(
+		text_distance(
+			"0123456789012345678901234567890123456789012345678901234567890123456789",
+			"") > 64);
 }
 
 int main(void)

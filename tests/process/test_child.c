@@ -83,8 +83,9 @@ static void run(const struct role *role, struct seen *s, unsigned frames, size_t
 {
 	uv_loop_t loop;
 	struct child *child;
-	struct child_start start = { .loop = &loop, .role = role, .in_thread = true, .events = &events,
-		.arg = s };
+	struct child_start start = {
+		.loop = &loop, .role = role, .in_thread = true, .events = &events, .arg = s
+	};
 	uint8_t *bytes = calloc(1, size + 1);
 
 	assert_int_equal(uv_loop_init(&loop), 0);
@@ -157,7 +158,9 @@ static void test_frame_limit(void **state)
 
 static void test_finding_pieces(void **state)
 {
-	struct finding_piece head = { .id = 7, .kind = FINDING_FILE, .scanner = slice_text("files"),
+	struct finding_piece head = { .id = 7,
+		.kind = FINDING_FILE,
+		.scanner = slice_text("files"),
 		.place = slice_text("file:///x") };
 	uint8_t *data = malloc(BIG_BYTES);
 	struct channel c;
@@ -200,8 +203,13 @@ static void test_finding_pieces(void **state)
 /* Every truncation and every flipped byte is refused or decoded, never read past. */
 static void test_hostile_pieces(void **state)
 {
-	struct finding_piece head = { .id = 7, .is_first = true, .is_last = true, .kind = FINDING_FILE,
-		.total = 3, .scanner = slice_text("files"), .place = slice_text("file:///x"),
+	struct finding_piece head = { .id = 7,
+		.is_first = true,
+		.is_last = true,
+		.kind = FINDING_FILE,
+		.total = 3,
+		.scanner = slice_text("files"),
+		.place = slice_text("file:///x"),
 		.data = slice_text("abc") };
 	struct finding_piece piece;
 	struct buffer out;
@@ -210,7 +218,8 @@ static void test_hostile_pieces(void **state)
 	buffer_init(&out, 1024);
 	finding_piece_encode(&out, &head);
 	for (size_t size = 0; size < out.size; size++)
-		assert_int_equal(finding_piece_decode(slice_of(out.data, size), &piece), ERR_MALFORMED);
+		assert_int_equal(
+			finding_piece_decode(slice_of(out.data, size), &piece), ERR_MALFORMED);
 	for (size_t i = 0; i < out.size; i++) {
 		out.data[i] ^= 0xff;
 		(void)!finding_piece_decode(buffer_bytes(&out), &piece);
