@@ -222,9 +222,10 @@ static enum err pend(struct turn *t, struct row *r, const struct candidate *c)
 	r->seen = c->seen;
 	r->is_changed = true;
 	e = take_facts(r, c);
-	if (e != ERR_OK || r->bad < alert_kinds[c->kind].looks)
-		return e;
-	return fire(t, r, c);
+	if (e == ERR_OK && r->bad >= alert_kinds[c->kind].looks)
+		return fire(t, r, c);
+	/* A remembered alert always has its sentence. */
+	return e == ERR_OK ? alert_say_candidate(&r->alert, c, t->now) : e;
 }
 
 static enum err keep_firing(struct turn *t, struct row *r, const struct candidate *c)
