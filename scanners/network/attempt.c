@@ -1,0 +1,504 @@
+/* The state machine of one target. */
+#include "scanners/network/attempt.h"
+
+#include "agent/base/clock.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define RETRY_MS 50          /* between tries when descriptors or ports are used up */
+#define ADDRESS_MS_MIN 100   /* for one of several addresses to connect */
+#define LISTEN_MS 300        /* after Finished, for the server's next word */
+#define LISTEN_ROUND_TRIPS 3 /* and so many times the way there and back */
+#define MESSAGE_BYTES 512
+
+enum phase { PHASE_RESOLVE, PHASE_CONNECT, PHASE_RETRY, PHASE_HANDSHAKE, PHASE_LISTEN, PHASE_OVER };
+
+/* libuv closes a handle later than a socket is done with, hence a life of its own. */
+struct watch {
+	uv_poll_t poll;
+	struct attempt *attempt;
+};
+
+struct attempt {
+	struct attempts *all; /* borrowed */
+	struct attempt *next; /* in all->first's list */
+	struct attempt *previous;
+	uv_timer_t timer;
+	enum phase phase;
+	uint64_t id;
+	char *place;          /* owned */
+	struct target target; /* owned */
+	int64_t deadline_ms;  /* monotonic */
+	int64_t stalled_ms;   /* all->stalled_ms up to which the deadline was moved */
+	int64_t connect_ms;   /* when the connection was asked for */
+	int64_t round_trip_ms;
+	struct dns_lookup *lookup;
+	union address *addresses; /* owned */
+	size_t addresses_count;
+	size_t address; /* the one under way */
+	int fd;         /* owned, or -1 */
+	struct watch *watch;
+	struct tls *tls;     /* owned, or NULL */
+	int connect_errno;   /* of the last address that failed */
+	bool was_crowded;    /* waited for descriptors or ports */
+	struct session seen; /* owned */
+};
+
+static void connect_next(struct attempt *a);
+static void on_timer(uv_timer_t *timer);
+
+/* ---- the end ---------------------------------------------------------------------------------- */
+
+static void on_watch_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+static void socket_drop(struct attempt *a)
+{
+	tls_free(a->tls);
+	a->tls = NULL;
+	if (a->watch) {
+		uv_close((uv_handle_t *)&a->watch->poll, on_watch_closed);
+		a->watch = NULL;
+	}
+	if (a->fd >= 0)
+		(void)close(a->fd);
+	a->fd = -1;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+static void link_in(struct attempt *a)
+{
+	a->next = a->all->first;
+	if (a->next)
+		a->next->previous = a;
+	a->all->first = a;
+}
+
+static void link_out(struct attempt *a)
+{
+	if (a->previous)
+		a->previous->next = a->next;
+	else
+		a->all->first = a->next;
+	if (a->next)
+		a->next->previous = a->previous;
+}
+
+/* Frees all but the attempt itself, whose timer closes first. */
+static void drop(struct attempt *a)
+{
+	socket_drop(a);
+	dns_cancel(a->lookup);
+	session_fini(&a->seen);
+	target_fini(&a->target);
+	free(a->place);
+	free(a->addresses);
+	uv_close((uv_handle_t *)&a->timer, on_closed);
+}
+
+/* The only way out. */
+static void finish(struct attempt *a, enum err e)
+{
+	a->phase = PHASE_OVER;
+	link_out(a);
+	if (e == ERR_OK && a->tls)
+		e = tls_report(a->tls, &a->seen);
+	/* Before the report, so that a main that is slow to read does not hold the server's connection. */
+	socket_drop(a);
+	a->all->done(a->all->arg, a->id, a->place, &a->target, &a->seen, e);
+	drop(a);
+}
+
+void attempts_stop(struct attempts *all)
+{
+	while (all->first) {
+		struct attempt *a = all->first;
+
+		link_out(a);
+		drop(a);
+	}
+}
+
+/* Ended before TLS: `text` is the sentence. */
+static void fail(struct attempt *a, enum reason reason, const char *text)
+{
+	a->seen.has_problem = true;
+	a->seen.reason = reason;
+	a->seen.message = strdup(text);
+	a->seen.facts.handshake = strdup(reason_word(reason));
+	finish(a, a->seen.message && a->seen.facts.handshake ? ERR_OK : ERR_MEMORY);
+}
+
+/* ---- time ------------------------------------------------------------------------------------- */
+
+static int64_t left_ms(struct attempt *a)
+{
+	int64_t left;
+
+	a->deadline_ms += a->all->stalled_ms - a->stalled_ms;
+	a->stalled_ms = a->all->stalled_ms;
+	left = a->deadline_ms - clock_monotonic_ms();
+	return left > 0 ? left : 0;
+}
+
+/* Wakes up in `ms`, at the deadline at the latest. */
+static void wake_in(struct attempt *a, int64_t ms)
+{
+	int64_t left = left_ms(a);
+
+	/* The loop's clock may be a busy round old. */
+	uv_update_time(a->all->loop);
+	(void)uv_timer_start(&a->timer, on_timer, (uint64_t)(ms < left ? ms : left), 0);
+}
+
+/* ---- TLS -------------------------------------------------------------------------------------- */
+
+static void on_event(uv_poll_t *poll, int status, int events);
+
+static void watch_for(struct attempt *a, int events)
+{
+	if (uv_poll_start(&a->watch->poll, events, on_event) != 0)
+		finish(a, ERR_IO);
+}
+
+static void step(struct attempt *a)
+{
+	switch (tls_step(a->tls)) {
+	case TLS_WANT_READ:
+		watch_for(a, UV_READABLE);
+		return;
+	case TLS_WANT_WRITE:
+		watch_for(a, UV_WRITABLE);
+		return;
+	case TLS_LISTENING:
+		if (a->phase != PHASE_LISTEN) {
+			a->phase = PHASE_LISTEN;
+			wake_in(a, LISTEN_MS + LISTEN_ROUND_TRIPS * a->round_trip_ms);
+		}
+		watch_for(a, UV_READABLE);
+		return;
+	case TLS_OVER:
+		finish(a, ERR_OK);
+		return;
+	}
+}
+
+static void begin_tls(struct attempt *a)
+{
+	char address[INET6_ADDRSTRLEN];
+	enum err e;
+
+	address_text(&a->addresses[a->address], address);
+	a->round_trip_ms = clock_monotonic_ms() - a->connect_ms;
+	a->seen.facts.is_reachable = true;
+	a->seen.facts.address = strdup(address);
+	if (!a->seen.facts.address) {
+		finish(a, ERR_MEMORY);
+		return;
+	}
+	e = tls_new(a->all->tls, a->fd, a->seen.facts.server_name, &a->tls);
+	if (e == ERR_NETWORK) {
+		fail(a, REASON_UNSUPPORTED, "the name cannot be sent as a TLS server name");
+		return;
+	}
+	if (e != ERR_OK) {
+		finish(a, e);
+		return;
+	}
+	a->phase = PHASE_HANDSHAKE;
+	wake_in(a, INT64_MAX);
+	step(a);
+}
+
+/* ---- connecting ------------------------------------------------------------------------------- */
+
+static enum reason connect_reason(int error)
+{
+	switch (error) {
+	case ECONNREFUSED:
+		return REASON_REFUSED;
+	case ETIMEDOUT:
+		return REASON_TIMEOUT;
+	default:
+		return REASON_UNREACHABLE;
+	}
+}
+
+static void connect_failed(struct attempt *a, int error)
+{
+	char address[INET6_ADDRSTRLEN];
+	char text[MESSAGE_BYTES];
+
+	a->connect_errno = error;
+	socket_drop(a);
+	if (a->address + 1 < a->addresses_count) {
+		a->address++;
+		connect_next(a);
+		return;
+	}
+	address_text(&a->addresses[a->address], address);
+	(void)snprintf(text, sizeof(text), "connecting to %s port %u: %s%s", address,
+		a->target.port, strerror(error),
+		a->addresses_count > 1 ? " (the last of several addresses)" : "");
+	fail(a, connect_reason(error), text);
+}
+
+/* Nothing is wrong with the target; this host has run out of something that comes back. */
+static bool is_crowded(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ||
+	       error == EADDRNOTAVAIL || error == EAGAIN;
+}
+
+static void crowded(struct attempt *a)
+{
+	socket_drop(a);
+	a->was_crowded = true;
+	a->phase = PHASE_RETRY;
+	wake_in(a, RETRY_MS);
+}
+
+static void on_connected(struct attempt *a)
+{
+	int error = 0;
+	socklen_t size = sizeof(error);
+
+	if (getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+		error = errno;
+	if (error == 0)
+		begin_tls(a);
+	else if (is_crowded(error))
+		crowded(a);
+	else
+		connect_failed(a, error);
+}
+
+static bool watch_new(struct attempt *a)
+{
+	a->watch = calloc(1, sizeof(*a->watch));
+	if (!a->watch)
+		return false;
+	if (uv_poll_init(a->all->loop, &a->watch->poll, a->fd) != 0) {
+		free(a->watch);
+		a->watch = NULL;
+		return false;
+	}
+	a->watch->poll.data = a->watch;
+	a->watch->attempt = a;
+	return true;
+}
+
+static int socket_for(const union address *to)
+{
+	int fd = socket(to->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1;
+
+	/* A flight may be several records: Nagle would hold the second until the first is acknowledged. */
+	if (fd >= 0)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return fd;
+}
+
+static void connect_next(struct attempt *a)
+{
+	const union address *to = &a->addresses[a->address];
+	int64_t share = left_ms(a) / (int64_t)(a->addresses_count - a->address);
+	int ret;
+
+	a->phase = PHASE_CONNECT;
+	a->connect_ms = clock_monotonic_ms();
+	a->fd = socket_for(to);
+	ret = a->fd < 0 ? -1 : connect(a->fd, &to->any, (socklen_t)address_size(to));
+	if (ret != 0 && errno != EINPROGRESS) {
+		if (is_crowded(errno))
+			crowded(a);
+		else
+			connect_failed(a, errno);
+		return;
+	}
+	if (!watch_new(a)) {
+		crowded(a);
+		return;
+	}
+	wake_in(a, share > ADDRESS_MS_MIN ? share : ADDRESS_MS_MIN);
+	if (ret == 0)
+		on_connected(a);
+	else
+		watch_for(a, UV_WRITABLE);
+}
+
+static void on_event(uv_poll_t *poll, int status, int events)
+{
+	struct attempt *a = ((struct watch *)poll->data)->attempt;
+
+	(void)events;
+	/* Also with a bad status: the socket itself tells what is wrong. */
+	if (status < 0)
+		(void)uv_poll_stop(poll);
+	if (a->phase == PHASE_CONNECT)
+		on_connected(a);
+	else
+		step(a);
+}
+
+/* ---- the timer -------------------------------------------------------------------------------- */
+
+/* After a busy round the answer may lie in the socket although the time is over: it counts. */
+static bool last_look(struct attempt *a)
+{
+	struct pollfd p = { .fd = a->fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1 && tls_step(a->tls) == TLS_OVER;
+}
+
+static void time_is_up(struct attempt *a)
+{
+	if (a->phase == PHASE_RESOLVE) {
+		fail(a, REASON_UNRESOLVED, "the name server did not answer in time");
+		return;
+	}
+	if (!a->tls) {
+		fail(a, REASON_TIMEOUT,
+			a->was_crowded && a->fd < 0
+				? "no descriptor or local port became free in time"
+				: "no answer to the attempt to connect in time");
+		return;
+	}
+	if (!last_look(a))
+		tls_time_is_up(a->tls);
+	finish(a, ERR_OK);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct attempt *a = timer->data;
+	bool is_over = left_ms(a) == 0;
+
+	if (!is_over && a->phase == PHASE_RETRY)
+		connect_next(a);
+	else if (!is_over && a->phase == PHASE_CONNECT && a->address + 1 < a->addresses_count)
+		connect_failed(a, ETIMEDOUT);
+	else if (!is_over && a->phase != PHASE_LISTEN)
+		wake_in(a, INT64_MAX);
+	else
+		time_is_up(a);
+}
+
+/* ---- the start -------------------------------------------------------------------------------- */
+
+static void connect_to(struct attempt *a, const union address *addresses, size_t count)
+{
+	a->addresses = calloc(count, sizeof(*addresses));
+	if (!a->addresses) {
+		finish(a, ERR_MEMORY);
+		return;
+	}
+	memcpy(a->addresses, addresses, count * sizeof(*addresses));
+	a->addresses_count = count;
+	connect_next(a);
+}
+
+static void on_resolved(
+	void *arg, const union address *addresses, size_t count, const char *failure)
+{
+	struct attempt *a = arg;
+	char text[MESSAGE_BYTES];
+
+	a->lookup = NULL;
+	if (count) {
+		connect_to(a, addresses, count);
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "%s: %s", a->target.host, failure);
+	fail(a, REASON_UNRESOLVED, text);
+}
+
+static bool copy(char **to, const char *text)
+{
+	*to = text ? strdup(text) : NULL;
+	return *to || !text;
+}
+
+/* What is known before anything was sent. */
+static enum err expect(struct attempt *a, bool is_numeric)
+{
+	struct target *t = &a->target;
+	const char *name = t->name ? t->name : is_numeric ? NULL : t->host;
+	size_t size = name ? strlen(name) : 0;
+
+	a->seen.facts.port = t->port;
+	if (!copy(&a->seen.facts.server_name, name) ||
+		!copy(&a->seen.verify_name, name            ? name
+					    : t->is_unnamed ? NULL
+							    : t->host))
+		return ERR_MEMORY;
+	/* RFC 6066 3: the name is sent without a trailing dot. */
+	if (size && name[size - 1] == '.') {
+		a->seen.facts.server_name[size - 1] = '\0';
+		a->seen.verify_name[size - 1] = '\0';
+	}
+	return ERR_OK;
+}
+
+static void resolve(struct attempt *a)
+{
+	struct dns_lookup *lookup = NULL;
+	enum err e;
+
+	a->phase = PHASE_RESOLVE;
+	wake_in(a, INT64_MAX);
+	e = dns_resolve(a->all->dns, a->target.host, a->target.port, on_resolved, a, &lookup);
+	/* Without a lookup it was answered at once, and the attempt may be over already. */
+	if (lookup)
+		a->lookup = lookup;
+	if (e != ERR_OK)
+		finish(a, e);
+}
+
+enum err attempt_start(struct attempts *all, uint64_t id, char *place, struct target *target)
+{
+	struct attempt *a = calloc(1, sizeof(*a));
+	union address numeric;
+	bool is_numeric;
+	enum err e;
+
+	if (!a) {
+		target_fini(target);
+		free(place);
+		return ERR_MEMORY;
+	}
+	a->all = all;
+	a->id = id;
+	a->place = place;
+	a->target = *target;
+	*target = (struct target){ 0 };
+	a->fd = -1;
+	a->stalled_ms = all->stalled_ms;
+	a->deadline_ms = clock_monotonic_ms() + all->timeout_ms;
+	(void)uv_timer_init(all->loop, &a->timer);
+	a->timer.data = a;
+	link_in(a);
+	is_numeric = address_parse(a->target.host, a->target.port, &numeric);
+	e = expect(a, is_numeric);
+	if (e != ERR_OK)
+		finish(a, e);
+	else if (is_numeric)
+		connect_to(a, &numeric, 1);
+	else
+		resolve(a);
+	return ERR_OK;
+}

@@ -1,0 +1,136 @@
+/* The scanner of TLS endpoints that the user names: plans the work, the probe does it. */
+#include "scanners/network/item.h"
+#include "scanners/network/probe.h"
+#include "scanners/network/targets.h"
+#include "scanners/scanner.h"
+
+#include <string.h>
+
+struct endpoints_conf {
+	struct scan_job job;
+	struct strings targets;
+	int64_t timeout_ms;
+	int64_t concurrency;
+	int64_t rate;
+};
+
+static enum err check_target(const char *value, struct why *why)
+{
+	if (strcmp(value, "-") == 0)
+		return why_fail(
+			why, ERR_CONFIG, "\"-\" (standard input) is for the command line only");
+	return target_check(value, why);
+}
+
+static const struct schema_field fields[] = {
+	{ .key = "targets",
+		.type = SCHEMA_TEXTS,
+		.offset = offsetof(struct endpoints_conf, targets),
+		.is_required = true,
+		.check = check_target,
+		.help = "Hosts, host:port, [v6]:port, networks (10.0.0.0/24:443,8443), name@address:port, or @FILE "
+			"with one of these a line." },
+	{ .key = "every",
+		.type = SCHEMA_DURATION,
+		.offset = offsetof(struct endpoints_conf, job.every_ms),
+		.standard = "1h",
+		.minimum = 1000,
+		.maximum = INT64_C(366) * 24 * 3600 * 1000,
+		.help = "How often they are probed." },
+	{ .key = "timeout",
+		.type = SCHEMA_DURATION,
+		.offset = offsetof(struct endpoints_conf, timeout_ms),
+		.standard = "10s",
+		.minimum = PROBE_TIMEOUT_MS_MIN,
+		.maximum = PROBE_TIMEOUT_MS_MAX,
+		.help = "Time for one target, over resolving, connecting, handshake and reading." },
+	{ .key = "concurrency",
+		.type = SCHEMA_INTEGER,
+		.offset = offsetof(struct endpoints_conf, concurrency),
+		.standard = "1000",
+		.minimum = 1,
+		.maximum = PROBE_CONCURRENCY_MAX,
+		.help = "Targets under way at once." },
+	{ .key = "rate",
+		.type = SCHEMA_INTEGER,
+		.offset = offsetof(struct endpoints_conf, rate),
+		.standard = "0",
+		.minimum = 0,
+		.maximum = PROBE_RATE_MAX,
+		.help = "New targets a second at most; 0 is no limit." },
+	{ .key = NULL },
+};
+
+static enum err add_source(void *arg, const char *source, struct why *why)
+{
+	struct endpoints_conf *conf = arg;
+	enum err e = target_check(source, why);
+
+	return e == ERR_OK ? strings_add(&conf->targets, source) : e;
+}
+
+static enum err encode_options(const void *arg, struct buffer *out, struct why *why)
+{
+	const struct endpoints_conf *conf = arg;
+	char name[] = "endpoints";
+	const struct probe_options options = { .scanner = name,
+		.timeout_ms = conf->timeout_ms,
+		.concurrency = (uint32_t)conf->concurrency,
+		.rate = (uint32_t)conf->rate };
+
+	(void)why;
+	probe_options_encode(out, &options);
+	return buffer_status(out);
+}
+
+static unsigned window_of(const void *arg)
+{
+	const struct endpoints_conf *conf = arg;
+
+	return (unsigned)conf->concurrency;
+}
+
+static enum err open_plan(const void *arg, void **plan, uint64_t *expected, struct why *why)
+{
+	const struct endpoints_conf *conf = arg;
+	struct targets *targets = NULL;
+	enum err e = targets_open(&conf->targets, &targets, expected, why);
+
+	if (e == ERR_OK)
+		*plan = targets;
+	return e;
+}
+
+static enum err next_item(void *plan, struct scan_item *out, struct why *why)
+{
+	struct target target = { 0 };
+	enum err e = targets_next(plan, &target, why);
+
+	if (e != ERR_OK)
+		return e;
+	e = target_item(&target, out);
+	target_fini(&target);
+	return e;
+}
+
+static void close_plan(void *plan)
+{
+	targets_free(plan);
+}
+
+const struct scanner endpoints_scanner = {
+	.name = "endpoints",
+	.help = "TLS servers by name, address or network",
+	.role = &probe_role,
+	.is_parallel = true,
+	.window = 1000,
+	.window_of = window_of,
+	.fields = fields,
+	.conf_bytes = sizeof(struct endpoints_conf),
+	.accepts = target_accepts,
+	.add_source = add_source,
+	.encode_options = encode_options,
+	.open = open_plan,
+	.next = next_item,
+	.close = close_plan,
+};

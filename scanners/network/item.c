@@ -1,0 +1,126 @@
+/* Options and targets as bytes. */
+#include "scanners/network/item.h"
+
+#include "agent/base/wire.h"
+
+#include <stdlib.h>
+
+#define NAME_BYTES_MAX 1024
+#define COMPLAINT_BYTES_MAX 2048
+#define SCANNER_BYTES_MAX 64
+#define ITEM_BYTES_MAX (8 * 1024)
+
+enum { TARGET_UNNAMED = 1, TARGET_QUIET = 2 };
+
+void probe_options_encode(struct buffer *out, const struct probe_options *o)
+{
+	wire_put_text(out, o->scanner);
+	wire_put_i64(out, o->timeout_ms);
+	wire_put_u32(out, o->concurrency);
+	wire_put_u32(out, o->rate);
+}
+
+enum err probe_options_decode(struct slice bytes, struct probe_options *out)
+{
+	struct wire w = wire_of(bytes);
+	struct probe_options o = { 0 };
+	bool is_good;
+
+	o.scanner = wire_get_text(&w, SCANNER_BYTES_MAX);
+	o.timeout_ms = wire_get_i64(&w);
+	o.concurrency = wire_get_u32(&w);
+	o.rate = wire_get_u32(&w);
+	is_good = wire_end(&w) == ERR_OK && o.scanner && o.timeout_ms >= PROBE_TIMEOUT_MS_MIN &&
+		  o.timeout_ms <= PROBE_TIMEOUT_MS_MAX && o.concurrency >= 1 &&
+		  o.concurrency <= PROBE_CONCURRENCY_MAX && o.rate <= PROBE_RATE_MAX;
+	if (!is_good) {
+		probe_options_fini(&o);
+		return ERR_MALFORMED;
+	}
+	*out = o;
+	return ERR_OK;
+}
+
+void probe_options_fini(struct probe_options *o)
+{
+	free(o->scanner);
+	*o = (struct probe_options){ 0 };
+}
+
+void target_fini(struct target *t)
+{
+	free(t->name);
+	free(t->host);
+	free(t->complaint);
+	*t = (struct target){ 0 };
+}
+
+void target_uri(struct buffer *out, const struct target *t)
+{
+	buffer_text(out, "tls://");
+	if (t->name)
+		buffer_format(out, "%s@", t->name);
+	if (strchr(t->host, ':'))
+		buffer_format(out, "[%s]:%u", t->host, t->port);
+	else
+		buffer_format(out, "%s:%u", t->host, t->port);
+}
+
+void target_encode(struct buffer *out, const struct target *t)
+{
+	wire_put_text(out, t->name);
+	wire_put_text(out, t->host);
+	wire_put_u16(out, t->port);
+	wire_put_u8(out,
+		(uint8_t)((t->is_unnamed ? TARGET_UNNAMED : 0) | (t->is_quiet ? TARGET_QUIET : 0)));
+	wire_put_text(out, t->complaint);
+}
+
+enum err target_decode(struct slice bytes, struct target *out)
+{
+	struct wire w = wire_of(bytes);
+	struct target t = { 0 };
+	uint8_t flags;
+
+	t.name = wire_get_text(&w, NAME_BYTES_MAX);
+	t.host = wire_get_text(&w, NAME_BYTES_MAX);
+	t.port = wire_get_u16(&w);
+	flags = wire_get_u8(&w);
+	t.complaint = wire_get_text(&w, COMPLAINT_BYTES_MAX);
+	t.is_unnamed = flags & TARGET_UNNAMED;
+	t.is_quiet = flags & TARGET_QUIET;
+	if (wire_end(&w) != ERR_OK || flags > (TARGET_UNNAMED | TARGET_QUIET) ||
+		(!t.complaint && (!t.host || !t.port))) {
+		target_fini(&t);
+		return ERR_MALFORMED;
+	}
+	*out = t;
+	return ERR_OK;
+}
+
+enum err target_item(const struct target *t, struct scan_item *out)
+{
+	struct scan_item item = { 0 };
+	struct buffer place;
+	enum err e;
+
+	buffer_init(&place, ITEM_BYTES_MAX);
+	buffer_init(&item.item, ITEM_BYTES_MAX);
+	/* A complaint's host is the place it is about. */
+	if (t->complaint)
+		buffer_text(&place, t->host);
+	else
+		target_uri(&place, t);
+	target_encode(&item.item, t);
+	e = buffer_status(&item.item);
+	item.place = buffer_take_string(&place);
+	if (e == ERR_OK && !item.place)
+		e = ERR_MEMORY;
+	if (e != ERR_OK) {
+		free(item.place);
+		buffer_fini(&item.item);
+		return e;
+	}
+	*out = item;
+	return ERR_OK;
+}

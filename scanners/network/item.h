@@ -1,0 +1,50 @@
+/* What the network scanners' planning half tells the probe: options of a pass, and one target each. */
+#ifndef LEAFWATCH_SCANNERS_NETWORK_ITEM_H
+#define LEAFWATCH_SCANNERS_NETWORK_ITEM_H
+
+#include "agent/base/buffer.h"
+#include "agent/base/err.h"
+#include "agent/base/slice.h"
+#include "agent/certificate/record.h"
+#include "scanners/scanner.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PROBE_TIMEOUT_MS_MIN 100
+#define PROBE_TIMEOUT_MS_MAX (10 * 60 * 1000)
+#define PROBE_CONCURRENCY_MAX 20000
+#define PROBE_RATE_MAX 1000000
+
+struct probe_options {
+	char *scanner;        /* owned: the scanner that records name */
+	int64_t timeout_ms;   /* of one target, over everything */
+	uint32_t concurrency; /* targets under way at once in one process */
+	uint32_t rate;        /* new targets a second over all processes; 0 = no limit */
+};
+
+void probe_options_encode(struct buffer *out, const struct probe_options *o);
+/* Values outside the bounds above are ERR_MALFORMED. */
+enum err probe_options_decode(struct slice bytes, struct probe_options *out) MUST_CHECK;
+void probe_options_fini(struct probe_options *o);
+
+struct target {
+	char *name; /* owned: the name to ask for (SNI), or NULL: `host`, where it is a name */
+	char *host; /* owned: a DNS name, or a numeric address without brackets */
+	uint16_t port;
+	bool is_unnamed; /* found by sweeping: nobody said that the certificate covers the address */
+	bool is_quiet;   /* no TLS, no connection or no answer is nothing to tell */
+	/* Not a target at all but a complaint to pass on: why it cannot be probed, or NULL. */
+	char *complaint;
+};
+
+void target_fini(struct target *t);
+/* "tls://host:port", "tls://name@host:port", v6 in brackets. */
+void target_uri(struct buffer *out, const struct target *t);
+void target_encode(struct buffer *out, const struct target *t);
+enum err target_decode(struct slice bytes, struct target *out) MUST_CHECK;
+
+/* Place and encoded target; on failure nothing is left to free. */
+enum err target_item(const struct target *t, struct scan_item *out) MUST_CHECK;
+
+#endif
