@@ -60,7 +60,7 @@ static enum label label_of(struct slice s)
 static struct slice next_line(struct slice s)
 {
 	while (s.size) {
-		const uint8_t *at = memmem(s.data, s.size, DASHES, strlen(DASHES));
+		const uint8_t *at = memchr(s.data, '-', s.size);
 
 		if (!at)
 			break;
@@ -139,7 +139,7 @@ static bool is_sketch(const struct block *b, struct slice der, bool is_whole)
 {
 	struct evident_certificate evident;
 
-	/* Any one element of BER is no accident. */
+	/* One element of BER and nothing else is no accident. */
 	if (is_whole && b->has_end)
 		return der.size < ELEMENT_BYTES_MIN;
 	if (der.size < CERTIFICATE_BYTES_MIN)
@@ -156,7 +156,7 @@ static void certificate(struct pem *p, const struct block *b, bool is_clean)
 
 	if (!der.size || (wrong && der.data[0] != ASN1_SEQUENCE))
 		return;
-	if (is_sketch(b, der, is_whole && !wrong))
+	if (is_sketch(b, der, is_whole && !wrong && !left.size))
 		return;
 	if (!is_whole || item.tag != ASN1_SEQUENCE) {
 		problem(p, der,

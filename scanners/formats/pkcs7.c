@@ -48,20 +48,6 @@ static enum format_answer take_set(struct slice set, const struct format_sink *s
 	return FORMAT_MINE;
 }
 
-/* SignedData: version, digestAlgorithms, encapContentInfo, certificates [0] IMPLICIT, ...
- * SignedAndEnvelopedData has recipients before and an encrypted content: the [0] is found the same way. */
-static enum format_answer take_signed(struct slice body, const struct format_sink *sink)
-{
-	struct asn1 item;
-
-	if (!asn1_expect(&body, ASN1_INTEGER, &item))
-		return broken(sink, "the signed data has no version");
-	while (body.size && asn1_next(&body, &item))
-		if (item.tag == CONTEXT(0))
-			return take_set(item.content, sink);
-	return body.size ? broken(sink, "the signed data is cut off") : FORMAT_MINE;
-}
-
 /* The content of the outermost elements, also where the file ends too early. */
 static struct slice enter(struct slice bytes, uint8_t want)
 {
@@ -75,6 +61,25 @@ static struct slice enter(struct slice bytes, uint8_t want)
 	if (!asn1_header(bytes, &tag, &header, &length) || tag != want)
 		return slice_of(NULL, 0);
 	return slice_after(bytes, header);
+}
+
+/* SignedData: version, digestAlgorithms, encapContentInfo, certificates [0] IMPLICIT, ...
+ * SignedAndEnvelopedData has recipients before and an encrypted content: the [0] is found the same way. */
+static enum format_answer take_signed(struct slice body, const struct format_sink *sink)
+{
+	struct asn1 item;
+
+	if (!asn1_expect(&body, ASN1_INTEGER, &item))
+		return broken(sink, "the signed data has no version");
+	while (body.size && asn1_next(&body, &item))
+		if (item.tag == CONTEXT(0))
+			return take_set(item.content, sink);
+	if (!body.size)
+		return FORMAT_MINE;
+	/* Cut off: what lies before the end is still there. */
+	if (body.data[0] == CONTEXT(0))
+		(void)take_set(enter(body, CONTEXT(0)), sink);
+	return broken(sink, "the signed data is cut off");
 }
 
 static enum format_answer pkcs7_parse(const struct format_input *in, const struct format_sink *sink)
