@@ -15,6 +15,13 @@ struct parsed_certificate {
 	struct certificate facts;
 	gnutls_x509_crt_t handle; /* owned */
 	struct slice der;	  /* borrowed: exactly the certificate, without trailing bytes */
+	bool is_cut;		  /* a ceiling of record.h was reached: facts show less than there is */
+
+	/* Where its parts lie in `der`, for the judge; borrowed, possibly empty. */
+	struct slice subject;
+	struct slice issuer;
+	struct slice subject_key_id;
+	struct slice authority_key_id;
 };
 void parsed_certificate_fini(struct parsed_certificate *p);
 

@@ -20,6 +20,7 @@
 #define RECORD_TEXT_BYTES_MAX 65536
 #define RECORD_CHAIN_MAX 64
 #define RECORD_CAS_MAX 4096
+#define RECORD_USAGES_MAX 4096
 #define RECORD_BYTES_MAX (16 * 1024 * 1024)
 
 enum problem {

@@ -12,9 +12,6 @@
 #define DATE_MIN_S (-62167219200LL - 86400)
 #define DATE_MAX_S (253402300799LL + 86400)
 
-#define KEY_USAGES_MAX 64
-#define EXTENDED_KEY_USAGES_MAX 4096
-
 static void put_required(struct buffer *out, const char *text)
 {
 	wire_put_text(out, text ? text : "");
@@ -213,8 +210,8 @@ static void get_facts(struct wire *w, struct certificate *c)
 	c->signature_algorithm = get_required(w);
 	c->is_ca = wire_get_bool(w);
 	c->is_self_issued = wire_get_bool(w);
-	get_strings(w, &c->key_usage, KEY_USAGES_MAX);
-	get_strings(w, &c->extended_key_usage, EXTENDED_KEY_USAGES_MAX);
+	get_strings(w, &c->key_usage, RECORD_USAGES_MAX);
+	get_strings(w, &c->extended_key_usage, RECORD_USAGES_MAX);
 }
 
 static void get_verdict(struct wire *w, struct verdict *v)
