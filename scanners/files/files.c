@@ -1,0 +1,271 @@
+/* The scanner of files: what a user may say about it, and which roots a pass walks. */
+#include "scanners/files/options.h"
+#include "scanners/files/reader.h"
+#include "scanners/files/seen.h"
+#include "scanners/scanner.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ITEM_BYTES_MAX (READER_PATH_BYTES_MAX + 64)
+#define PLACE_MAX (64 * 1024)
+
+enum filesystems { FILESYSTEMS_LOCAL, FILESYSTEMS_ALL };
+
+struct files_conf {
+	struct scan_job job;
+	struct strings paths; /* empty: the defaults */
+	struct strings exclude;
+	bool follow_links;
+	bool deep;
+	int filesystems;
+	int64_t threads;
+	uint64_t file_bytes_max;
+	uint64_t text_bytes_max;
+};
+
+/* Where certificates lie that somebody installed here; those of packages are the packages' matter.
+ * What is missing on a host is no problem. */
+static const char *const default_paths[] = { "/etc", "/opt", "/srv", "/usr/local", "/var/lib",
+	"/home", "/root" };
+
+static const char *const filesystem_words[] = { "local", "all", NULL };
+
+static enum err check_path(const char *value, struct why *why)
+{
+	if (value[0] != '/')
+		return why_fail(why, ERR_CONFIG, "\"%s\" is not an absolute path", value);
+	if (strlen(value) >= READER_PATH_BYTES_MAX / 3)
+		return why_fail(why, ERR_CONFIG, "a path is longer than %d bytes",
+			READER_PATH_BYTES_MAX / 3);
+	return ERR_OK;
+}
+
+static const struct schema_field fields[] = {
+	{ .key = "paths",
+		.type = SCHEMA_TEXTS,
+		.offset = offsetof(struct files_conf, paths),
+		.check = check_path,
+		.help = "Files and folders that are read, with all below them; without any: /etc, /opt, /srv, "
+			"/usr/local, /var/lib, /home and /root." },
+	{ .key = "every",
+		.type = SCHEMA_DURATION,
+		.offset = offsetof(struct files_conf, job.every_ms),
+		.standard = "1h",
+		.minimum = 1000,
+		.maximum = INT64_C(366) * 24 * 3600 * 1000,
+		.help = "How often they are looked at; a file that did not change is not read again." },
+	{ .key = "exclude",
+		.type = SCHEMA_TEXTS,
+		.offset = offsetof(struct files_conf, exclude),
+		.help = "Patterns of what is left out: for the whole path when they hold a slash, else for the "
+			"last name; * is anything but a slash, ** anything." },
+	{ .key = "follow_links",
+		.type = SCHEMA_BOOL,
+		.offset = offsetof(struct files_conf, follow_links),
+		.standard = "no",
+		.help = "Follow symbolic links out of the paths and to folders; else only those to files below "
+			"one of the paths." },
+	{ .key = "filesystems",
+		.type = SCHEMA_WORD,
+		.offset = offsetof(struct files_conf, filesystems),
+		.standard = "local",
+		.words = filesystem_words,
+		.help = "\"all\" also enters network and pseudo file systems mounted below the paths." },
+	{ .key = "deep",
+		.type = SCHEMA_BOOL,
+		.offset = offsetof(struct files_conf, deep),
+		.standard = "no",
+		.help = "Search binary files to their end for PEM; else only those that are text." },
+	{ .key = "max_file_size",
+		.type = SCHEMA_SIZE,
+		.offset = offsetof(struct files_conf, file_bytes_max),
+		.standard = "8MiB",
+		.minimum = 4096,
+		.maximum = 64 * 1024 * 1024,
+		.help = "Larger keystores are reported, not read; of a larger text, what stands around "
+			"certificates is taken out, up to this size." },
+	{ .key = "max_text_size",
+		.type = SCHEMA_SIZE,
+		.offset = offsetof(struct files_conf, text_bytes_max),
+		.standard = "64MiB",
+		.minimum = 4096,
+		.maximum = INT64_MAX,
+		.help = "A text is searched for certificates up to here; a longer one is reported." },
+	{ .key = "threads",
+		.type = SCHEMA_INTEGER,
+		.offset = offsetof(struct files_conf, threads),
+		.standard = "16",
+		.minimum = 1,
+		.maximum = READER_THREADS_MAX,
+		.help = "Reads under way at once." },
+	{ .key = NULL },
+};
+
+static bool accepts(const char *source)
+{
+	return source[0] == '/' || strcmp(source, ".") == 0 || strcmp(source, "..") == 0 ||
+	       strncmp(source, "./", 2) == 0 || strncmp(source, "../", 3) == 0;
+}
+
+/* The path in its normal form. */
+static enum err normal(const char *source, char **out, struct why *why)
+{
+	char folder[PATH_MAX] = "/";
+	char *path;
+
+	if (source[0] != '/' && !getcwd(folder, sizeof(folder)))
+		return why_fail(
+			why, ERR_IO, "the current folder cannot be told: %s", strerror(errno));
+	path = path_normal(folder, source);
+	if (!path)
+		return why_fail(why, ERR_MEMORY, "out of memory, or too long a path");
+	*out = path;
+	return check_path(path, why);
+}
+
+static enum err add_source(void *arg, const char *source, struct why *why)
+{
+	struct files_conf *conf = arg;
+	char *path = NULL;
+	enum err e = normal(source, &path, why);
+
+	if (e == ERR_OK && conf->paths.count >= READER_ROOTS_MAX)
+		e = why_fail(why, ERR_LIMIT, "more than %d paths", READER_ROOTS_MAX);
+	if (e == ERR_OK)
+		e = strings_add(&conf->paths, path);
+	free(path);
+	return e;
+}
+
+static enum err add_default(void *arg, struct why *why)
+{
+	/* No paths are the default paths. */
+	(void)arg;
+	(void)why;
+	return ERR_OK;
+}
+
+/* Every root once, in normal form. */
+static enum err roots_of(const struct files_conf *conf, struct strings *out, struct why *why)
+{
+	size_t count = conf->paths.count;
+	enum err e = ERR_OK;
+
+	if (count == 0)
+		for (size_t i = 0;
+			e == ERR_OK && i < sizeof(default_paths) / sizeof(default_paths[0]); i++)
+			e = strings_add(out, default_paths[i]);
+	for (size_t i = 0; e == ERR_OK && i < count; i++) {
+		char *path = NULL;
+
+		e = normal(conf->paths.items[i], &path, why);
+		if (e == ERR_OK && !strings_contain(out, path))
+			e = strings_add(out, path);
+		free(path);
+	}
+	return e;
+}
+
+static enum err encode_options(const void *arg, struct buffer *out, struct why *why)
+{
+	const struct files_conf *conf = arg;
+	struct files_options options = { .threads = (uint32_t)conf->threads,
+		.follow_links = conf->follow_links,
+		.deep = conf->deep,
+		.all_filesystems = conf->filesystems == FILESYSTEMS_ALL,
+		.file_bytes_max = conf->file_bytes_max,
+		.text_bytes_max = conf->text_bytes_max };
+	enum err e = roots_of(conf, &options.roots, why);
+
+	if (e == ERR_OK)
+		e = strings_copy(&options.exclude, &conf->exclude);
+	if (e == ERR_OK) {
+		files_options_encode(out, &options);
+		e = buffer_status(out);
+	}
+	files_options_fini(&options);
+	return e;
+}
+
+/* --- the work of a pass ------------------------------------------------------------------------ */
+
+struct plan {
+	struct strings roots;
+	size_t next;
+	bool is_optional;
+};
+
+static void close_plan(void *arg)
+{
+	struct plan *plan = arg;
+
+	if (!plan)
+		return;
+	strings_fini(&plan->roots);
+	free(plan);
+}
+
+static enum err open_plan(const void *arg, void **out, uint64_t *expected, struct why *why)
+{
+	const struct files_conf *conf = arg;
+	struct plan *plan = calloc(1, sizeof(*plan));
+	enum err e = plan ? roots_of(conf, &plan->roots, why) : ERR_MEMORY;
+
+	if (e != ERR_OK) {
+		close_plan(plan);
+		return e;
+	}
+	plan->is_optional = conf->paths.count == 0;
+	*expected = 0;
+	*out = plan;
+	return ERR_OK;
+}
+
+static enum err next_item(void *arg, struct scan_item *out, struct why *why)
+{
+	struct plan *plan = arg;
+	struct root_item root = { .is_optional = plan->is_optional };
+	struct scan_item item = { 0 };
+	struct buffer place;
+
+	(void)why;
+	if (plan->next == plan->roots.count)
+		return ERR_END;
+	root.path = slice_text(plan->roots.items[plan->next]);
+	buffer_init(&place, PLACE_MAX);
+	path_uri(&place, root.path);
+	buffer_init(&item.item, ITEM_BYTES_MAX);
+	root_item_encode(&item.item, &root);
+	item.place = buffer_take_string(&place);
+	if (!item.place || buffer_status(&item.item) != ERR_OK) {
+		free(item.place);
+		buffer_fini(&item.item);
+		return ERR_MEMORY;
+	}
+	plan->next++;
+	*out = item;
+	return ERR_OK;
+}
+
+const struct scanner files_scanner = {
+	.name = "files",
+	.help = "certificates in files, found by their content",
+	.role = &reader_role,
+	.keeps_memory = true,
+	.forget_holders = seen_drop_holders,
+	.window = READER_ROOTS_MAX,
+	.fields = fields,
+	.conf_bytes = sizeof(struct files_conf),
+	.accepts = accepts,
+	.add_source = add_source,
+	.add_default = add_default,
+	.encode_options = encode_options,
+	.open = open_plan,
+	.next = next_item,
+	.close = close_plan,
+};

@@ -1,0 +1,334 @@
+/* May this file hold certificates? */
+#include "scanners/files/sniff.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A file with fewer blocks than bytes has holes; asking where pays from here on. */
+#define HOLES_BYTES_MIN (1024 * 1024)
+#define BLOCK_BYTES 512
+
+enum err sniffer_init(struct sniffer *s, const struct format *const *table, size_t count)
+{
+	*s = (struct sniffer){ .formats = table, .formats_count = count };
+	markers_init(&s->markers);
+	for (size_t i = 0; i < count; i++) {
+		enum err e = ERR_OK;
+
+		if (table[i]->text_marker)
+			e = markers_add(&s->markers, slice_text(table[i]->text_marker));
+		if (e != ERR_OK)
+			return e;
+	}
+	return ERR_OK;
+}
+
+/* Bytes read into the buffer behind `size`; 0 at the end, -1 and errno. */
+static ssize_t read_more(struct sniff *f, size_t size, size_t want)
+{
+	ssize_t n;
+
+	do {
+		n = read(f->fd, f->buffer + size, want);
+	} while (n < 0 && errno == EINTR);
+	atomic_fetch_add_explicit(f->steps, 1, memory_order_relaxed);
+	return n;
+}
+
+static bool has_holes(const struct stat *st)
+{
+	return st->st_size >= HOLES_BYTES_MIN && st->st_blocks < st->st_size / BLOCK_BYTES;
+}
+
+/* Goes to the next data at or behind `offset`. false when there is none. */
+static bool skip_hole(const struct sniff *f, uint64_t *offset)
+{
+	off_t data;
+
+	if (!has_holes(f->st))
+		return true;
+	data = lseek(f->fd, (off_t)*offset, SEEK_DATA);
+	if (data < 0)
+		return errno != ENXIO && lseek(f->fd, (off_t)*offset, SEEK_SET) >= 0;
+	*offset = (uint64_t)data;
+	return true;
+}
+
+static enum sniff_answer found(const struct sniffer *s, const struct sniff *f)
+{
+	return (uint64_t)f->st->st_size > s->file_bytes_max ? SNIFF_SPANS : SNIFF_WHOLE;
+}
+
+/* Searches what is behind the head, a buffer at a time; markers may lie across two of them. */
+static enum sniff_answer search(const struct sniffer *s, struct sniff *f)
+{
+	size_t keep = s->markers.longest - 1;
+	size_t size = f->size;     /* bytes in the buffer */
+	uint64_t offset = f->size; /* of what is read next */
+	unsigned which;
+
+	for (;;) {
+		uint64_t was = offset;
+		ssize_t n;
+
+		if (offset >= s->text_bytes_max)
+			return SNIFF_LIMIT;
+		if (!skip_hole(f, &offset))
+			return SNIFF_NOTHING;
+		if (offset != was || size == SNIFF_BUFFER_BYTES) {
+			size_t kept = offset != was ? 0 : keep;
+
+			memmove(f->buffer, f->buffer + size - kept, kept);
+			size = kept;
+			f->size = 0;
+		}
+		n = read_more(f, size, SNIFF_BUFFER_BYTES - size);
+		if (n < 0)
+			return SNIFF_FAILED;
+		if (n == 0)
+			break;
+		size_t from = size > keep ? size - keep : 0;
+
+		size += (size_t)n;
+		offset += (uint64_t)n;
+		if (f->size)
+			f->size = size;
+		if (markers_find(&s->markers, slice_of(f->buffer + from, size - from), &which) >= 0)
+			return found(s, f);
+	}
+	f->is_whole = f->size != 0;
+	return SNIFF_NOTHING;
+}
+
+static const struct format *sniff_head(const struct sniffer *s, const struct sniff *f)
+{
+	struct slice head = slice_of(f->buffer, f->size);
+	struct file_size_hint hint = { .size = (uint64_t)f->st->st_size,
+		.is_known = f->st->st_size > 0 };
+
+	for (size_t i = 0; i < s->formats_count; i++)
+		if (s->formats[i]->sniff && s->formats[i]->sniff(head, hint))
+			return s->formats[i];
+	return NULL;
+}
+
+enum sniff_answer sniff_file(const struct sniffer *s, struct sniff *f)
+{
+	uint64_t size = (uint64_t)f->st->st_size;
+	const struct format *format;
+	enum sniff_answer answer;
+	unsigned which;
+	bool is_text;
+	ssize_t n = read_more(f, 0, SNIFF_HEAD_BYTES);
+
+	if (n <= 0)
+		return n < 0 ? SNIFF_FAILED : SNIFF_NOTHING;
+	f->size = (size_t)n;
+	/* A made-up file (proc) says that it has no bytes: there only reading on tells. */
+	f->is_whole = size > 0 && f->size >= size;
+	format = sniff_head(s, f);
+	if (format && size <= s->file_bytes_max)
+		return SNIFF_WHOLE;
+	is_text = !memchr(f->buffer, 0, f->size);
+	if (!is_text && !s->deep)
+		return format ? SNIFF_TOO_LARGE : SNIFF_NOTHING;
+	if (s->markers.count == 0)
+		return format ? SNIFF_TOO_LARGE : SNIFF_NOTHING;
+	if (markers_find(&s->markers, slice_of(f->buffer, f->size), &which) >= 0)
+		return found(s, f);
+	if (f->is_whole)
+		return SNIFF_NOTHING;
+	answer = search(s, f);
+	if (format && (answer == SNIFF_NOTHING || answer == SNIFF_LIMIT))
+		return SNIFF_TOO_LARGE;
+	return answer;
+}
+
+/* --- spans ----------------------------------------------------------------------------------- */
+
+#define LINE_BYTES_MAX 256 /* of a marker's line before the marker that are sent */
+#define TAIL_BYTES_MAX 128 /* of a line behind END that are sent */
+
+static const char pem_begin[] = "-----BEGIN";
+static const char pem_end[] = "-----END";
+
+void spans_init(struct spans *s, const struct sniffer *sniffer, struct sniff *file)
+{
+	*s = (struct spans){ .sniffer = sniffer, .file = file };
+	file->size = 0;
+	file->is_whole = false;
+}
+
+/* Makes room by moving what is not yet used to the buffer's start, and fills it up. ERR_END when
+ * there is nothing more to read. */
+static enum err refill(struct spans *s)
+{
+	struct sniff *f = s->file;
+	uint64_t next;
+	uint64_t was;
+	ssize_t n;
+
+	memmove(f->buffer, f->buffer + s->at, f->size - s->at);
+	s->offset += s->at;
+	f->size -= s->at;
+	s->at = 0;
+	if (f->size == SNIFF_BUFFER_BYTES)
+		return ERR_END;
+	was = next = s->offset + f->size;
+	if (next >= s->sniffer->text_bytes_max) {
+		s->is_limited = next < (uint64_t)f->st->st_size;
+		return ERR_END;
+	}
+	if (!skip_hole(f, &next))
+		return ERR_END;
+	if (next != was) {
+		/* What is left before the hole goes out first. */
+		if (s->span_left && f->size)
+			return ERR_END;
+		s->offset = next;
+		f->size = 0;
+		s->span_left = 0;
+	}
+	do {
+		n = pread(f->fd, f->buffer + f->size, SNIFF_BUFFER_BYTES - f->size, (off_t)next);
+	} while (n < 0 && errno == EINTR);
+	atomic_fetch_add_explicit(f->steps, 1, memory_order_relaxed);
+	if (n < 0)
+		return ERR_IO;
+	f->size += (size_t)n;
+	return n ? ERR_OK : ERR_END;
+}
+
+static size_t line_start(const struct spans *s, size_t marker)
+{
+	size_t least = marker > LINE_BYTES_MAX ? marker - LINE_BYTES_MAX : 0;
+	size_t at = marker;
+
+	if (least < s->at)
+		least = s->at;
+	while (at > least && s->file->buffer[at - 1] != '\n')
+		at--;
+	return at;
+}
+
+/* Moves to the next span's start. ERR_END when there is none. */
+static enum err find_span(struct spans *s)
+{
+	const struct markers *m = &s->sniffer->markers;
+	/* A marker cut in two and its line's start stay for the next round. */
+	size_t keep = m->longest - 1 + LINE_BYTES_MAX;
+
+	for (;;) {
+		struct slice text = slice_of(s->file->buffer + s->at, s->file->size - s->at);
+		unsigned which = 0;
+		int64_t place = text.size ? markers_find(m, text, &which) : -1;
+		enum err e;
+
+		if (place >= 0) {
+			s->at = line_start(s, s->at + (size_t)place);
+			s->span_left = SPAN_BYTES_MAX;
+			s->is_pem = slice_starts(m->items[which], pem_begin,
+				m->items[which].size < sizeof(pem_begin) - 1
+					? m->items[which].size
+					: sizeof(pem_begin) - 1);
+			return ERR_OK;
+		}
+		if (text.size > keep)
+			s->at += text.size - keep;
+		e = refill(s);
+		if (e != ERR_OK)
+			return e;
+	}
+}
+
+/* The end of a PEM block in `text`: behind its END line. 0 = not in here. */
+static size_t pem_span_end(struct slice text, bool is_last)
+{
+	const uint8_t *end = memmem(text.data, text.size, pem_end, sizeof(pem_end) - 1);
+	size_t at;
+
+	if (!end)
+		return 0;
+	at = (size_t)(end - text.data) + sizeof(pem_end) - 1;
+	for (size_t i = at; i < text.size; i++)
+		if (text.data[i] == '\n' || i - at == TAIL_BYTES_MAX)
+			return i + 1;
+	return is_last ? text.size : 0;
+}
+
+static bool is_base64(uint8_t c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       (c != 0 && strchr("+/=-_ \t\r\n\\\"'", c));
+}
+
+/* The end of other text: the first line that has anything but base64 in it, the marker's own apart. */
+static size_t text_span_end(const struct spans *s, struct slice text)
+{
+	size_t i = 0;
+
+	if (s->span_left == SPAN_BYTES_MAX) {
+		const uint8_t *newline = memchr(text.data, '\n', text.size);
+
+		if (!newline)
+			return 0;
+		i = (size_t)(newline - text.data) + 1;
+	}
+	for (; i < text.size; i++)
+		if (!is_base64(text.data[i]))
+			return i ? i : 1;
+	return 0;
+}
+
+static size_t span_end(const struct spans *s, struct slice text, bool is_last)
+{
+	return s->is_pem ? pem_span_end(text, is_last) : text_span_end(s, text);
+}
+
+/* Finds a span if none is under way, and fills the buffer behind its start, so that an END is not cut
+ * in two. `is_end`: nothing follows what the buffer holds. */
+static enum err prepare(struct spans *s, bool *is_end)
+{
+	enum err e;
+
+	do {
+		if (s->span_left == 0) {
+			s->is_start = true;
+			e = find_span(s);
+			if (e != ERR_OK)
+				return e;
+		}
+		e = refill(s);
+		if (e != ERR_OK && e != ERR_END)
+			return e;
+	} while (s->span_left == 0);
+	*is_end = e == ERR_END && s->file->size < SNIFF_BUFFER_BYTES;
+	return ERR_OK;
+}
+
+enum err spans_next(struct spans *s, struct slice *out)
+{
+	size_t keep = sizeof(pem_end) + TAIL_BYTES_MAX;
+	struct slice text;
+	bool is_end;
+	size_t end;
+	enum err e;
+
+	*out = slice_of(NULL, 0);
+	s->is_start = false;
+	e = prepare(s, &is_end);
+	if (e != ERR_OK)
+		return e == ERR_END ? ERR_OK : e;
+	text = slice_of(s->file->buffer, s->file->size);
+	end = span_end(s, text, is_end);
+	if (end) {
+		s->span_left = 0;
+	} else {
+		end = is_end || text.size <= keep ? text.size : text.size - keep;
+		s->span_left -= end < s->span_left ? end : s->span_left;
+	}
+	*out = slice_of(text.data, end);
+	s->at = end;
+	return ERR_OK;
+}
