@@ -8,16 +8,18 @@
 #define AT_PLACE(t) t ".id BETWEEN p.id<<24 AND (p.id<<24)|16777215"
 #define PLACES_OF_RANGE "uri BETWEEN ?1 AND ?2 AND job=?3"
 /* What pass ?2 of job ?1 neither saw nor kept is gone at ?3. */
-#define GONE(t)                                                                                    \
-	"UPDATE " t " SET gone_at=?3 WHERE id IN (SELECT t.id FROM place p CROSS JOIN " t          \
-	" t ON " AT_PLACE("t") " WHERE p.job=?1 AND p.kept<>?2 AND t.pass<>?2 AND t.gone_at IS NULL)"
-#define GONE_OF_JOB(t)                                                                             \
-	"UPDATE " t " SET gone_at=?2 WHERE id IN (SELECT t.id FROM place p CROSS JOIN " t          \
+#define GONE(t)                                                                           \
+	"UPDATE " t " SET gone_at=?3 WHERE id IN (SELECT t.id FROM place p CROSS JOIN " t \
+	" t ON " AT_PLACE(                                                                \
+		"t") " WHERE p.job=?1 AND p.kept<>?2 AND t.pass<>?2 AND t.gone_at IS NULL)"
+#define GONE_OF_JOB(t)                                                                    \
+	"UPDATE " t " SET gone_at=?2 WHERE id IN (SELECT t.id FROM place p CROSS JOIN " t \
 	" t ON " AT_PLACE("t") " WHERE p.job=?1 AND t.gone_at IS NULL)"
 
 static const char *const texts[STATEMENT_COUNT] = {
-	[JOB_START] = "INSERT INTO job(name,scanner,last_start) VALUES(?1,?2,?3) ON CONFLICT(name) DO "
-		      "UPDATE SET scanner=?2, last_start=?3, is_retired=0 RETURNING id",
+	[JOB_START] =
+		"INSERT INTO job(name,scanner,last_start) VALUES(?1,?2,?3) ON CONFLICT(name) DO "
+		"UPDATE SET scanner=?2, last_start=?3, is_retired=0 RETURNING id",
 	[JOB_FIND] = "SELECT id FROM job WHERE name=?1",
 	[JOB_END] = "UPDATE job SET last_complete=?2,"
 		    " last_success=CASE WHEN ?2 THEN ?3 ELSE last_success END,"
@@ -32,29 +34,32 @@ static const char *const texts[STATEMENT_COUNT] = {
 	[PASS_FORGET] = "DELETE FROM pass WHERE job=?1 AND ended IS NOT NULL AND id NOT IN"
 			" (SELECT id FROM pass WHERE job=?1 ORDER BY id DESC LIMIT ?2)",
 	[PLACE_FIND] = "SELECT id FROM place WHERE uri=?1 AND job=?2",
-	[PLACE_INSERT] = "INSERT INTO place(uri,job) VALUES(?1,?2)",
+	[PLACE_INSERT] = "INSERT INTO place(uri,job) VALUES(?1,?2) ON CONFLICT(uri,job) DO NOTHING",
 	/* A good look at a place outweighs a failure to look, in whichever order they come. */
 	[PLACE_KEEP_FRESH] = "UPDATE place SET kept=?4, is_stale=0, seen=?5 WHERE " PLACES_OF_RANGE
 			     " AND NOT (kept=?4 AND is_stale=0)",
-	[PLACE_KEEP_STALE] = "UPDATE place SET kept=?4, is_stale=1 WHERE " PLACES_OF_RANGE
-			     " AND kept<>?4",
+	[PLACE_KEEP_STALE] =
+		"UPDATE place SET kept=?4, is_stale=1 WHERE " PLACES_OF_RANGE " AND kept<>?4",
 	[PLACE_KEEP_UNSEEN] = "UPDATE place SET kept=?2, is_stale=1 WHERE job=?1 AND kept<>?2",
-	[PLACE_COUNT] =
-		"SELECT (SELECT count(*) FROM place p CROSS JOIN sighting s ON " AT_PLACE("s")
-		" WHERE " PLACES_OF_RANGE " AND s.gone_at IS NULL) + (SELECT count(*) FROM place p"
-		" CROSS JOIN endpoint e ON " AT_PLACE("e") " WHERE " PLACES_OF_RANGE
-		" AND e.gone_at IS NULL)",
+	[PLACE_COUNT] = "SELECT (SELECT count(*) FROM place p CROSS JOIN sighting s ON " AT_PLACE(
+		"s") " WHERE " PLACES_OF_RANGE
+		     " AND s.gone_at IS NULL) + (SELECT count(*) FROM place p"
+		     " CROSS JOIN endpoint e ON " AT_PLACE("e") " WHERE " PLACES_OF_RANGE
+								" AND e.gone_at IS NULL)",
 	[CERTIFICATE_FIND] = "SELECT id,facts FROM certificate WHERE fingerprint=?1",
 	[CERTIFICATE_INSERT] = "INSERT INTO certificate(fingerprint,subject,issuer,not_before,"
 			       "not_after,facts) VALUES(?1,?2,?3,?4,?5,?6)",
 	[CERTIFICATE_UPDATE] = "UPDATE certificate SET subject=?2, issuer=?3, not_before=?4,"
 			       " not_after=?5, facts=?6 WHERE fingerprint=?1",
-	[SIGHTING_FIND] = "SELECT certificate,pass,gone_at,first_seen,detail FROM sighting WHERE id=?1",
-	[SIGHTING_INSERT] = "INSERT INTO sighting(id,certificate,pass,seen,first_seen,boundary,detail)"
-			    " VALUES(?1,?2,?3,?4,?5,?6,?7)",
+	[SIGHTING_FIND] =
+		"SELECT certificate,pass,gone_at,first_seen,detail FROM sighting WHERE id=?1",
+	[SIGHTING_INSERT] =
+		"INSERT INTO sighting(id,certificate,pass,seen,first_seen,boundary,detail)"
+		" VALUES(?1,?2,?3,?4,?5,?6,?7)",
 	/* Three updates, so that no index is written where its column stays what it was. */
 	[SIGHTING_TOUCH] = "UPDATE sighting SET pass=?2, seen=?3 WHERE id=?1",
-	[SIGHTING_REFRESH] = "UPDATE sighting SET pass=?2, seen=?3, boundary=?4, detail=?5 WHERE id=?1",
+	[SIGHTING_REFRESH] =
+		"UPDATE sighting SET pass=?2, seen=?3, boundary=?4, detail=?5 WHERE id=?1",
 	[SIGHTING_REPLACE] = "UPDATE sighting SET certificate=?2, pass=?3, seen=?4, first_seen=?5,"
 			     " boundary=?6, detail=?7, gone_at=NULL WHERE id=?1",
 	[SIGHTING_AT_PLACE] = "SELECT 1 FROM sighting WHERE certificate=?1 AND id BETWEEN"
@@ -62,43 +67,50 @@ static const char *const texts[STATEMENT_COUNT] = {
 	[SIGHTING_GONE] = GONE("sighting"),
 	[SIGHTING_GONE_OF_JOB] = GONE_OF_JOB("sighting"),
 	[ENDPOINT_FIND] = "SELECT gone_at FROM endpoint WHERE id=?1",
-	[ENDPOINT_INSERT] = "INSERT INTO endpoint(id,pass,seen,first_seen,detail) VALUES(?1,?2,?3,?4,?5)",
+	[ENDPOINT_INSERT] =
+		"INSERT INTO endpoint(id,pass,seen,first_seen,detail) VALUES(?1,?2,?3,?4,?5)",
 	/* An endpoint that could not be reached keeps the time when it last was. */
 	[ENDPOINT_UPDATE] = "UPDATE endpoint SET pass=?2, seen=coalesce(?3,seen),"
 			    " first_seen=CASE WHEN gone_at IS NULL THEN first_seen ELSE ?4 END,"
 			    " detail=?5, gone_at=NULL WHERE id=?1",
 	[ENDPOINT_GONE] = GONE("endpoint"),
 	[ENDPOINT_GONE_OF_JOB] = GONE_OF_JOB("endpoint"),
-	[PROBLEM_PUT] = "INSERT INTO problem(place,idx,keeps_known,pass,seen,first_seen,reason,"
-			"fingerprint,detail) VALUES(?1,?2,?3,?4,?5,?5,?6,?7,?8)"
-			" ON CONFLICT(place,idx,reason,fingerprint) DO UPDATE SET pass=excluded.pass,"
-			" seen=excluded.seen, detail=excluded.detail",
+	[PROBLEM_PUT] =
+		"INSERT INTO problem(place,idx,keeps_known,pass,seen,first_seen,reason,"
+		"fingerprint,detail) VALUES(?1,?2,?3,?4,?5,?5,?6,?7,?8)"
+		" ON CONFLICT(place,idx,reason,fingerprint) DO UPDATE SET pass=excluded.pass,"
+		" seen=excluded.seen, detail=excluded.detail",
 	/* Where a place could only be kept as last known, what its content was found to be still holds;
 	 * that it could not be looked at must be said anew. */
-	[PROBLEM_DROP] = "DELETE FROM problem WHERE pass<>?2 AND EXISTS (SELECT 1 FROM place p WHERE"
-			 " p.id=problem.place AND p.job=?1 AND (p.kept<>?2 OR (p.is_stale AND"
-			 " problem.keeps_known)))",
-	[PROBLEM_DROP_OF_JOB] = "DELETE FROM problem WHERE place IN (SELECT id FROM place WHERE job=?1)",
+	[PROBLEM_DROP] =
+		"DELETE FROM problem WHERE pass<>?2 AND EXISTS (SELECT 1 FROM place p WHERE"
+		" p.id=problem.place AND p.job=?1 AND (p.kept<>?2 OR (p.is_stale AND"
+		" problem.keeps_known)))",
+	[PROBLEM_DROP_OF_JOB] =
+		"DELETE FROM problem WHERE place IN (SELECT id FROM place WHERE job=?1)",
 	[SUCCESSION_PUT] = "INSERT INTO succession(old,sighting,new,pass,at) VALUES(?1,?2,?3,?4,?5)"
 			   " ON CONFLICT(old,sighting) DO UPDATE SET new=?3, pass=?4, at=?5",
 	/* Certificates that only moved within their place were not replaced. */
-	[SUCCESSION_UNDO] = "DELETE FROM succession WHERE pass=?1 AND EXISTS (SELECT 1 FROM sighting s"
-			    " WHERE s.certificate=succession.old AND s.id BETWEEN"
-			    " (succession.sighting>>24)<<24 AND succession.sighting|16777215"
-			    " AND s.gone_at IS NULL)",
+	[SUCCESSION_UNDO] =
+		"DELETE FROM succession WHERE pass=?1 AND EXISTS (SELECT 1 FROM sighting s"
+		" WHERE s.certificate=succession.old AND s.id BETWEEN"
+		" (succession.sighting>>24)<<24 AND succession.sighting|16777215"
+		" AND s.gone_at IS NULL)",
 	[MEMORY_LOAD] = "SELECT context,bytes FROM memory WHERE job=?1",
 	[MEMORY_SAVE] = "INSERT INTO memory(job,context,bytes) VALUES(?1,?2,?3)"
 			" ON CONFLICT(job) DO UPDATE SET context=?2, bytes=?3",
 	[MEMORY_DROP] = "DELETE FROM memory WHERE job=?1",
-	[BOUNDARY] = "SELECT min(s.boundary) FROM place p CROSS JOIN sighting s ON " AT_PLACE("s")
-		     " WHERE p.job=?1 AND s.gone_at IS NULL",
+	[BOUNDARY] = "SELECT min(s.boundary) FROM place p CROSS JOIN sighting s ON " AT_PLACE(
+		"s") " WHERE p.job=?1 AND s.gone_at IS NULL",
 	[META_GET] = "SELECT value FROM meta WHERE key=?1",
-	[META_SET] = "INSERT INTO meta(key,value) VALUES(?1,?2) ON CONFLICT(key) DO UPDATE SET value=?2",
+	[META_SET] =
+		"INSERT INTO meta(key,value) VALUES(?1,?2) ON CONFLICT(key) DO UPDATE SET value=?2",
 };
 
 /* ---- statements ------------------------------------------------------------------------------- */
 
-enum err inventory_statement(struct inventory *i, enum statement which, sqlite3_stmt **out, struct why *why)
+enum err inventory_statement(
+	struct inventory *i, enum statement which, sqlite3_stmt **out, struct why *why)
 {
 	if (!i->statements[which]) {
 		enum err e = store_prepare(i->store, texts[which], &i->statements[which], why);
@@ -124,7 +136,8 @@ enum err inventory_step(struct inventory *i, sqlite3_stmt *statement, bool *is_r
 	return e;
 }
 
-enum err inventory_run(struct inventory *i, sqlite3_stmt *statement, uint64_t *changed, struct why *why)
+enum err inventory_run(
+	struct inventory *i, sqlite3_stmt *statement, uint64_t *changed, struct why *why)
 {
 	bool is_row = true;
 	enum err e = ERR_OK;
@@ -160,8 +173,8 @@ int64_t inventory_column_time(sqlite3_stmt *statement, int at)
 void inventory_bind_bytes(sqlite3_stmt *statement, int at, struct slice bytes)
 {
 	/* A NULL pointer would bind NULL, not an empty blob. */
-	(void)sqlite3_bind_blob64(statement, at, bytes.size ? (const void *)bytes.data : "", bytes.size,
-		SQLITE_STATIC);
+	(void)sqlite3_bind_blob64(statement, at, bytes.size ? (const void *)bytes.data : "",
+		bytes.size, SQLITE_STATIC);
 }
 
 void inventory_bind_text(sqlite3_stmt *statement, int at, const char *text)
@@ -254,7 +267,8 @@ static struct open_pass *pass_entry(struct inventory *i, int64_t pass)
 	return NULL;
 }
 
-enum err inventory_open_pass(struct inventory *i, int64_t pass, struct open_pass **out, struct why *why)
+enum err inventory_open_pass(
+	struct inventory *i, int64_t pass, struct open_pass **out, struct why *why)
 {
 	struct open_pass *entry = pass > 0 ? pass_entry(i, pass) : NULL;
 	sqlite3_stmt *find;
@@ -330,7 +344,8 @@ static enum err retire(struct inventory *i, int64_t job, int64_t now, struct why
 	return e;
 }
 
-enum err inventory_retain_jobs(struct inventory *i, const struct strings *jobs, int64_t now, struct why *why)
+enum err inventory_retain_jobs(
+	struct inventory *i, const struct strings *jobs, int64_t now, struct why *why)
 {
 	sqlite3_stmt *all = NULL;
 	bool is_own = false;
@@ -338,7 +353,8 @@ enum err inventory_retain_jobs(struct inventory *i, const struct strings *jobs, 
 	enum err e = inventory_enter(i, &is_own, why);
 
 	if (e == ERR_OK)
-		e = store_prepare(i->store, "SELECT id,name FROM job WHERE is_retired=0", &all, why);
+		e = store_prepare(
+			i->store, "SELECT id,name FROM job WHERE is_retired=0", &all, why);
 	while (e == ERR_OK) {
 		e = inventory_step(i, all, &is_row, why);
 		if (e != ERR_OK || !is_row)
@@ -350,8 +366,8 @@ enum err inventory_retain_jobs(struct inventory *i, const struct strings *jobs, 
 	return inventory_leave(i, is_own, e, why);
 }
 
-enum err inventory_each_job(struct inventory *i, enum err (*fn)(void *, const struct job_state *), void *arg,
-	struct why *why)
+enum err inventory_each_job(struct inventory *i, enum err (*fn)(void *, const struct job_state *),
+	void *arg, struct why *why)
 {
 	sqlite3_stmt *all = NULL;
 	bool is_row = true;
@@ -389,7 +405,7 @@ enum err inventory_memory_load(struct inventory *i, const char *job, struct buff
 	sqlite3_stmt *load;
 	struct slice stored;
 	bool is_row = false;
-	int64_t id;
+	int64_t id = 0;
 	enum err e = inventory_job_id(i, job, &id, why);
 
 	if (e == ERR_OK)
@@ -419,7 +435,7 @@ enum err inventory_memory_save(struct inventory *i, const char *job, struct slic
 {
 	sqlite3_stmt *save;
 	bool is_own = false;
-	int64_t id;
+	int64_t id = 0;
 	enum err e = inventory_job_id(i, job, &id, why);
 
 	if (e == ERR_OK)
@@ -441,7 +457,7 @@ enum err inventory_boundary(struct inventory *i, const char *job, int64_t *out, 
 {
 	sqlite3_stmt *least;
 	bool is_row = false;
-	int64_t id;
+	int64_t id = 0;
 	enum err e = inventory_job_id(i, job, &id, NULL);
 
 	if (e == ERR_NOT_FOUND) {

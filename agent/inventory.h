@@ -19,10 +19,12 @@ void inventory_free(struct inventory *i);
 /* --- a pass ---------------------------------------------------------------------------------- */
 
 /* Starts a pass of a job. A pass left open by a crash is closed as incomplete first. `*pass` > 0. */
-enum err inventory_pass_begin(struct inventory *i, const char *scanner, const char *job, int64_t now, int64_t *pass, struct why *why) MUST_CHECK;
+enum err inventory_pass_begin(struct inventory *i, const char *scanner, const char *job,
+	int64_t now, int64_t *pass, struct why *why) MUST_CHECK;
 /* Stores one record of the pass (inside the current batch, which it begins). A certificate or endpoint
  * at the same uri#index is replaced; first_seen stays while the fingerprint stays. */
-enum err inventory_put(struct inventory *i, int64_t pass, const struct record *r, int64_t now, struct why *why) MUST_CHECK;
+enum err inventory_put(struct inventory *i, int64_t pass, const struct record *r, int64_t now,
+	struct why *why) MUST_CHECK;
 /* What is known at `uri` (and at its members, "uri!/...") still holds. `stale` = it could not be
  * looked at: it is kept as last known. With `below`, everything under "uri/" too.
  * `*kept` (may be NULL) counts the sightings. */
@@ -31,7 +33,8 @@ struct keep {
 	bool below;
 	bool stale;
 };
-enum err inventory_keep(struct inventory *i, int64_t pass, const struct keep *keep, uint64_t *kept, struct why *why) MUST_CHECK;
+enum err inventory_keep(struct inventory *i, int64_t pass, const struct keep *keep, uint64_t *kept,
+	struct why *why) MUST_CHECK;
 /* Ends a pass. Complete: what this job held and the pass did not see or keep is marked gone at `now`.
  * Not complete: everything not seen stays, stale. Durable when it returns ERR_OK. */
 struct pass_result {
@@ -42,9 +45,11 @@ struct pass_result {
 	uint64_t vanished;
 	uint64_t appeared;
 };
-enum err inventory_pass_end(struct inventory *i, int64_t pass, struct pass_result *result, int64_t now, struct why *why) MUST_CHECK;
+enum err inventory_pass_end(struct inventory *i, int64_t pass, struct pass_result *result,
+	int64_t now, struct why *why) MUST_CHECK;
 /* Jobs that are no longer configured: all they held is marked gone, their memory dropped. */
-enum err inventory_retain_jobs(struct inventory *i, const struct strings *jobs, int64_t now, struct why *why) MUST_CHECK;
+enum err inventory_retain_jobs(
+	struct inventory *i, const struct strings *jobs, int64_t now, struct why *why) MUST_CHECK;
 
 /* Ends the batch (pipeline calls it by size and time). */
 enum err inventory_commit(struct inventory *i, struct why *why) MUST_CHECK;
@@ -53,29 +58,36 @@ enum err inventory_commit(struct inventory *i, struct why *why) MUST_CHECK;
 
 /* The opaque bytes a job's scanner gave back, and the digest of the context (trust, passwords, version)
  * they belong to. ERR_NOT_FOUND when there are none. The pass that stores them must be complete. */
-enum err inventory_memory_load(struct inventory *i, const char *job, struct buffer *out, uint8_t context[FINGERPRINT_BYTES], struct why *why) MUST_CHECK;
-enum err inventory_memory_save(struct inventory *i, const char *job, struct slice bytes, const uint8_t context[FINGERPRINT_BYTES], struct why *why) MUST_CHECK;
+enum err inventory_memory_load(struct inventory *i, const char *job, struct buffer *out,
+	uint8_t context[FINGERPRINT_BYTES], struct why *why) MUST_CHECK;
+enum err inventory_memory_save(struct inventory *i, const char *job, struct slice bytes,
+	const uint8_t context[FINGERPRINT_BYTES], struct why *why) MUST_CHECK;
 /* The earliest verdict boundary of what the job holds, TIME_UNKNOWN for none: from then on unchanged
  * places have to be judged again. */
-enum err inventory_boundary(struct inventory *i, const char *job, int64_t *out, struct why *why) MUST_CHECK;
+enum err inventory_boundary(
+	struct inventory *i, const char *job, int64_t *out, struct why *why) MUST_CHECK;
 
 /* --- asking ------------------------------------------------------------------------------------ */
 
 struct inventory_filter {
-	int kind;		 /* enum record_kind, 0 = all */
+	int kind; /* enum record_kind, 0 = all */
 	bool include_gone;
-	const char *job;	 /* NULL = all */
-	const char *uri;	 /* exact, or NULL */
+	const char *job;            /* NULL = all */
+	const char *uri;            /* exact, or NULL */
 	const uint8_t *fingerprint; /* FINGERPRINT_BYTES, or NULL */
 };
 /* Calls `fn` for each, by uri and index. */
-enum err inventory_each(struct inventory *i, const struct inventory_filter *filter, enum err (*fn)(void *, const struct sighting *), void *arg, struct why *why) MUST_CHECK;
+enum err inventory_each(struct inventory *i, const struct inventory_filter *filter,
+	enum err (*fn)(void *, const struct sighting *), void *arg, struct why *why) MUST_CHECK;
 /* Certificates whose fingerprint starts with these hex digits: `*count`, and the fingerprint if it is 1. */
-enum err inventory_find(struct inventory *i, const char *hex_prefix, uint64_t *count, uint8_t out[FINGERPRINT_BYTES], struct why *why) MUST_CHECK;
+enum err inventory_find(struct inventory *i, const char *hex_prefix, uint64_t *count,
+	uint8_t out[FINGERPRINT_BYTES], struct why *why) MUST_CHECK;
 
 /* Who took the place of this certificate: the one that now lies where it was replaced, or else one in
  * the same folder with the same subject and names that lasts longer. `*found` false: none is known. */
-enum err inventory_successor(struct inventory *i, const uint8_t fingerprint[FINGERPRINT_BYTES], bool *found, int64_t *not_after, uint8_t successor[FINGERPRINT_BYTES], struct why *why) MUST_CHECK;
+enum err inventory_successor(struct inventory *i, const uint8_t fingerprint[FINGERPRINT_BYTES],
+	bool *found, int64_t *not_after, uint8_t successor[FINGERPRINT_BYTES],
+	struct why *why) MUST_CHECK;
 
 /* The state of every job that ran and was not retired since, for the schedule and the metrics. */
 struct job_state {
@@ -87,6 +99,7 @@ struct job_state {
 	double duration_s;
 	uint64_t items;
 };
-enum err inventory_each_job(struct inventory *i, enum err (*fn)(void *, const struct job_state *), void *arg, struct why *why) MUST_CHECK;
+enum err inventory_each_job(struct inventory *i, enum err (*fn)(void *, const struct job_state *),
+	void *arg, struct why *why) MUST_CHECK;
 
 #endif

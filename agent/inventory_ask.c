@@ -12,9 +12,9 @@
 /* ---- one row to one sighting ------------------------------------------------------------------ */
 
 struct place {
-	int64_t id; /* 0 = none */
-	char *uri;  /* owned */
-	char *job;  /* owned */
+	int64_t id;    /* 0 = none */
+	char *uri;     /* owned */
+	char *job;     /* owned */
 	char *scanner; /* owned */
 	int64_t kept;
 	bool is_stale;
@@ -42,13 +42,15 @@ struct asking {
 /* ?1 place, ?2 fingerprint or NULL, ?3 gone ones too. Columns: index, pass, first_seen, seen, gone_at,
  * detail, facts. */
 static const char *const kind_texts[RECORD_PROBLEM + 1] = {
-	[RECORD_ENDPOINT] = "SELECT id&16777215,pass,first_seen,seen,gone_at,detail FROM endpoint WHERE"
-			    " id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND ?2 IS NULL"
-			    " AND (?3 OR gone_at IS NULL) ORDER BY id",
-	[RECORD_CERTIFICATE] = "SELECT s.id&16777215,s.pass,s.first_seen,s.seen,s.gone_at,s.detail,c.facts"
-			       " FROM sighting s CROSS JOIN certificate c ON c.id=s.certificate WHERE"
-			       " s.id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND (?2 IS NULL OR"
-			       " c.fingerprint=?2) AND (?3 OR s.gone_at IS NULL) ORDER BY s.id",
+	[RECORD_ENDPOINT] =
+		"SELECT id&16777215,pass,first_seen,seen,gone_at,detail FROM endpoint WHERE"
+		" id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND ?2 IS NULL"
+		" AND (?3 OR gone_at IS NULL) ORDER BY id",
+	[RECORD_CERTIFICATE] =
+		"SELECT s.id&16777215,s.pass,s.first_seen,s.seen,s.gone_at,s.detail,c.facts"
+		" FROM sighting s CROSS JOIN certificate c ON c.id=s.certificate WHERE"
+		" s.id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND (?2 IS NULL OR"
+		" c.fingerprint=?2) AND (?3 OR s.gone_at IS NULL) ORDER BY s.id",
 	[RECORD_PROBLEM] = "SELECT idx,pass,first_seen,seen,NULL,detail FROM problem WHERE place=?1"
 			   " AND (?2 IS NULL OR fingerprint=?2) AND (?3 OR 1)"
 			   " ORDER BY idx,reason,fingerprint",
@@ -60,7 +62,8 @@ static const char freshness_text[] =
 	" WHERE id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND gone_at IS NULL UNION ALL"
 	" SELECT coalesce(seen,first_seen) FROM problem WHERE place=?1)";
 
-static const enum record_kind kind_order[] = { RECORD_ENDPOINT, RECORD_CERTIFICATE, RECORD_PROBLEM };
+static const enum record_kind kind_order[] = { RECORD_ENDPOINT, RECORD_CERTIFICATE,
+	RECORD_PROBLEM };
 
 static enum err damaged(struct inventory *i, struct why *why)
 {
@@ -105,7 +108,8 @@ static int64_t later(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-static enum err tell_row(struct asking *a, const struct place *p, enum record_kind kind, struct why *why)
+static enum err tell_row(
+	struct asking *a, const struct place *p, enum record_kind kind, struct why *why)
 {
 	sqlite3_stmt *row = a->kinds[kind];
 	struct record record = { 0 };
@@ -121,7 +125,8 @@ static enum err tell_row(struct asking *a, const struct place *p, enum record_ki
 		e = damaged(a->i, why);
 		goto out;
 	}
-	if (kind == RECORD_CERTIFICATE && fill_facts(inventory_column_bytes(row, 6), &record) != ERR_OK) {
+	if (kind == RECORD_CERTIFICATE &&
+		fill_facts(inventory_column_bytes(row, 6), &record) != ERR_OK) {
 		e = damaged(a->i, why);
 		goto out;
 	}
@@ -133,7 +138,8 @@ out:
 	return e;
 }
 
-static enum err tell_kind(struct asking *a, const struct place *p, enum record_kind kind, struct why *why)
+static enum err tell_kind(
+	struct asking *a, const struct place *p, enum record_kind kind, struct why *why)
 {
 	sqlite3_stmt *rows = a->kinds[kind];
 	bool is_row = true;
@@ -154,7 +160,8 @@ static enum err tell_place(struct asking *a, const struct place *p, struct why *
 {
 	enum err e = ERR_OK;
 
-	for (size_t n = 0; e == ERR_OK && p->id && n < sizeof(kind_order) / sizeof(kind_order[0]); n++)
+	for (size_t n = 0; e == ERR_OK && p->id && n < sizeof(kind_order) / sizeof(kind_order[0]);
+		n++)
 		if (a->kinds[kind_order[n]])
 			e = tell_kind(a, p, kind_order[n], why);
 	return e;
@@ -162,12 +169,13 @@ static enum err tell_place(struct asking *a, const struct place *p, struct why *
 
 /* ---- places in order -------------------------------------------------------------------------- */
 
-#define PLACES_SELECT                                                                              \
+#define PLACES_SELECT                                                                               \
 	"SELECT p.id,p.uri,p.kept,p.is_stale,p.seen,j.name,j.scanner FROM place p CROSS JOIN job j" \
 	" ON j.id=p.job WHERE "
 /* ?1 = job name or NULL, ?2 = uri, ?3 = fingerprint. */
 static const char places_all[] = PLACES_SELECT "(?1 IS NULL OR j.name=?1) ORDER BY p.uri,p.job";
-static const char places_uri[] = PLACES_SELECT "p.uri=?2 AND (?1 IS NULL OR j.name=?1) ORDER BY p.uri,p.job";
+static const char places_uri[] =
+	PLACES_SELECT "p.uri=?2 AND (?1 IS NULL OR j.name=?1) ORDER BY p.uri,p.job";
 static const char places_fingerprint[] = PLACES_SELECT
 	"p.id IN (SELECT s.id>>24 FROM certificate c CROSS JOIN sighting s ON s.certificate=c.id"
 	" WHERE c.fingerprint=?3 UNION SELECT place FROM problem WHERE fingerprint=?3)"
@@ -202,7 +210,8 @@ static enum err prepare_kinds(struct asking *a, struct why *why)
 		if (e != ERR_OK)
 			break;
 		if (f->fingerprint)
-			inventory_bind_bytes(a->kinds[kind], 2, slice_of(f->fingerprint, FINGERPRINT_BYTES));
+			inventory_bind_bytes(
+				a->kinds[kind], 2, slice_of(f->fingerprint, FINGERPRINT_BYTES));
 		(void)sqlite3_bind_int(a->kinds[kind], 3, f->include_gone);
 	}
 	return e;
@@ -319,7 +328,8 @@ enum err inventory_each(struct inventory *i, const struct inventory_filter *filt
 /* ---- by fingerprint --------------------------------------------------------------------------- */
 
 /* The least and the greatest fingerprint that start with the digits. */
-static bool prefix_range(const char *hex, uint8_t low[FINGERPRINT_BYTES], uint8_t high[FINGERPRINT_BYTES])
+static bool prefix_range(
+	const char *hex, uint8_t low[FINGERPRINT_BYTES], uint8_t high[FINGERPRINT_BYTES])
 {
 	char digits[HEX_DIGITS + 1];
 	size_t size = strlen(hex);
@@ -335,8 +345,8 @@ static bool prefix_range(const char *hex, uint8_t low[FINGERPRINT_BYTES], uint8_
 	return text_unhex(high, FINGERPRINT_BYTES, digits);
 }
 
-enum err inventory_find(struct inventory *i, const char *hex_prefix, uint64_t *count, uint8_t out[FINGERPRINT_BYTES],
-	struct why *why)
+enum err inventory_find(struct inventory *i, const char *hex_prefix, uint64_t *count,
+	uint8_t out[FINGERPRINT_BYTES], struct why *why)
 {
 	uint8_t low[FINGERPRINT_BYTES];
 	uint8_t high[FINGERPRINT_BYTES];
@@ -377,7 +387,8 @@ struct successor {
 	uint8_t fingerprint[FINGERPRINT_BYTES];
 };
 
-static enum err read_predecessor(struct inventory *i, const uint8_t *fingerprint, struct successor *s, struct why *why)
+static enum err read_predecessor(
+	struct inventory *i, const uint8_t *fingerprint, struct successor *s, struct why *why)
 {
 	sqlite3_stmt *find;
 	bool is_row = false;
@@ -468,8 +479,8 @@ static bool is_superseded_by(const struct successor *s, struct slice facts)
 	return is_so;
 }
 
-static enum err search_folder(struct inventory *i, sqlite3_stmt *beside, struct slice folder, struct successor *s,
-	struct why *why)
+static enum err search_folder(struct inventory *i, sqlite3_stmt *beside, struct slice folder,
+	struct successor *s, struct why *why)
 {
 	struct buffer high;
 	bool is_row = true;
@@ -480,7 +491,8 @@ static enum err search_folder(struct inventory *i, sqlite3_stmt *beside, struct 
 	buffer_byte(&high, 0xff);
 	e = buffer_status(&high);
 	if (e == ERR_OK) {
-		(void)sqlite3_bind_text(beside, 1, (const char *)folder.data, (int)folder.size, SQLITE_STATIC);
+		(void)sqlite3_bind_text(
+			beside, 1, (const char *)folder.data, (int)folder.size, SQLITE_STATIC);
 		inventory_bind_text(beside, 2, buffer_string(&high));
 		(void)sqlite3_bind_int64(beside, 3, (int64_t)folder.size);
 	}
@@ -491,7 +503,8 @@ static enum err search_folder(struct inventory *i, sqlite3_stmt *beside, struct 
 		if (!is_superseded_by(s, inventory_column_bytes(beside, 2)))
 			continue;
 		if (!s->found || inventory_column_time(beside, 0) > s->not_after)
-			take_successor(s, inventory_column_time(beside, 0), inventory_column_bytes(beside, 1));
+			take_successor(s, inventory_column_time(beside, 0),
+				inventory_column_bytes(beside, 1));
 		break;
 	}
 	(void)sqlite3_reset(beside);
@@ -525,15 +538,16 @@ static enum err find_superseding(struct inventory *i, struct successor *s, struc
 		last = uri ? strrchr(uri, '/') : NULL;
 		/* Folders are a thing of files; two hosts on one network are no folder. */
 		if (last && strncmp(uri, "file:", 5) == 0)
-			e = search_folder(i, beside, slice_of(uri, (size_t)(last - uri) + 1), s, why);
+			e = search_folder(
+				i, beside, slice_of(uri, (size_t)(last - uri) + 1), s, why);
 	}
 	sqlite3_finalize(places);
 	sqlite3_finalize(beside);
 	return e;
 }
 
-enum err inventory_successor(struct inventory *i, const uint8_t fingerprint[FINGERPRINT_BYTES], bool *found,
-	int64_t *not_after, uint8_t successor[FINGERPRINT_BYTES], struct why *why)
+enum err inventory_successor(struct inventory *i, const uint8_t fingerprint[FINGERPRINT_BYTES],
+	bool *found, int64_t *not_after, uint8_t successor[FINGERPRINT_BYTES], struct why *why)
 {
 	struct successor s = { .not_after = TIME_UNKNOWN };
 	enum err e = read_predecessor(i, fingerprint, &s, why);

@@ -12,7 +12,7 @@
 
 #define OPEN_PASSES_MAX 64
 #define PLACE_CACHE_ENTRIES 16
-#define CERTIFICATE_CACHE_ENTRIES 1024
+#define CERTIFICATE_CACHE_ENTRIES 8192
 
 /* Every statement that is used often, prepared when first used. */
 enum statement {
@@ -74,6 +74,8 @@ struct place_entry {
 	char *uri; /* owned; NULL = free */
 	int64_t job;
 	int64_t id;
+	/* Indexes from here on surely have no row: the place itself is new. */
+	int64_t unused_from;
 };
 
 struct certificate_entry {
@@ -90,14 +92,18 @@ struct inventory {
 	struct certificate_entry certificates[CERTIFICATE_CACHE_ENTRIES];
 	struct buffer facts;
 	struct buffer detail;
+	bool expects_new; /* the last place asked for was new: the next one will be, too */
 };
 
 /* The statement, reset and ready to bind. */
-enum err inventory_statement(struct inventory *i, enum statement which, sqlite3_stmt **out, struct why *why) MUST_CHECK;
+enum err inventory_statement(
+	struct inventory *i, enum statement which, sqlite3_stmt **out, struct why *why) MUST_CHECK;
 /* One step. `*is_row` false means done, and the statement is reset. */
-enum err inventory_step(struct inventory *i, sqlite3_stmt *statement, bool *is_row, struct why *why) MUST_CHECK;
+enum err inventory_step(
+	struct inventory *i, sqlite3_stmt *statement, bool *is_row, struct why *why) MUST_CHECK;
 /* A statement that gives no rows; `*changed` (may be NULL) counts the rows it changed. */
-enum err inventory_run(struct inventory *i, sqlite3_stmt *statement, uint64_t *changed, struct why *why) MUST_CHECK;
+enum err inventory_run(struct inventory *i, sqlite3_stmt *statement, uint64_t *changed,
+	struct why *why) MUST_CHECK;
 
 /* Binds integers ?1, ?2 ... in order. */
 void inventory_bind(sqlite3_stmt *statement, const int64_t *values, int count);
@@ -114,11 +120,13 @@ enum err inventory_enter(struct inventory *i, bool *is_own, struct why *why) MUS
 enum err inventory_leave(struct inventory *i, bool is_own, enum err e, struct why *why) MUST_CHECK;
 
 /* The pass if it is open: ERR_NOT_FOUND with a sentence otherwise. */
-enum err inventory_open_pass(struct inventory *i, int64_t pass, struct open_pass **out, struct why *why) MUST_CHECK;
+enum err inventory_open_pass(
+	struct inventory *i, int64_t pass, struct open_pass **out, struct why *why) MUST_CHECK;
 void inventory_forget_pass(struct inventory *i, int64_t pass);
 /* Forgets ids that rows may no longer have. */
 void inventory_forget_ids(struct inventory *i);
 /* ERR_NOT_FOUND for a job that never ran. */
-enum err inventory_job_id(struct inventory *i, const char *job, int64_t *out, struct why *why) MUST_CHECK;
+enum err inventory_job_id(
+	struct inventory *i, const char *job, int64_t *out, struct why *why) MUST_CHECK;
 
 #endif

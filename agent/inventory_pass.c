@@ -16,8 +16,8 @@
 
 /* ---- the end of a pass ------------------------------------------------------------------------ */
 
-static enum err run_for_pass(struct inventory *i, enum statement which, const int64_t *values, uint64_t *changed,
-	struct why *why)
+static enum err run_for_pass(struct inventory *i, enum statement which, const int64_t *values,
+	uint64_t *changed, struct why *why)
 {
 	sqlite3_stmt *statement;
 	enum err e = inventory_statement(i, which, &statement, why);
@@ -44,8 +44,8 @@ static enum err settle_complete(struct inventory *i, const struct open_pass *p, 
 	return e;
 }
 
-static enum err settle_incomplete(struct inventory *i, const struct open_pass *p, struct pass_result *result,
-	struct why *why)
+static enum err settle_incomplete(
+	struct inventory *i, const struct open_pass *p, struct pass_result *result, struct why *why)
 {
 	const int64_t values[] = { p->job, p->id };
 
@@ -80,14 +80,14 @@ static enum err write_pass_end(struct inventory *i, const struct open_pass *p, i
 	return e;
 }
 
-static enum err settle(struct inventory *i, const struct open_pass *p, int64_t now, struct pass_result *result,
-	struct why *why)
+static enum err settle(struct inventory *i, const struct open_pass *p, int64_t now,
+	struct pass_result *result, struct why *why)
 {
 	enum err e;
 
 	result->appeared = p->appeared;
-	e = result->is_complete ? settle_complete(i, p, now, result, why) :
-				  settle_incomplete(i, p, result, why);
+	e = result->is_complete ? settle_complete(i, p, now, result, why)
+				: settle_incomplete(i, p, result, why);
 	if (e == ERR_OK && p->has_succession)
 		e = run_for_pass(i, SUCCESSION_UNDO, &p->id, NULL, why);
 	if (e == ERR_OK)
@@ -97,7 +97,8 @@ static enum err settle(struct inventory *i, const struct open_pass *p, int64_t n
 
 /* ---- cleaning --------------------------------------------------------------------------------- */
 
-static enum err purge_is_due(struct inventory *i, int64_t now, bool *out, struct why *why)
+static enum err purge_is_due(
+	struct inventory *i, int64_t now, bool *out, bool *is_first, struct why *why)
 {
 	sqlite3_stmt *get;
 	bool is_row = false;
@@ -113,8 +114,9 @@ static enum err purge_is_due(struct inventory *i, int64_t now, bool *out, struct
 	if (is_row)
 		last = sqlite3_column_int64(get, 0);
 	(void)sqlite3_reset(get);
-	/* A last time that lies ahead means that the clock was set back. */
-	*out = !is_row || last > now || now - last >= PURGE_EVERY_S;
+	/* A last time that lies ahead means that the clock was set back; without one, nothing is old yet. */
+	*out = is_row && (last > now || now - last >= PURGE_EVERY_S);
+	*is_first = !is_row;
 	return ERR_OK;
 }
 
@@ -151,9 +153,12 @@ static const char *const purge_steps[] = {
 static enum err purge(struct inventory *i, int64_t now, struct why *why)
 {
 	const int64_t before = now - GONE_KEPT_S;
+	bool is_first = false;
 	bool is_due = false;
-	enum err e = purge_is_due(i, now, &is_due, why);
+	enum err e = purge_is_due(i, now, &is_due, &is_first, why);
 
+	if (e == ERR_OK && is_first)
+		return write_purged_at(i, now, why);
 	if (e != ERR_OK || !is_due)
 		return e;
 	for (size_t n = 0; e == ERR_OK && n < sizeof(purge_steps) / sizeof(purge_steps[0]); n++) {
@@ -203,8 +208,8 @@ static enum err close_left_open(struct inventory *i, int64_t job, int64_t now, s
 	}
 }
 
-static enum err start_job(struct inventory *i, const char *scanner, const char *job, int64_t now, int64_t *out,
-	struct why *why)
+static enum err start_job(struct inventory *i, const char *scanner, const char *job, int64_t now,
+	int64_t *out, struct why *why)
 {
 	sqlite3_stmt *start;
 	bool is_row = false;
@@ -224,8 +229,8 @@ static enum err start_job(struct inventory *i, const char *scanner, const char *
 	return e;
 }
 
-enum err inventory_pass_begin(struct inventory *i, const char *scanner, const char *job, int64_t now, int64_t *pass,
-	struct why *why)
+enum err inventory_pass_begin(struct inventory *i, const char *scanner, const char *job,
+	int64_t now, int64_t *pass, struct why *why)
 {
 	struct open_pass *entry;
 	sqlite3_stmt *insert;
@@ -254,8 +259,8 @@ enum err inventory_pass_begin(struct inventory *i, const char *scanner, const ch
 	return e;
 }
 
-enum err inventory_pass_end(struct inventory *i, int64_t pass, struct pass_result *result, int64_t now,
-	struct why *why)
+enum err inventory_pass_end(
+	struct inventory *i, int64_t pass, struct pass_result *result, int64_t now, struct why *why)
 {
 	struct open_pass *p;
 	enum err e = store_begin(i->store, why);
@@ -280,11 +285,12 @@ struct range {
 	const char *high;
 };
 
-static enum err keep_range(struct inventory *i, const struct open_pass *p, const struct range *range, bool stale,
-	struct why *why)
+static enum err keep_range(struct inventory *i, const struct open_pass *p,
+	const struct range *range, bool stale, struct why *why)
 {
 	sqlite3_stmt *keep;
-	enum err e = inventory_statement(i, stale ? PLACE_KEEP_STALE : PLACE_KEEP_FRESH, &keep, why);
+	enum err e =
+		inventory_statement(i, stale ? PLACE_KEEP_STALE : PLACE_KEEP_FRESH, &keep, why);
 
 	if (e != ERR_OK)
 		return e;
@@ -297,8 +303,8 @@ static enum err keep_range(struct inventory *i, const struct open_pass *p, const
 	return inventory_run(i, keep, NULL, why);
 }
 
-static enum err count_range(struct inventory *i, const struct open_pass *p, const struct range *range,
-	uint64_t *kept, struct why *why)
+static enum err count_range(struct inventory *i, const struct open_pass *p,
+	const struct range *range, uint64_t *kept, struct why *why)
 {
 	sqlite3_stmt *count;
 	bool is_row = false;
@@ -317,8 +323,8 @@ static enum err count_range(struct inventory *i, const struct open_pass *p, cons
 }
 
 /* The place itself, the members of the container that it is, what lies below it. */
-static enum err keep_ranges(struct inventory *i, const struct open_pass *p, const struct keep *keep, uint64_t *kept,
-	struct why *why)
+static enum err keep_ranges(struct inventory *i, const struct open_pass *p, const struct keep *keep,
+	uint64_t *kept, struct why *why)
 {
 	size_t size = strlen(keep->uri);
 	struct range ranges[3];
@@ -349,7 +355,8 @@ static enum err keep_ranges(struct inventory *i, const struct open_pass *p, cons
 	return e;
 }
 
-enum err inventory_keep(struct inventory *i, int64_t pass, const struct keep *keep, uint64_t *kept, struct why *why)
+enum err inventory_keep(
+	struct inventory *i, int64_t pass, const struct keep *keep, uint64_t *kept, struct why *why)
 {
 	struct open_pass *p;
 	uint64_t count = 0;

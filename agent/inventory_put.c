@@ -16,42 +16,41 @@ static size_t place_slot(const char *uri)
 	return hash % PLACE_CACHE_ENTRIES;
 }
 
-static void remember_place(struct place_entry *entry, const char *uri, int64_t job, int64_t id)
+/* Without memory the entry stays empty and the next record asks the database. */
+static void remember_place(
+	struct place_entry *entry, const char *uri, const struct place_entry *found)
 {
-	char *copy = strdup(uri);
-
-	/* Without memory the entry stays empty and the next record asks the database. */
 	free(entry->uri);
-	*entry = (struct place_entry){ .uri = copy, .job = job, .id = id };
+	*entry = *found;
+	entry->uri = strdup(uri);
 }
 
-static enum err insert_place(struct inventory *i, const char *uri, int64_t job, int64_t *out, struct why *why)
+/* `*out` 0: it is there already. */
+static enum err insert_place(
+	struct inventory *i, const char *uri, int64_t job, int64_t *out, struct why *why)
 {
 	sqlite3_stmt *insert;
+	uint64_t changed = 0;
 	enum err e = inventory_statement(i, PLACE_INSERT, &insert, why);
 
 	if (e != ERR_OK)
 		return e;
 	inventory_bind_text(insert, 1, uri);
 	(void)sqlite3_bind_int64(insert, 2, job);
-	e = inventory_run(i, insert, NULL, why);
+	e = inventory_run(i, insert, &changed, why);
 	if (e == ERR_OK)
-		*out = sqlite3_last_insert_rowid(i->store->db);
+		*out = changed ? sqlite3_last_insert_rowid(i->store->db) : 0;
 	return e;
 }
 
-static enum err find_place(struct inventory *i, const char *uri, int64_t job, int64_t *out, struct why *why)
+/* `*out` 0: there is none. */
+static enum err select_place(
+	struct inventory *i, const char *uri, int64_t job, int64_t *out, struct why *why)
 {
-	struct place_entry *entry = &i->places[place_slot(uri)];
 	sqlite3_stmt *find;
 	bool is_row = false;
-	enum err e;
+	enum err e = inventory_statement(i, PLACE_FIND, &find, why);
 
-	if (entry->uri && entry->job == job && strcmp(entry->uri, uri) == 0) {
-		*out = entry->id;
-		return ERR_OK;
-	}
-	e = inventory_statement(i, PLACE_FIND, &find, why);
 	if (e != ERR_OK)
 		return e;
 	inventory_bind_text(find, 1, uri);
@@ -59,15 +58,39 @@ static enum err find_place(struct inventory *i, const char *uri, int64_t job, in
 	e = inventory_step(i, find, &is_row, why);
 	if (e != ERR_OK)
 		return e;
-	if (is_row) {
-		*out = sqlite3_column_int64(find, 0);
-		(void)sqlite3_reset(find);
-	} else {
-		e = insert_place(i, uri, job, out, why);
+	*out = is_row ? sqlite3_column_int64(find, 0) : 0;
+	(void)sqlite3_reset(find);
+	return ERR_OK;
+}
+
+/* New places come in runs, known ones too: what the last one was says what to try first. */
+static enum err find_place(struct inventory *i, const char *uri, int64_t job,
+	struct place_entry **out, struct why *why)
+{
+	struct place_entry *entry = &i->places[place_slot(uri)];
+	struct place_entry found = { .job = job };
+	bool was_inserted = i->expects_new;
+	enum err e = ERR_OK;
+
+	*out = entry;
+	if (entry->uri && entry->job == job && strcmp(entry->uri, uri) == 0)
+		return ERR_OK;
+	if (i->expects_new)
+		e = insert_place(i, uri, job, &found.id, why);
+	if (e == ERR_OK && !found.id) {
+		was_inserted = false;
+		e = select_place(i, uri, job, &found.id, why);
 	}
-	if (e == ERR_OK)
-		remember_place(entry, uri, job, *out);
-	return e;
+	if (e == ERR_OK && !found.id) {
+		was_inserted = true;
+		e = insert_place(i, uri, job, &found.id, why);
+	}
+	if (e != ERR_OK)
+		return e;
+	i->expects_new = was_inserted;
+	found.unused_from = was_inserted ? 0 : (int64_t)INDEX_MAX + 1;
+	remember_place(entry, uri, &found);
+	return ERR_OK;
 }
 
 /* ---- certificates ----------------------------------------------------------------------------- */
@@ -90,8 +113,8 @@ static enum err encode_facts(struct inventory *i, const struct record *r)
 	return buffer_status(&i->facts);
 }
 
-static enum err write_certificate(struct inventory *i, enum statement which, const struct certificate *c,
-	struct why *why)
+static enum err write_certificate(
+	struct inventory *i, enum statement which, const struct certificate *c, struct why *why)
 {
 	sqlite3_stmt *write;
 	enum err e = inventory_statement(i, which, &write, why);
@@ -108,7 +131,8 @@ static enum err write_certificate(struct inventory *i, enum statement which, con
 }
 
 /* The row of a certificate, written when it is new or when a newer parser reads it differently. */
-static enum err find_certificate(struct inventory *i, const struct record *r, int64_t *out, struct why *why)
+static enum err find_certificate(
+	struct inventory *i, const struct record *r, int64_t *out, struct why *why)
 {
 	const struct certificate *c = &r->certificate.facts;
 	struct certificate_entry *entry = certificate_slot(i, c->fingerprint);
@@ -134,7 +158,8 @@ static enum err find_certificate(struct inventory *i, const struct record *r, in
 		struct slice facts = inventory_column_bytes(find, 1);
 
 		*out = sqlite3_column_int64(find, 0);
-		is_same = facts.size == i->facts.size && memcmp(facts.data, i->facts.data, facts.size) == 0;
+		is_same = facts.size == i->facts.size &&
+			  memcmp(facts.data, i->facts.data, facts.size) == 0;
 		(void)sqlite3_reset(find);
 	}
 	if (!is_same)
@@ -155,7 +180,7 @@ struct put {
 	struct open_pass *pass;
 	const struct record *record;
 	int64_t now;
-	int64_t place;
+	struct place_entry *place;
 	int64_t id; /* of a sighting or endpoint */
 	int64_t certificate;
 };
@@ -174,8 +199,8 @@ static enum err encode_detail(struct inventory *i, const struct record *r)
 	return buffer_status(&i->detail);
 }
 
-static enum err insert_sighting(struct inventory *i, const struct put *p, enum statement which, int64_t first_seen,
-	struct why *why)
+static enum err insert_sighting(struct inventory *i, const struct put *p, enum statement which,
+	int64_t first_seen, struct why *why)
 {
 	const int64_t values[] = { p->id, p->certificate, p->pass->id, p->now, first_seen };
 	sqlite3_stmt *write;
@@ -189,11 +214,13 @@ static enum err insert_sighting(struct inventory *i, const struct put *p, enum s
 	return inventory_run(i, write, NULL, why);
 }
 
-static enum err touch_sighting(struct inventory *i, const struct put *p, bool is_same, struct why *why)
+static enum err touch_sighting(
+	struct inventory *i, const struct put *p, bool is_same, struct why *why)
 {
 	const int64_t values[] = { p->id, p->pass->id, p->now };
 	sqlite3_stmt *write;
-	enum err e = inventory_statement(i, is_same ? SIGHTING_TOUCH : SIGHTING_REFRESH, &write, why);
+	enum err e =
+		inventory_statement(i, is_same ? SIGHTING_TOUCH : SIGHTING_REFRESH, &write, why);
 
 	if (e != ERR_OK)
 		return e;
@@ -221,7 +248,8 @@ static enum err has_moved(struct inventory *i, const struct put *p, bool *out, s
 	return e;
 }
 
-static enum err note_succession(struct inventory *i, const struct put *p, int64_t old, struct why *why)
+static enum err note_succession(
+	struct inventory *i, const struct put *p, int64_t old, struct why *why)
 {
 	const int64_t values[] = { old, p->id, p->certificate, p->pass->id, p->now };
 	sqlite3_stmt *write;
@@ -274,11 +302,14 @@ static enum err read_held(struct inventory *i, int64_t id, struct held *out, str
 
 static enum err put_certificate(struct inventory *i, struct put *p, struct why *why)
 {
+	bool is_new = p->record->location.index >= p->place->unused_from;
+	struct held held = { .is_row = false };
 	bool is_gone;
-	struct held held;
 	enum err e = find_certificate(i, p->record, &p->certificate, why);
 
-	if (e == ERR_OK)
+	if (e == ERR_OK && is_new)
+		p->place->unused_from = (int64_t)p->record->location.index + 1;
+	else if (e == ERR_OK)
 		e = read_held(i, p->id, &held, why);
 	if (e != ERR_OK)
 		return e;
@@ -331,8 +362,8 @@ static enum err put_endpoint(struct inventory *i, struct put *p, struct why *why
 static enum err put_problem(struct inventory *i, struct put *p, struct why *why)
 {
 	const struct problem_record *problem = &p->record->problem;
-	const int64_t values[] = { p->place, p->record->location.index, reason_keeps_known(problem->reason),
-		p->pass->id, p->now };
+	const int64_t values[] = { p->place->id, p->record->location.index,
+		reason_keeps_known(problem->reason), p->pass->id, p->now };
 	sqlite3_stmt *write;
 	enum err e = inventory_statement(i, PROBLEM_PUT, &write, why);
 
@@ -346,7 +377,8 @@ static enum err put_problem(struct inventory *i, struct put *p, struct why *why)
 	return inventory_run(i, write, NULL, why);
 }
 
-enum err inventory_put(struct inventory *i, int64_t pass, const struct record *r, int64_t now, struct why *why)
+enum err inventory_put(
+	struct inventory *i, int64_t pass, const struct record *r, int64_t now, struct why *why)
 {
 	struct put p = { .record = r, .now = now };
 	enum err e;
@@ -362,7 +394,7 @@ enum err inventory_put(struct inventory *i, int64_t pass, const struct record *r
 		e = encode_detail(i, r);
 	if (e != ERR_OK)
 		return e;
-	p.id = p.place << INDEX_BITS | r->location.index;
+	p.id = p.place->id << INDEX_BITS | r->location.index;
 	p.pass->latest = now;
 	switch (r->kind) {
 	case RECORD_CERTIFICATE:

@@ -18,15 +18,15 @@ struct planned {
 	int64_t jitter_ms;
 	int64_t offset_ms;     /* its own share of the jitter */
 	int64_t last_start_ms; /* TIME_UNKNOWN = never */
-	int64_t due_ms;	       /* NEVER_MS = not again */
+	int64_t due_ms;        /* NEVER_MS = not again */
 	bool is_planned;
 	bool is_running;
 	bool has_run;
 };
 
 struct schedule {
-	struct store *store;	/* borrowed, or NULL */
-	struct planned *jobs;	/* owned */
+	struct store *store;  /* borrowed, or NULL */
+	struct planned *jobs; /* owned */
 	size_t count;
 	uint64_t seed;
 };
@@ -72,7 +72,8 @@ static int64_t limited(int64_t span_ms)
 static enum err read_seed(struct schedule *s, bool *is_there, struct why *why)
 {
 	sqlite3_stmt *get = NULL;
-	enum err e = store_prepare(s->store, "SELECT value FROM meta WHERE key='" SEED_KEY "'", &get, why);
+	enum err e = store_prepare(
+		s->store, "SELECT value FROM meta WHERE key='" SEED_KEY "'", &get, why);
 	int code;
 
 	if (e != ERR_OK)
@@ -97,7 +98,8 @@ static enum err write_seed(struct schedule *s, struct why *why)
 		return why_fail(why, ERR_IO, "no random number to be had");
 	e = store_begin(s->store, why);
 	if (e == ERR_OK)
-		e = store_prepare(s->store, "INSERT INTO meta(key,value) VALUES('" SEED_KEY "',?1)", &set, why);
+		e = store_prepare(s->store, "INSERT INTO meta(key,value) VALUES('" SEED_KEY "',?1)",
+			&set, why);
 	if (e == ERR_OK) {
 		(void)sqlite3_bind_int64(set, 1, (int64_t)s->seed);
 		if (sqlite3_step(set) != SQLITE_DONE)
@@ -120,7 +122,8 @@ static enum err read_past(struct schedule *s, struct schedule_job *job, struct w
 	if (!s->store)
 		return ERR_OK;
 	e = store_prepare(s->store,
-		"SELECT last_start,last_success IS NOT NULL FROM job WHERE name=?1 AND is_retired=0", &get, why);
+		"SELECT last_start,last_success IS NOT NULL FROM job WHERE name=?1 AND is_retired=0",
+		&get, why);
 	if (e != ERR_OK)
 		return e;
 	(void)sqlite3_bind_text(get, 1, job->name, -1, SQLITE_STATIC);
@@ -193,18 +196,20 @@ enum err schedule_add_job(struct schedule *s, const struct schedule_job *job, st
 	added = &jobs[s->count];
 	*added = (struct planned){ .name = strdup(job->name),
 		.every_ms = limited(job->every_ms),
-		.last_start_ms = job->last_start == TIME_UNKNOWN ? TIME_UNKNOWN : to_ms(job->last_start),
+		.last_start_ms =
+			job->last_start == TIME_UNKNOWN ? TIME_UNKNOWN : to_ms(job->last_start),
 		.has_run = job->has_run };
 	if (!added->name)
 		return why_fail(why, ERR_MEMORY, "out of memory");
-	added->jitter_ms = job->jitter_ms == TIME_UNKNOWN ? added->every_ms / JITTER_SHARE :
-							    limited(job->jitter_ms);
+	added->jitter_ms = job->jitter_ms == TIME_UNKNOWN ? added->every_ms / JITTER_SHARE
+							  : limited(job->jitter_ms);
 	added->offset_ms = (int64_t)(mix(s->seed, job->name) % ((uint64_t)added->jitter_ms + 1));
 	s->count++;
 	return ERR_OK;
 }
 
-enum err schedule_add(struct schedule *s, const char *name, int64_t every_ms, int64_t jitter_ms, struct why *why)
+enum err schedule_add(
+	struct schedule *s, const char *name, int64_t every_ms, int64_t jitter_ms, struct why *why)
 {
 	struct schedule_job job = { .name = name,
 		.every_ms = every_ms,
@@ -237,7 +242,8 @@ static int64_t after(const struct planned *job, int64_t start_ms)
 /* When it comes the first time in the life of this schedule. */
 static void plan(struct planned *job, int64_t now_ms)
 {
-	int64_t catch_up = job->jitter_ms < SCHEDULE_CATCH_UP_MS ? job->jitter_ms : SCHEDULE_CATCH_UP_MS;
+	int64_t catch_up =
+		job->jitter_ms < SCHEDULE_CATCH_UP_MS ? job->jitter_ms : SCHEDULE_CATCH_UP_MS;
 
 	job->is_planned = true;
 	job->due_ms = now_ms;
@@ -247,9 +253,10 @@ static void plan(struct planned *job, int64_t now_ms)
 	/* Missed, or cut short the first time: soon, but not at the moment when every host of a rack comes
 	 * back. The share of the jitter is kept, on a smaller scale. */
 	if (job->due_ms < now_ms || !job->has_run)
-		job->due_ms = now_ms + (job->jitter_ms ? (int64_t)((double)job->offset_ms /
-						 (double)job->jitter_ms * (double)catch_up) :
-							 0);
+		job->due_ms = now_ms +
+			      (job->jitter_ms ? (int64_t)((double)job->offset_ms /
+							  (double)job->jitter_ms * (double)catch_up)
+					      : 0);
 }
 
 /* A clock that was set back would otherwise hold the job until it shows the old time again. */

@@ -20,7 +20,7 @@ struct schedule_job {
 	int64_t every_ms;   /* 0 = once in the life of this schedule */
 	int64_t jitter_ms;  /* TIME_UNKNOWN = a tenth of `every` */
 	int64_t last_start; /* Unix seconds, TIME_UNKNOWN = never */
-	bool has_run;	    /* a pass of it has once come to its end */
+	bool has_run;       /* a pass of it has once come to its end */
 };
 
 /* The jitter of a job is a share of jitter_ms that stays the same for this job on this host: it follows
@@ -30,8 +30,10 @@ enum err schedule_new(struct store *store, struct schedule **out, struct why *wh
 void schedule_free(struct schedule *s);
 
 /* Adds a job with the past that the store knows. A second one of the same name is ERR_CONFIG. */
-enum err schedule_add(struct schedule *s, const char *name, int64_t every_ms, int64_t jitter_ms, struct why *why) MUST_CHECK;
-enum err schedule_add_job(struct schedule *s, const struct schedule_job *job, struct why *why) MUST_CHECK;
+enum err schedule_add(struct schedule *s, const char *name, int64_t every_ms, int64_t jitter_ms,
+	struct why *why) MUST_CHECK;
+enum err schedule_add_job(
+	struct schedule *s, const struct schedule_job *job, struct why *why) MUST_CHECK;
 
 /* A job to start now, the one that waits longest first; NULL for none. It is given again until
  * schedule_started. A job that never ran is due at once; soon (SCHEDULE_CATCH_UP_MS) one whose time passed

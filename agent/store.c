@@ -114,7 +114,8 @@ static bool is_disk_full(struct store *s, int code)
 	(void)sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, (void *)&log);
 	if (log && log->pMethods)
 		(void)log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &of_log);
-	return is_no_space(sqlite3_system_errno(s->db)) || is_no_space(of_file) || is_no_space(of_log);
+	return is_no_space(sqlite3_system_errno(s->db)) || is_no_space(of_file) ||
+	       is_no_space(of_log);
 }
 
 enum err store_fail(struct store *s, struct why *why, const char *doing)
@@ -139,11 +140,13 @@ enum err store_fail(struct store *s, struct why *why, const char *doing)
 		return why_fail(why, ERR_MEMORY, "cannot %s: out of memory", doing);
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
-		return why_fail(why, ERR_BUSY, "cannot %s: %s is in use (%s)", doing, path, message);
+		return why_fail(
+			why, ERR_BUSY, "cannot %s: %s is in use (%s)", doing, path, message);
 	case SQLITE_READONLY:
 	case SQLITE_PERM:
 	case SQLITE_AUTH:
-		return why_fail(why, ERR_STORE, "cannot %s: %s cannot be written (%s)", doing, path, message);
+		return why_fail(why, ERR_STORE, "cannot %s: %s cannot be written (%s)", doing, path,
+			message);
 	default:
 		return why_fail(why, ERR_STORE, "cannot %s in %s: %s", doing, path, message);
 	}
@@ -193,10 +196,10 @@ static enum err make_folder(const char *dir, struct why *why)
 		if (path[i] != '/' && path[i])
 			continue;
 		path[i] = 0;
-		if (mkdir(path, FOLDER_MODE) != 0 && errno != EEXIST && errno != EISDIR && errno != EROFS &&
-			errno != EACCES)
-			return why_fail(why, ERR_STORE, "cannot create the state folder %s: %s", dir,
-				strerror(errno));
+		if (mkdir(path, FOLDER_MODE) != 0 && errno != EEXIST && errno != EISDIR &&
+			errno != EROFS && errno != EACCES)
+			return why_fail(why, ERR_STORE, "cannot create the state folder %s: %s",
+				dir, strerror(errno));
 		path[i] = i < size ? '/' : 0;
 	}
 	if (access(dir, W_OK | X_OK) != 0)
@@ -247,16 +250,17 @@ static enum err take_lock(struct store *s, const char *dir, bool *was_closed, st
 
 	if (e != ERR_OK)
 		return e;
-	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK,
-		FILE_MODE);
+	s->lock_fd = open(
+		path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, FILE_MODE);
 	if (s->lock_fd < 0) {
 		e = why_fail(why, errno == EACCES || errno == EROFS ? ERR_DENIED : ERR_STORE,
 			"cannot open %s: %s", path, strerror(errno));
 		goto out;
 	}
 	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-		e = errno == EWOULDBLOCK ? refuse_second(s->lock_fd, dir, why) :
-					   why_fail(why, ERR_STORE, "cannot lock %s: %s", path, strerror(errno));
+		e = errno == EWOULDBLOCK
+			    ? refuse_second(s->lock_fd, dir, why)
+			    : why_fail(why, ERR_STORE, "cannot lock %s: %s", path, strerror(errno));
 		(void)close(s->lock_fd);
 		s->lock_fd = -1;
 		goto out;
@@ -281,8 +285,8 @@ static uint32_t big_endian(const uint8_t *at)
 static enum err refuse_newer(const char *path, int64_t version, struct why *why)
 {
 	return why_fail(why, ERR_STORE,
-		"%s was written by a newer leafwatch (version %lld of its layout, this one knows %d)", path,
-		(long long)version, VERSION);
+		"%s was written by a newer leafwatch (version %lld of its layout, this one knows %d)",
+		path, (long long)version, VERSION);
 }
 
 static enum err refuse_foreign(const char *path, struct why *why)
@@ -334,14 +338,16 @@ static enum err look_at_file(const char *path, bool is_created, struct why *why)
 	struct stat st;
 	ssize_t size;
 	enum err e = ERR_OK;
-	int fd = open(path, access_mode | create | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, FILE_MODE);
+	int fd = open(path, access_mode | create | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK,
+		FILE_MODE);
 
 	if (fd < 0 && errno == ENOENT)
 		return why_fail(why, ERR_NOT_FOUND, "there is no inventory at %s yet", path);
 	if (fd < 0)
 		return why_fail(why, errno == EACCES || errno == EROFS ? ERR_DENIED : ERR_STORE,
 			"cannot open %s: %s", path, strerror(errno));
-	size = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? pread(fd, header, sizeof(header), 0) : -1;
+	size = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? pread(fd, header, sizeof(header), 0)
+							  : -1;
 	if (size < 0)
 		e = why_fail(why, ERR_STORE, "%s is not a readable file", path);
 	else if (size == 0 && !is_created)
@@ -389,8 +395,8 @@ static enum err check_pages(struct store *s, struct why *why)
 	else if (strcmp(found, "ok") != 0) {
 		s->is_suspect = true;
 		e = why_fail(why, ERR_STORE,
-			"%s is damaged (%.120s); it is left as it is: move it away to start anew", s->path,
-			found);
+			"%s is damaged (%.120s); it is left as it is: move it away to start anew",
+			s->path, found);
 	}
 	sqlite3_finalize(statement);
 	return e;
@@ -428,7 +434,8 @@ static enum err harden(struct store *s, struct why *why)
 	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
 	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
-	return execute(s, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY; " CACHE_PRAGMA,
+	return execute(s,
+		"PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY; " CACHE_PRAGMA,
 		"set it up", why);
 }
 
@@ -453,7 +460,8 @@ static enum err set_up(struct store *s, bool was_closed, struct why *why)
 
 static enum err open_database(struct store *s, const char *name, int flags, struct why *why)
 {
-	int code = sqlite3_open_v2(name, &s->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+	int code = sqlite3_open_v2(
+		name, &s->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 
 	if (!s->db)
 		return ERR_MEMORY;
@@ -496,7 +504,9 @@ enum err store_open(const char *dir, struct store **out, struct why *why)
 		}
 	}
 	if (e == ERR_OK)
-		e = open_database(s, dir ? s->path : ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, why);
+		e = open_database(s,
+			dir ? s->path : ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+			why);
 	if (e == ERR_OK)
 		e = set_up(s, was_closed, why);
 	if (e == ERR_OK) {
@@ -534,7 +544,8 @@ static enum err open_settled(struct store *s, struct why *why)
 	buffer_text(&uri, "?immutable=1");
 	e = buffer_status(&uri);
 	if (e == ERR_OK)
-		e = open_database(s, buffer_string(&uri), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, why);
+		e = open_database(
+			s, buffer_string(&uri), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, why);
 	buffer_fini(&uri);
 	return e;
 }
@@ -543,15 +554,18 @@ enum err store_open_read(const char *dir, struct store **out, struct why *why)
 {
 	struct store *s = NULL;
 	int64_t version = 0;
-	enum err e = new_store(dir, &s);
+	enum err e;
 
+	if (!dir)
+		return why_fail(why, ERR_NOT_FOUND, "an inventory in memory has no other readers");
+	e = new_store(dir, &s);
 	if (e != ERR_OK)
 		return e;
 	e = look_at_file(s->path, false, why);
 	if (e == ERR_OK)
-		e = access(dir, W_OK) != 0 && !has_log(s->path) ?
-			    open_settled(s, why) :
-			    open_database(s, s->path, SQLITE_OPEN_READONLY, why);
+		e = access(dir, W_OK) != 0 && !has_log(s->path)
+			    ? open_settled(s, why)
+			    : open_database(s, s->path, SQLITE_OPEN_READONLY, why);
 	if (e == ERR_OK)
 		e = check_identity(s, &version, why);
 	if (e == ERR_OK && version < VERSION)

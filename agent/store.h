@@ -10,10 +10,10 @@
 #define STORE_FILE "inventory.db"
 
 struct store {
-	sqlite3 *db;	    /* owned */
-	char *path;	    /* owned; NULL in memory */
+	sqlite3 *db; /* owned */
+	char *path;  /* owned; NULL in memory */
 	bool is_in_batch;
-	int lock_fd;	 /* held while open for writing, or -1 */
+	int lock_fd;     /* held while open for writing, or -1 */
 	bool is_suspect; /* damage was met: the next open checks every page */
 };
 
@@ -34,6 +34,7 @@ void store_rollback(struct store *s);
 /* A sentence from SQLite's state. Returns ERR_STORE (ERR_LIMIT for a full disk). */
 enum err store_fail(struct store *s, struct why *why, const char *doing);
 /* Prepares a statement or fails with a sentence. */
-enum err store_prepare(struct store *s, const char *sql, sqlite3_stmt **out, struct why *why) MUST_CHECK;
+enum err store_prepare(
+	struct store *s, const char *sql, sqlite3_stmt **out, struct why *why) MUST_CHECK;
 
 #endif

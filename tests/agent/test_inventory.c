@@ -88,12 +88,12 @@ struct world {
 	int64_t now;
 };
 
-#define OK(w, call)                                                                                \
-	do {                                                                                       \
-		enum err result_ = (call);                                                         \
-		if (result_ != ERR_OK)                                                             \
-			print_error("%s\n", why_text(&(w)->why, result_));                         \
-		assert_int_equal(result_, ERR_OK);                                                 \
+#define OK(w, call)                                                        \
+	do {                                                               \
+		enum err result_ = (call);                                 \
+		if (result_ != ERR_OK)                                     \
+			print_error("%s\n", why_text(&(w)->why, result_)); \
+		assert_int_equal(result_, ERR_OK);                         \
 	} while (0)
 
 static int set_up(void **state)
@@ -183,7 +183,8 @@ static enum err describe(void *arg, const struct sighting *s)
 	return buffer_status(out);
 }
 
-static void holds_filtered(struct world *w, const struct inventory_filter *filter, const char *expected)
+static void holds_filtered(
+	struct world *w, const struct inventory_filter *filter, const char *expected)
 {
 	struct buffer out;
 
@@ -248,7 +249,8 @@ static void gives_back_what_was_put(void **state)
 	struct maker m;
 	int64_t pass = begin(w, "files");
 
-	OK(w, record_problem(&problem, "files", "file:///x.p12", REASON_MALFORMED, "bad \"bytes\""));
+	OK(w, record_problem(
+		      &problem, "files", "file:///x.p12", REASON_MALFORMED, "bad \"bytes\""));
 	problem.problem.has_fingerprint = true;
 	fingerprint(9, problem.problem.fingerprint);
 	problem.problem.not_after = NOW;
@@ -309,7 +311,8 @@ static void tells_by_uri_and_index(void **state)
 	(void)end(w, pass, true);
 	holds(w, "file:///a#3=3 file:///b#0=1 file:///b#1=2 file:///b?malformed tls://h:443:ok "
 		 "tls://h:443#0=4 tls://h:443#1=5");
-	holds_filtered(w, &(struct inventory_filter){ .kind = RECORD_PROBLEM }, "file:///b?malformed");
+	holds_filtered(
+		w, &(struct inventory_filter){ .kind = RECORD_PROBLEM }, "file:///b?malformed");
 	holds_filtered(w, &(struct inventory_filter){ .uri = "file:///a" }, "file:///a#3=3");
 	holds_filtered(w, &(struct inventory_filter){ .job = "other" }, "");
 }
@@ -333,7 +336,8 @@ static void replaces_what_a_place_holds(void **state)
 	put(w, pass, "file:///a", 0, 1);
 	put(w, pass, "file:///a", 1, 9);
 	/* Before the end nothing is gone: a scrape meanwhile sees no gap. */
-	holds(w, "file:///a#0=1 file:///a#1=9 file:///a#2=3 file:///b#0=4 file:///c?needs-password");
+	holds(w,
+		"file:///a#0=1 file:///a#1=9 file:///a#2=3 file:///b#0=4 file:///c?needs-password");
 	result = end(w, pass, true);
 	assert_int_equal(result.appeared, 1);
 	assert_int_equal(result.vanished, 3);
@@ -401,7 +405,8 @@ static void pass_left_open_counts_as_incomplete(void **state)
 	OK(w, inventory_commit(w->inventory, &w->why));
 	second = begin(w, "files");
 	holds(w, "file:///a#0=1 file:///b#0=2!");
-	assert_int_equal(inventory_pass_end(w->inventory, first, &result, w->now, &w->why), ERR_NOT_FOUND);
+	assert_int_equal(
+		inventory_pass_end(w->inventory, first, &result, w->now, &w->why), ERR_NOT_FOUND);
 	store_rollback(w->store);
 	assert_true(second > first);
 	put(w, second, "file:///b", 0, 2);
@@ -487,7 +492,8 @@ static void keeps_what_could_not_be_looked_at(void **state)
 	assert_int_equal(keep(w, pass, "file:///d", true, true), 2);
 	put_problem(w, pass, "file:///d", REASON_PERMISSION_DENIED);
 	(void)end(w, pass, true);
-	holds(w, "file:///d?permission-denied file:///d/a#0=1! file:///d/bad?malformed! file:///d/e/b#0=2!");
+	holds(w,
+		"file:///d?permission-denied file:///d/a#0=1! file:///d/bad?malformed! file:///d/e/b#0=2!");
 	/* The folder is open again. */
 	pass = begin(w, "files");
 	put(w, pass, "file:///d/a", 0, 1);
@@ -704,7 +710,8 @@ static void drops_what_is_no_longer_configured(void **state)
 	OK(w, inventory_retain_jobs(w->inventory, &jobs, w->now, &w->why));
 	held(w, "file:///a#0=1-");
 	buffer_init(&memory, 100);
-	assert_int_equal(inventory_memory_load(w->inventory, "files", &memory, read, NULL), ERR_NOT_FOUND);
+	assert_int_equal(
+		inventory_memory_load(w->inventory, "files", &memory, read, NULL), ERR_NOT_FOUND);
 	buffer_fini(&memory);
 	OK(w, inventory_each_job(w->inventory, copy_job, &job, &w->why));
 	assert_int_equal(job.items, 0);
@@ -723,9 +730,11 @@ static void remembers_bytes(void **state)
 	int64_t pass;
 
 	buffer_init(&memory, 16);
-	assert_int_equal(inventory_memory_load(w->inventory, "files", &memory, read, NULL), ERR_NOT_FOUND);
+	assert_int_equal(
+		inventory_memory_load(w->inventory, "files", &memory, read, NULL), ERR_NOT_FOUND);
 	pass = begin(w, "files");
-	assert_int_equal(inventory_memory_load(w->inventory, "files", &memory, read, NULL), ERR_NOT_FOUND);
+	assert_int_equal(
+		inventory_memory_load(w->inventory, "files", &memory, read, NULL), ERR_NOT_FOUND);
 	OK(w, inventory_memory_save(w->inventory, "files", slice_of("a\0b", 3), context, &w->why));
 	context[0] = 9;
 	OK(w, inventory_memory_save(w->inventory, "files", slice_of("c\0d", 3), context, &w->why));
@@ -735,8 +744,10 @@ static void remembers_bytes(void **state)
 	assert_memory_equal(memory.data, "c\0d", 3);
 	assert_memory_equal(read, context, sizeof(read));
 	buffer_clear(&memory);
-	OK(w, inventory_memory_save(w->inventory, "files", slice_text("longer than sixteen"), context, &w->why));
-	assert_int_equal(inventory_memory_load(w->inventory, "files", &memory, read, NULL), ERR_LIMIT);
+	OK(w, inventory_memory_save(
+		      w->inventory, "files", slice_text("longer than sixteen"), context, &w->why));
+	assert_int_equal(
+		inventory_memory_load(w->inventory, "files", &memory, read, NULL), ERR_LIMIT);
 	buffer_fini(&memory);
 }
 
@@ -782,7 +793,8 @@ static void finds_by_prefix(void **state)
 	OK(w, inventory_find(w->inventory, hex, &count, out, &w->why));
 	assert_int_equal(count, 1);
 	assert_memory_equal(out, want, sizeof(want));
-	holds_filtered(w, &(struct inventory_filter){ .fingerprint = want }, "file:///a#7=7 file:///b#0=7");
+	holds_filtered(w, &(struct inventory_filter){ .fingerprint = want },
+		"file:///a#7=7 file:///b#0=7");
 	hex[9] = 0;
 	OK(w, inventory_find(w->inventory, hex, &count, out, &w->why));
 	assert_int_equal(count, 1);
@@ -1026,9 +1038,11 @@ static void refuses_what_makes_no_sense(void **state)
 	struct maker m;
 	int64_t pass = begin(w, "files");
 
-	assert_int_equal(inventory_put(w->inventory, 0, certificate(&m, "file:///a", 0, 1), w->now, NULL),
+	assert_int_equal(
+		inventory_put(w->inventory, 0, certificate(&m, "file:///a", 0, 1), w->now, NULL),
 		ERR_NOT_FOUND);
-	assert_int_equal(inventory_put(w->inventory, pass + 1, &m.record, w->now, NULL), ERR_NOT_FOUND);
+	assert_int_equal(
+		inventory_put(w->inventory, pass + 1, &m.record, w->now, NULL), ERR_NOT_FOUND);
 	m.record.location.index = UINT32_MAX;
 	assert_int_equal(inventory_put(w->inventory, pass, &m.record, w->now, NULL), ERR_LIMIT);
 	m.record.kind = 0;

@@ -22,9 +22,11 @@ static struct schedule *fresh(struct store *store)
 	return s;
 }
 
-static void add(struct schedule *s, const char *name, int64_t every_ms, int64_t jitter_ms, int64_t last_start)
+static void add(struct schedule *s, const char *name, int64_t every_ms, int64_t jitter_ms,
+	int64_t last_start)
 {
-	struct schedule_job job = { name, every_ms, jitter_ms, last_start, last_start != TIME_UNKNOWN };
+	struct schedule_job job = { name, every_ms, jitter_ms, last_start,
+		last_start != TIME_UNKNOWN };
 	struct why why = { 0 };
 
 	assert_int_equal(schedule_add_job(s, &job, &why), ERR_OK);
@@ -61,7 +63,8 @@ static void first_run(void **state)
 		{ "with jitter", HOUR_MS, TIME_UNKNOWN, NOW - 1800, 1800, 1800 + 360 },
 		{ "with much jitter", HOUR_MS, HOUR_MS, NOW, HOUR, 2 * HOUR },
 		{ "missed, no jitter", HOUR_MS, 0, NOW - 90 * 86400, 0, 0 },
-		{ "missed by years, jitter", HOUR_MS, TIME_UNKNOWN, 0, 0, SCHEDULE_CATCH_UP_MS / 1000 },
+		{ "missed by years, jitter", HOUR_MS, TIME_UNKNOWN, 0, 0,
+			SCHEDULE_CATCH_UP_MS / 1000 },
 		{ "missed, little jitter", HOUR_MS, 5000, NOW - 86400, 0, 5 },
 		{ "last start in the future", HOUR_MS, 0, NOW + 90 * 86400, HOUR, HOUR },
 		{ "absurd last start", HOUR_MS, TIME_UNKNOWN, INT64_MAX, HOUR, HOUR + 360 },
@@ -149,7 +152,8 @@ static void once_is_once(void **state)
 /* However the clock jumps: after the jump no job waits longer than every + jitter. */
 static void clocks_jump(void **state)
 {
-	static const int64_t jumps[] = { -1, -HOUR, -86400, -20 * 365 * 86400LL, -NOW, 86400, 50 * 365 * 86400LL };
+	static const int64_t jumps[] = { -1, -HOUR, -86400, -20 * 365 * 86400LL, -NOW, 86400,
+		50 * 365 * 86400LL };
 
 	(void)state;
 	for (size_t n = 0; n < sizeof(jumps) / sizeof(jumps[0]); n++) {
@@ -273,12 +277,13 @@ static void knows_the_past(void **state)
 
 	(void)state;
 	assert_int_equal(store_open(NULL, &store, NULL), ERR_OK);
-	assert_int_equal(sqlite3_exec(store->db,
-				 "INSERT INTO job(name,scanner,last_start,last_success,is_retired) VALUES"
-				 "('done','files',1767225000,1767225100,0),"
-				 "('begun','files',1767225000,NULL,0),"
-				 "('retired','files',1767225000,1767225100,1)",
-				 NULL, NULL, NULL),
+	assert_int_equal(
+		sqlite3_exec(store->db,
+			"INSERT INTO job(name,scanner,last_start,last_success,is_retired) VALUES"
+			"('done','files',1767225000,1767225100,0),"
+			"('begun','files',1767225000,NULL,0),"
+			"('retired','files',1767225000,1767225100,1)",
+			NULL, NULL, NULL),
 		SQLITE_OK);
 	s = fresh(store);
 	assert_int_equal(schedule_add(s, "done", HOUR_MS, 0, &why), ERR_OK);

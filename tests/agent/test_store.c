@@ -47,8 +47,8 @@ static int make_folder(void **state)
 static int drop_folder(void **state)
 {
 	static const char *const names[] = { "inventory.db", "inventory.db-wal", "inventory.db-shm",
-		"inventory.db-journal", "inventory.lock", "state/inventory.db", "state/inventory.lock",
-		"state" };
+		"inventory.db-journal", "inventory.lock", "state/inventory.db",
+		"state/inventory.lock", "state" };
 	struct folder *f = *state;
 	char path[PATH_BYTES + 64];
 
@@ -135,8 +135,8 @@ static void is_refused(const struct folder *f, enum err expected, const char *wo
 	assert_null(s);
 	after = contents(f->file);
 	assert_int_equal(after.size, before.size);
-	assert_memory_equal(after.data ? after.data : (uint8_t *)"", before.data ? before.data : (uint8_t *)"",
-		before.size);
+	assert_memory_equal(after.data ? after.data : (uint8_t *)"",
+		before.data ? before.data : (uint8_t *)"", before.size);
 	buffer_fini(&before);
 	buffer_fini(&after);
 	/* Nor does the reader take it. */
@@ -149,8 +149,9 @@ static void fill(const struct folder *f)
 	struct store *s = opened(f->dir);
 
 	assert_int_equal(store_begin(s, NULL), ERR_OK);
-	run_sql(s->db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<2000)"
-		       " INSERT INTO certificate(fingerprint,facts) SELECT randomblob(32),randomblob(300) FROM n");
+	run_sql(s->db,
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<2000)"
+		" INSERT INTO certificate(fingerprint,facts) SELECT randomblob(32),randomblob(300) FROM n");
 	assert_int_equal(store_commit(s, true, NULL), ERR_OK);
 	store_close(s);
 }
@@ -404,10 +405,11 @@ static void says_when_the_disk_is_full(void **state)
 			_exit(1);
 		for (int n = 0; e == ERR_OK && n < 2000; n++) {
 			e = store_begin(s, &why);
-			if (e == ERR_OK && sqlite3_exec(s->db,
-						   "INSERT INTO certificate(fingerprint,facts) VALUES"
-						   "(randomblob(32),randomblob(60000))",
-						   NULL, NULL, NULL) != SQLITE_OK)
+			if (e == ERR_OK &&
+				sqlite3_exec(s->db,
+					"INSERT INTO certificate(fingerprint,facts) VALUES"
+					"(randomblob(32),randomblob(60000))",
+					NULL, NULL, NULL) != SQLITE_OK)
 				e = store_fail(s, &why, "store a record");
 			if (e == ERR_OK)
 				e = store_commit(s, false, &why);
@@ -461,7 +463,8 @@ static void lets_a_reader_in(void **state)
 	assert_int_equal(ask(reader->db, "SELECT count(*) FROM receiver"), 0);
 	assert_int_equal(store_commit(s, false, NULL), ERR_OK);
 	assert_int_equal(ask(reader->db, "SELECT count(*) FROM receiver"), 1);
-	assert_int_equal(sqlite3_exec(reader->db, "DELETE FROM receiver", NULL, NULL, NULL), SQLITE_READONLY);
+	assert_int_equal(sqlite3_exec(reader->db, "DELETE FROM receiver", NULL, NULL, NULL),
+		SQLITE_READONLY);
 	store_close(reader);
 	store_close(s);
 	/* And alone. */
@@ -547,7 +550,10 @@ static void loses_nothing_to_a_kill(void **state)
 		if (access(f->file, F_OK) != 0)
 			continue;
 		s = opened(f->dir);
-		assert_int_equal(ask(s->db, "SELECT count(*) FROM pragma_quick_check WHERE quick_check<>'ok'"), 0);
+		assert_int_equal(
+			ask(s->db,
+				"SELECT count(*) FROM pragma_quick_check WHERE quick_check<>'ok'"),
+			0);
 		(void)snprintf(sql, sizeof(sql),
 			"SELECT count(*) FROM sighting JOIN place ON place.id=sighting.id>>24"
 			" WHERE CAST(substr(uri,9) AS INTEGER)<=%u",
