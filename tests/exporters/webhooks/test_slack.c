@@ -128,8 +128,8 @@ static void test_limits(void **state)
 	(void)render_checked(sample(1, "", 0));
 	(void)render_checked(sample(200, HOSTILE_NAME, 10));
 	(void)render_checked(sample(1, huge, 1000));
-	(void)render_checked(sample(200, huge, 10));
-	(void)render_checked(sample(NOTIFICATION_ALERTS_MAX, huge, 1));
+	(void)render_checked(sample(200, huge + 40000, 10));
+	(void)render_checked(sample(NOTIFICATION_ALERTS_MAX, huge + 52000, 1));
 	free(huge);
 }
 
