@@ -153,17 +153,30 @@ static int64_t passed_at(const struct turn *t, const char *job)
 
 /* ---- something is wrong ----------------------------------------------------------------------- */
 
+static enum err replace_text(char **at, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (!copy)
+		return ERR_MEMORY;
+	free(*at);
+	*at = copy;
+	return ERR_OK;
+}
+
 /* What is wrong now, beside what was said before: `started` and the severity that was said stay. */
 static enum err take_facts(struct row *r, const struct candidate *c)
 {
-	struct alert now = { 0 };
 	const char *job = c->first ? c->first->job : "";
-	char *own_job;
-	enum err e = alert_copy(&now, &c->alert);
+	struct alert now = { 0 };
+	enum err e = ERR_OK;
 
+	if (!r->job || strcmp(r->job, job) != 0)
+		e = replace_text(&r->job, job);
+	if (e == ERR_OK)
+		e = alert_copy(&now, &c->alert);
 	if (e != ERR_OK)
 		return e;
-	own_job = strdup(job);
 	now.started = r->alert.started;
 	now.event = r->alert.event;
 	if (r->phase == PHASE_FIRING && r->alert.severity > now.severity)
@@ -172,10 +185,8 @@ static enum err take_facts(struct row *r, const struct candidate *c)
 	r->alert.summary = NULL;
 	alert_fini(&r->alert);
 	r->alert = now;
-	free(r->job);
-	r->job = own_job;
 	r->is_network = c->is_network;
-	return own_job ? ERR_OK : ERR_MEMORY;
+	return ERR_OK;
 }
 
 /* Did anything change that a restart must know? */

@@ -5,6 +5,7 @@
 #include "agent/base/text.h"
 #include "agent/certificate/certificate.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,6 +116,7 @@ static enum err grow_slots(struct candidates *c)
 	free(c->slots);
 	c->slots = slots;
 	c->slots_count = count;
+	assert(c->items || !c->count);
 	for (size_t i = 0; i < c->count; i++)
 		*slot_of(c, c->items[i].alert.key) = i + 1;
 	return ERR_OK;
@@ -149,6 +151,7 @@ static enum err candidate_add(
 		free(key);
 		return e;
 	}
+	assert(c->items);
 	item = &c->items[c->count];
 	*item = (struct candidate){
 		.kind = kind, .superseded = TIME_UNKNOWN, .breaks = TIME_UNKNOWN

@@ -68,7 +68,7 @@ struct alerts_search {
 };
 /* Everything in the inventory that is wrong now. `out` starts as {0}; to be freed whatever happens. */
 enum err candidates_search(
-	const struct alerts_search *search, struct candidates *out, struct why *why) MUST_CHECK;
+	const struct alerts_search *conf, struct candidates *out, struct why *why) MUST_CHECK;
 
 enum row_phase { PHASE_PENDING, PHASE_FIRING, PHASE_QUIET, PHASE_COUNT };
 

@@ -3,7 +3,6 @@
 #include "exporters/webhooks/payload.h"
 #include "exporters/webhooks/service.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,7 +57,7 @@ static bool put_name(cJSON *labels, const char *kind)
 			upper = true;
 			continue;
 		}
-		name[at++] = upper ? (char)toupper((unsigned char)*c) : *c;
+		name[at++] = (char)(upper && *c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
 		upper = false;
 	}
 	name[at] = '\0';

@@ -243,7 +243,8 @@ static void webhooks_stop(void *state)
 	while (w->transfers) {
 		struct transfer *t = w->transfers;
 
-		transfer_unlink(t);
+		w->transfers = t->next;
+		(void)curl_multi_remove_handle(w->multi, t->easy);
 		transfer_free(t);
 	}
 	curl_multi_cleanup(w->multi);
