@@ -175,6 +175,9 @@ struct thresholds {
 extern const struct thresholds thresholds_default;
 /* Reads "33%", "30d" or "min(30d, 33%)". */
 enum err threshold_parse(const char *text, struct threshold *out, struct why *why) MUST_CHECK;
+/* A share is taken of at most this lifetime, the longest a public leaf ever had since 2020: a third of a
+ * CA's 20 years would be a warning for seven. */
+#define THRESHOLD_LIFETIME_MAX_S (398LL * 86400)
 /* Seconds before not_after at which the threshold is reached. */
 int64_t threshold_span(const struct threshold *t, int64_t not_before, int64_t not_after);
 

@@ -124,6 +124,8 @@ int64_t threshold_span(const struct threshold *t, int64_t not_before, int64_t no
 	if (not_before == TIME_UNKNOWN || not_after == TIME_UNKNOWN ||
 		__builtin_sub_overflow(not_after, not_before, &lifetime))
 		return t->seconds;
+	if (lifetime > THRESHOLD_LIFETIME_MAX_S)
+		lifetime = THRESHOLD_LIFETIME_MAX_S;
 	share = lifetime > 0 ? (int64_t)((double)lifetime * t->share) : 0;
 	return t->seconds > 0 && t->seconds < share ? t->seconds : share;
 }
