@@ -151,7 +151,9 @@ enum err inventory_run(
 
 void inventory_bind(sqlite3_stmt *statement, const int64_t *values, int count)
 {
-	for (int n = 0; n < count; n++)
+	int wanted = sqlite3_bind_parameter_count(statement);
+
+	for (int n = 0; n < count && n < wanted; n++)
 		(void)sqlite3_bind_int64(statement, n + 1, values[n]);
 }
 
@@ -338,7 +340,7 @@ static enum err retire(struct inventory *i, int64_t job, int64_t now, struct why
 		e = inventory_statement(i, steps[n], &statement, why);
 		if (e != ERR_OK)
 			break;
-		inventory_bind(statement, values, sqlite3_bind_parameter_count(statement));
+		inventory_bind(statement, values, 2);
 		e = inventory_run(i, statement, NULL, why);
 	}
 	return e;

@@ -105,7 +105,7 @@ enum err inventory_step(
 enum err inventory_run(struct inventory *i, sqlite3_stmt *statement, uint64_t *changed,
 	struct why *why) MUST_CHECK;
 
-/* Binds integers ?1, ?2 ... in order. */
+/* Binds integers ?1, ?2 ... in order, as many as it takes. */
 void inventory_bind(sqlite3_stmt *statement, const int64_t *values, int count);
 /* TIME_UNKNOWN is NULL in a column. */
 void inventory_bind_time(sqlite3_stmt *statement, int at, int64_t time);

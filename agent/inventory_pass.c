@@ -17,14 +17,14 @@
 /* ---- the end of a pass ------------------------------------------------------------------------ */
 
 static enum err run_for_pass(struct inventory *i, enum statement which, const int64_t *values,
-	uint64_t *changed, struct why *why)
+	int count, uint64_t *changed, struct why *why)
 {
 	sqlite3_stmt *statement;
 	enum err e = inventory_statement(i, which, &statement, why);
 
 	if (e != ERR_OK)
 		return e;
-	inventory_bind(statement, values, sqlite3_bind_parameter_count(statement));
+	inventory_bind(statement, values, count);
 	return inventory_run(i, statement, changed, why);
 }
 
@@ -34,12 +34,12 @@ static enum err settle_complete(struct inventory *i, const struct open_pass *p, 
 	const int64_t values[] = { p->job, p->id, now };
 	uint64_t sightings = 0;
 	uint64_t endpoints = 0;
-	enum err e = run_for_pass(i, SIGHTING_GONE, values, &sightings, why);
+	enum err e = run_for_pass(i, SIGHTING_GONE, values, 3, &sightings, why);
 
 	if (e == ERR_OK)
-		e = run_for_pass(i, ENDPOINT_GONE, values, &endpoints, why);
+		e = run_for_pass(i, ENDPOINT_GONE, values, 3, &endpoints, why);
 	if (e == ERR_OK)
-		e = run_for_pass(i, PROBLEM_DROP, values, NULL, why);
+		e = run_for_pass(i, PROBLEM_DROP, values, 3, NULL, why);
 	result->vanished = p->vanished + sightings + endpoints;
 	return e;
 }
@@ -50,7 +50,7 @@ static enum err settle_incomplete(
 	const int64_t values[] = { p->job, p->id };
 
 	result->vanished = p->vanished;
-	return run_for_pass(i, PLACE_KEEP_UNSEEN, values, NULL, why);
+	return run_for_pass(i, PLACE_KEEP_UNSEEN, values, 2, NULL, why);
 }
 
 static enum err write_pass_end(struct inventory *i, const struct open_pass *p, int64_t now,
@@ -76,7 +76,7 @@ static enum err write_pass_end(struct inventory *i, const struct open_pass *p, i
 	(void)sqlite3_bind_double(statement, 4, result->seconds);
 	e = inventory_run(i, statement, NULL, why);
 	if (e == ERR_OK)
-		e = run_for_pass(i, PASS_FORGET, forget, NULL, why);
+		e = run_for_pass(i, PASS_FORGET, forget, 2, NULL, why);
 	return e;
 }
 
@@ -89,7 +89,7 @@ static enum err settle(struct inventory *i, const struct open_pass *p, int64_t n
 	e = result->is_complete ? settle_complete(i, p, now, result, why)
 				: settle_incomplete(i, p, result, why);
 	if (e == ERR_OK && p->has_succession)
-		e = run_for_pass(i, SUCCESSION_UNDO, &p->id, NULL, why);
+		e = run_for_pass(i, SUCCESSION_UNDO, &p->id, 1, NULL, why);
 	if (e == ERR_OK)
 		e = write_pass_end(i, p, now, result, why);
 	return e;
@@ -167,8 +167,7 @@ static enum err purge(struct inventory *i, int64_t now, struct why *why)
 		e = store_prepare(i->store, purge_steps[n], &step, why);
 		if (e != ERR_OK)
 			break;
-		if (sqlite3_bind_parameter_count(step))
-			inventory_bind(step, &before, 1);
+		inventory_bind(step, &before, 1);
 		e = inventory_run(i, step, NULL, why);
 		sqlite3_finalize(step);
 	}

@@ -1052,6 +1052,95 @@ static void refuses_what_makes_no_sense(void **state)
 	holds(w, "");
 }
 
+/* ---- out of memory ----------------------------------------------------------------------------- */
+
+/* SQLite's allocator with a counter: one allocation fails when it reaches zero. */
+static sqlite3_mem_methods plain_memory;
+static long allocations_left = -1;
+
+static bool must_fail(void)
+{
+	return allocations_left > 0 && --allocations_left == 0;
+}
+
+static void *failing_malloc(int size)
+{
+	return must_fail() ? NULL : plain_memory.xMalloc(size);
+}
+
+static void *failing_realloc(void *old, int size)
+{
+	return must_fail() ? NULL : plain_memory.xRealloc(old, size);
+}
+
+/* Two passes of one job, a question and a successor; the first error ends it. */
+static enum err a_day(struct inventory *i)
+{
+	const struct inventory_filter all = { .include_gone = true };
+	const uint8_t context[FINGERPRINT_BYTES] = { 0 };
+	struct record served = endpoint("tls://h:443", true);
+	uint8_t successor[FINGERPRINT_BYTES];
+	struct buffer out;
+	int64_t not_after;
+	bool found;
+	enum err e = ERR_OK;
+
+	buffer_init(&out, 65536);
+	for (unsigned round = 0; e == ERR_OK && round < 2; round++) {
+		struct pass_result result = { .is_complete = true };
+		struct keep keep = { .uri = "file:///d", .below = true, .stale = true };
+		struct maker m;
+		int64_t pass;
+
+		e = inventory_pass_begin(i, "files", "files", NOW + round, &pass, NULL);
+		if (e == ERR_OK)
+			e = inventory_put(
+				i, pass, certificate(&m, "file:///a", 0, 1 + round), NOW, NULL);
+		if (e == ERR_OK)
+			e = inventory_put(i, pass, &served, NOW, NULL);
+		if (e == ERR_OK)
+			e = inventory_keep(i, pass, &keep, NULL, NULL);
+		if (e == ERR_OK)
+			e = inventory_memory_save(i, "files", slice_text("m"), context, NULL);
+		if (e == ERR_OK)
+			e = inventory_pass_end(i, pass, &result, NOW + round, NULL);
+	}
+	if (e == ERR_OK)
+		e = inventory_each(i, &all, describe, &out, NULL);
+	if (e == ERR_OK)
+		e = inventory_successor(i, context, &found, &not_after, successor, NULL);
+	buffer_fini(&out);
+	return e;
+}
+
+/* Whichever allocation fails: an error, no half batch, and all is well when memory is back. */
+static void survives_each_failing_allocation(void **state)
+{
+	bool has_failed = true;
+	unsigned failures = 0;
+
+	(void)state;
+	for (long n = 1; has_failed; n += 2) {
+		struct store *store = NULL;
+		struct inventory *i = NULL;
+		enum err e;
+
+		assert_int_equal(store_open(NULL, &store, NULL), ERR_OK);
+		assert_int_equal(inventory_new(store, &i, NULL), ERR_OK);
+		allocations_left = n;
+		e = a_day(i);
+		has_failed = allocations_left == 0;
+		allocations_left = -1;
+		failures += e != ERR_OK;
+		if (e != ERR_OK)
+			store_rollback(store);
+		assert_int_equal(a_day(i), ERR_OK);
+		inventory_free(i);
+		store_close(store);
+	}
+	assert_true(failures > 20);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -1087,7 +1176,17 @@ int main(void)
 		TEST(forgets_after_ninety_days),
 		TEST(survives_a_rollback),
 		TEST(refuses_what_makes_no_sense),
+		cmocka_unit_test(survives_each_failing_allocation),
 	};
+	sqlite3_mem_methods failing;
+
+	if (sqlite3_config(SQLITE_CONFIG_GETMALLOC, &plain_memory) != SQLITE_OK)
+		return 1;
+	failing = plain_memory;
+	failing.xMalloc = failing_malloc;
+	failing.xRealloc = failing_realloc;
+	if (sqlite3_config(SQLITE_CONFIG_MALLOC, &failing) != SQLITE_OK)
+		return 1;
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
