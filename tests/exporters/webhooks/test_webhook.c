@@ -11,7 +11,8 @@
 #include <stddef.h>
 
 #include <arpa/inet.h>
-#include <errno.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
@@ -99,7 +100,7 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-static void receiver_start(struct receiver *r)
+static void receiver_listen(struct receiver *r)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET,
 		.sin_addr = { htonl(INADDR_LOOPBACK) } };
@@ -111,6 +112,11 @@ static void receiver_start(struct receiver *r)
 	assert_int_equal(listen(r->listener, 16), 0);
 	assert_int_equal(getsockname(r->listener, (struct sockaddr *)&address, &size), 0);
 	r->port = ntohs(address.sin_port);
+}
+
+static void receiver_start(struct receiver *r)
+{
+	receiver_listen(r);
 	assert_int_equal(pthread_create(&r->thread, NULL, serve, r), 0);
 }
 
@@ -491,20 +497,150 @@ static void test_connection_refused(void **state)
 	bench_close(&b);
 }
 
-static void test_plain_http_behind_https_url(void **state)
+/* A key and a certificate for 127.0.0.1 that signs itself, as PEM files. */
+static void write_pem(const char *path, gnutls_datum_t *pem)
 {
-	struct bench b = { .receiver = { .answer = answer_garbage } };
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(pem->data, 1, pem->size, f), pem->size);
+	assert_int_equal(fclose(f), 0);
+	gnutls_free(pem->data);
+}
+
+static void make_identity(const char *cert_path, const char *key_path)
+{
+	static const uint8_t loopback[] = { 127, 0, 0, 1 };
+	static const uint8_t serial[] = { 1 };
+	gnutls_x509_privkey_t key;
+	gnutls_x509_crt_t crt;
+	gnutls_datum_t pem;
+
+	assert_int_equal(gnutls_x509_privkey_init(&key), 0);
+	assert_int_equal(gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA,
+				 GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0),
+		0);
+	assert_int_equal(gnutls_x509_crt_init(&crt), 0);
+	assert_int_equal(gnutls_x509_crt_set_version(crt, 3), 0);
+	assert_int_equal(gnutls_x509_crt_set_serial(crt, serial, sizeof(serial)), 0);
+	assert_int_equal(gnutls_x509_crt_set_dn(crt, "CN=receiver", NULL), 0);
+	assert_int_equal(gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_IPADDRESS, loopback,
+				 sizeof(loopback), GNUTLS_FSAN_SET),
+		0);
+	assert_int_equal(gnutls_x509_crt_set_basic_constraints(crt, 1, -1), 0);
+	assert_int_equal(gnutls_x509_crt_set_activation_time(crt, time(NULL) - 3600), 0);
+	assert_int_equal(gnutls_x509_crt_set_expiration_time(crt, time(NULL) + 3600), 0);
+	assert_int_equal(gnutls_x509_crt_set_key(crt, key), 0);
+	assert_int_equal(gnutls_x509_crt_sign2(crt, crt, key, GNUTLS_DIG_SHA256, 0), 0);
+	assert_int_equal(gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &pem), 0);
+	write_pem(cert_path, &pem);
+	assert_int_equal(gnutls_x509_privkey_export2(key, GNUTLS_X509_FMT_PEM, &pem), 0);
+	write_pem(key_path, &pem);
+	gnutls_x509_crt_deinit(crt);
+	gnutls_x509_privkey_deinit(key);
+}
+
+struct tls_receiver {
+	struct receiver base; /* its thread runs serve_tls */
+	gnutls_certificate_credentials_t credentials;
+	bool wants_client;
+	atomic_int clients; /* that showed a certificate */
+};
+
+static void serve_one(int fd, struct tls_receiver *r)
+{
+	static const char ok[] =
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+	gnutls_session_t session;
+	unsigned count = 0;
+	char data[8192];
+
+	assert_int_equal(gnutls_init(&session, GNUTLS_SERVER), 0);
+	assert_int_equal(gnutls_set_default_priority(session), 0);
+	assert_int_equal(
+		gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, r->credentials), 0);
+	if (r->wants_client)
+		gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
+	gnutls_transport_set_int(session, fd);
+	gnutls_handshake_set_timeout(session, SOCKET_WAIT_S * 1000);
+	if (gnutls_handshake(session) == 0 && gnutls_record_recv(session, data, sizeof(data)) > 0) {
+		r->base.requests++;
+		r->clients += gnutls_certificate_get_peers(session, &count) && count;
+		(void)gnutls_record_send(session, ok, strlen(ok));
+		(void)gnutls_bye(session, GNUTLS_SHUT_WR);
+	}
+	gnutls_deinit(session);
+}
+
+static void *serve_tls(void *arg)
+{
+	struct tls_receiver *r = arg;
+	int fd;
+
+	while ((fd = accept(r->base.listener, NULL, NULL)) >= 0) {
+		serve_one(fd, r);
+		(void)close(fd);
+	}
+	return NULL;
+}
+
+struct tls_case {
+	bool knows_ca;
+	bool wants_client;
+	bool has_client;
+	enum delivery outcome;
+};
+
+static void check_tls(const struct tls_case *c, const char *cert, const char *key)
+{
+	struct tls_receiver r = { .wants_client = c->wants_client };
+	struct bench b = { .conf = { .timeout_ms = 5000 } };
 	struct delivered d = { 0 };
 
-	(void)state;
-	receiver_start(&b.receiver);
-	(void)snprintf(b.url, sizeof(b.url), "https://127.0.0.1:%u/hook/s3cret", b.receiver.port);
-	b.receiver.answer = NULL;
+	assert_int_equal(gnutls_certificate_allocate_credentials(&r.credentials), 0);
+	assert_int_equal(
+		gnutls_certificate_set_x509_key_file(r.credentials, cert, key, GNUTLS_X509_FMT_PEM),
+		0);
+	receiver_listen(&r.base);
+	assert_int_equal(pthread_create(&r.base.thread, NULL, serve_tls, &r), 0);
+	(void)snprintf(b.url, sizeof(b.url), "https://127.0.0.1:%u/hook/s3cret", r.base.port);
+	b.conf.ca_file = c->knows_ca ? (char *)(uintptr_t)cert : NULL;
+	b.conf.client_cert = c->has_client ? (char *)(uintptr_t)cert : NULL;
+	b.conf.client_key = c->has_client ? (char *)(uintptr_t)key : NULL;
 	bench_open(&b, "slack");
-	b.receiver.answer = answer_garbage;
 	deliver(&b, &d);
-	assert_int_equal(d.outcome, DELIVERY_RETRY);
+	if (d.outcome != c->outcome)
+		fail_msg("outcome %d: %s", (int)d.outcome, d.message);
+	assert_int_equal(r.base.requests, c->outcome == DELIVERY_OK);
+	assert_int_equal(r.clients, c->has_client && c->outcome == DELIVERY_OK);
 	bench_close(&b);
+	receiver_stop(&r.base);
+	gnutls_certificate_free_credentials(r.credentials);
+}
+
+static void test_tls_is_verified(void **state)
+{
+	static const struct tls_case cases[] = {
+		{ true, false, false, DELIVERY_OK },
+		/* An unknown CA never sees the message. */
+		{ false, false, false, DELIVERY_RETRY },
+		{ true, true, true, DELIVERY_OK },
+		{ true, true, false, DELIVERY_RETRY },
+	};
+	char folder[] = "/tmp/leafwatch-test-tls-XXXXXX";
+	char cert[64];
+	char key[64];
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	(void)snprintf(cert, sizeof(cert), "%s/cert.pem", folder);
+	(void)snprintf(key, sizeof(key), "%s/key.pem", folder);
+	make_identity(cert, key);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		check_tls(&cases[i], cert, key);
+	assert_int_equal(unlink(cert), 0);
+	assert_int_equal(unlink(key), 0);
+	assert_int_equal(rmdir(folder), 0);
 }
 
 static void write_file(const char *path, const char *text)
@@ -663,7 +799,7 @@ int main(void)
 		cmocka_unit_test(test_closed_without_an_answer),
 		cmocka_unit_test(test_http_date),
 		cmocka_unit_test(test_connection_refused),
-		cmocka_unit_test(test_plain_http_behind_https_url),
+		cmocka_unit_test(test_tls_is_verified),
 		cmocka_unit_test(test_url_is_read_when_it_is_used),
 		cmocka_unit_test(test_only_http),
 		cmocka_unit_test(test_stop_drops_what_is_under_way),
