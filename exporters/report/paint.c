@@ -111,10 +111,11 @@ static struct column *widest_above(struct column *columns, size_t count, bool is
 	return found;
 }
 
-void columns_fit(
+bool columns_fit(
 	struct column *columns, size_t count, size_t indent, const struct report_options *o)
 {
 	size_t room = o->width > indent ? o->width - indent : 1;
+	size_t total;
 
 	for (size_t i = 0; i < count; i++) {
 		struct column *c = &columns[i];
@@ -123,17 +124,19 @@ void columns_fit(
 		if (c->natural && cells_of(c->title) > c->width)
 			c->width = cells_of(c->title);
 	}
-	if (!o->width)
-		return;
-	for (size_t total = total_cells(columns, count); total > room; total--) {
+	total = total_cells(columns, count);
+	if (!o->width || total <= room)
+		return true;
+	for (; total > room; total--) {
 		struct column *c = widest_above(columns, count, false);
 
 		if (!c)
 			c = widest_above(columns, count, true);
 		if (!c)
-			return;
+			break;
 		c->width--;
 	}
+	return false;
 }
 
 void paint_cell(struct paint *p, const struct column *c, const char *text, enum ink ink)

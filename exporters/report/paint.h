@@ -40,8 +40,9 @@ struct column {
 
 /* Makes room for `text` in the column. */
 void column_hold(struct column *c, const char *text);
-/* Sets the widths so that all columns with `indent` fit the options' width, shrinking the widest first. */
-void columns_fit(
+/* Sets the widths so that all columns with `indent` fit the options' width, shrinking the widest first.
+ * True when none had to shrink. */
+bool columns_fit(
 	struct column *columns, size_t count, size_t indent, const struct report_options *o);
 /* One cell and the gap after it; nothing for a column not shown. */
 void paint_cell(struct paint *p, const struct column *c, const char *text, enum ink ink);

@@ -238,33 +238,50 @@ static void problems_line(struct buffer *out, uint32_t *problems, size_t width)
 	}
 }
 
-static void measure(const struct rows *rows, struct column columns[COLUMNS])
+static void hold_row(const struct rows *rows, const struct row *r, struct column columns[COLUMNS])
 {
 	unsigned width = rows->options->width;
 	char text[TIME_TEXT_BYTES];
+
+	column_hold(&columns[COLUMN_STATUS], status_text(r));
+	left_text(r, rows->view->now, text);
+	column_hold(&columns[COLUMN_LEFT], text);
+	expires_text(r, text);
+	if (!width || width >= WIDTH_WITH_EXPIRES)
+		column_hold(&columns[COLUMN_EXPIRES], text);
+	column_hold(&columns[COLUMN_NAME], r->name);
+	if (!width || width >= WIDTH_WITH_ISSUER)
+		column_hold(&columns[COLUMN_ISSUER], r->issuer);
+	column_hold(&columns[COLUMN_PLACE], r->place);
+}
+
+/* Room for all problems of a row in one line, or for one word a line. */
+static void hold_problems(const struct rows *rows, struct column *c, size_t width)
+{
 	struct buffer words;
 
+	c->natural = 0;
 	buffer_init(&words, RECORD_TEXT_BYTES_MAX);
 	for (size_t i = 0; i < rows->count; i++) {
-		const struct row *r = &rows->items[i];
-		uint32_t problems = r->problems;
-
-		column_hold(&columns[COLUMN_STATUS], status_text(r));
-		left_text(r, rows->view->now, text);
-		column_hold(&columns[COLUMN_LEFT], text);
-		expires_text(r, text);
-		if (!width || width >= WIDTH_WITH_EXPIRES)
-			column_hold(&columns[COLUMN_EXPIRES], text);
-		column_hold(&columns[COLUMN_NAME], r->name);
-		if (!width || width >= WIDTH_WITH_ISSUER)
-			column_hold(&columns[COLUMN_ISSUER], r->issuer);
-		column_hold(&columns[COLUMN_PLACE], r->place);
-		buffer_clear(&words);
-		problems_line(&words, &problems, SIZE_MAX);
-		column_hold(&columns[COLUMN_PROBLEMS], buffer_string(&words));
+		for (uint32_t left = rows->items[i].problems; left;) {
+			buffer_clear(&words);
+			problems_line(&words, &left, width);
+			column_hold(c, buffer_string(&words));
+		}
 	}
 	buffer_fini(&words);
-	columns_fit(columns, COLUMNS, 0, rows->options);
+}
+
+static void measure(const struct rows *rows, struct column columns[COLUMNS])
+{
+	for (size_t i = 0; i < rows->count; i++)
+		hold_row(rows, &rows->items[i], columns);
+	hold_problems(rows, &columns[COLUMN_PROBLEMS], SIZE_MAX);
+	/* Problems go below each other before a name or a place is shortened. */
+	if (columns_fit(columns, COLUMNS, 0, rows->options))
+		return;
+	hold_problems(rows, &columns[COLUMN_PROBLEMS], 0);
+	(void)columns_fit(columns, COLUMNS, 0, rows->options);
 }
 
 static void paint_first(

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define ENDPOINTS_FIRST 32
+/* From this width on there is room for them. */
+#define WIDTH_WITH_ISSUERS 100
 #define CELL_BYTES_MAX ((size_t)2 * RECORD_TEXT_BYTES_MAX)
 
 enum {
@@ -131,11 +133,13 @@ static void paint_rows(const struct rows *rows, struct paint *p)
 		[COLUMN_ISSUERS] = { .title = "ISSUED BY ONE OF", .minimum = 12 },
 		[COLUMN_ANSWER] = { .title = "ANSWER", .minimum = 10 },
 	};
+	bool has_issuers = !p->options->width || p->options->width >= WIDTH_WITH_ISSUERS;
 
 	for (size_t i = 0; i < rows->count; i++)
 		for (size_t c = 0; c < COLUMNS; c++)
-			column_hold(&columns[c], rows->items[i].cells[c]);
-	columns_fit(columns, COLUMNS, 0, p->options);
+			if (c != COLUMN_ISSUERS || has_issuers)
+				column_hold(&columns[c], rows->items[i].cells[c]);
+	(void)columns_fit(columns, COLUMNS, 0, p->options);
 	paint_titles(p, columns, COLUMNS);
 	for (size_t i = 0; i < rows->count; i++) {
 		const struct row *r = &rows->items[i];

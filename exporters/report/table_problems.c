@@ -56,7 +56,7 @@ static void measure(const struct rows *rows, struct column columns[COLUMNS], con
 			column_hold(&columns[COLUMN_MESSAGE], r->messages.items[k]);
 		}
 	}
-	columns_fit(columns, COLUMNS, INDENT_CELLS, p->options);
+	(void)columns_fit(columns, COLUMNS, INDENT_CELLS, p->options);
 }
 
 static void paint_reason(const struct reason_rows *r, enum reason reason, struct paint *p,
