@@ -21,6 +21,7 @@ struct judge_question {
 struct judge_cache;
 enum err judge_cache_new(size_t entries_max, struct judge_cache **out) MUST_CHECK;
 void judge_cache_free(struct judge_cache *c);
-enum err judge(const struct trust *trust, struct judge_cache *cache, const struct judge_question *q, struct verdict *out) MUST_CHECK;
+enum err judge(const struct trust *trust, struct judge_cache *cache, const struct judge_question *q,
+	struct verdict *out) MUST_CHECK;
 
 #endif

@@ -1,0 +1,27 @@
+/* What the judge asks of a trust store. Private to this folder. */
+#ifndef LEAFWATCH_CERTIFICATE_ANCHORS_H
+#define LEAFWATCH_CERTIFICATE_ANCHORS_H
+
+#include "agent/certificate/trust.h"
+
+struct anchor {
+	uint8_t fingerprint[FINGERPRINT_BYTES];
+	const char *store; /* borrowed from the trust */
+	bool is_system;
+	struct slice der;     /* borrowed from the trust, as are the next */
+	struct slice subject; /* with its header */
+	struct slice subject_key_id;
+	uint64_t subject_hash;
+	int64_t not_before; /* or TIME_UNKNOWN */
+	int64_t not_after;
+};
+
+/* The anchor with this fingerprint, or NULL. */
+const struct anchor *trust_find(
+	const struct trust *t, const uint8_t fingerprint[FINGERPRINT_BYTES]);
+/* The `nth` anchor (0 first) whose subject is this Name, byte for byte; NULL when there are fewer. */
+const struct anchor *trust_named(const struct trust *t, struct slice name, size_t nth);
+/* A number that differs between stores, and in one store after each trust_add. */
+uint64_t trust_generation(const struct trust *t);
+
+#endif

@@ -1,0 +1,345 @@
+/* Trust stores: the bytes of all anchors, found by fingerprint and by subject. They are imported into
+ * GnuTLS one by one when a path needs them: 144 handles would cost every parser 4 MiB. */
+#include "agent/certificate/trust.h"
+
+#include "agent/certificate/anchors.h"
+#include "agent/certificate/certificate.h"
+#include "agent/certificate/der.h"
+
+#include <gnutls/x509.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#define ANCHORS_MAX 100000
+#define LABEL_BYTES_MAX 64
+
+struct trust {
+	struct anchor *anchors; /* owned, by fingerprint */
+	size_t count;
+	uint32_t *by_subject; /* owned: indices by subject_hash */
+	struct strings names; /* of stores; anchors borrow them */
+	uint8_t **blocks;     /* owned: the DER of each trust_add, anchors point into it */
+	size_t blocks_count;
+	uint64_t generation;
+};
+
+enum err trust_new(struct trust **out)
+{
+	static _Atomic uint64_t stores;
+	struct trust *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return ERR_MEMORY;
+	/* High bits tell stores apart, low bits what was added to one. */
+	t->generation = atomic_fetch_add(&stores, 1) << 32;
+	*out = t;
+	return ERR_OK;
+}
+
+void trust_free(struct trust *t)
+{
+	if (!t)
+		return;
+	for (size_t i = 0; i < t->blocks_count; i++)
+		free(t->blocks[i]);
+	free(t->blocks);
+	strings_fini(&t->names);
+	free(t->by_subject);
+	free(t->anchors);
+	free(t);
+}
+
+/* --- looking up --------------------------------------------------------------------------------- */
+
+/* FNV-1a: the names come from the administrator's own files. */
+static uint64_t hash_of(struct slice s)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < s.size; i++)
+		hash = (hash ^ s.data[i]) * 0x100000001b3;
+	return hash;
+}
+
+static int by_fingerprint(const void *a, const void *b)
+{
+	return memcmp(((const struct anchor *)a)->fingerprint,
+		((const struct anchor *)b)->fingerprint, FINGERPRINT_BYTES);
+}
+
+static int by_hash(const void *a, const void *b, void *arg)
+{
+	const struct anchor *anchors = arg;
+	const uint32_t i = *(const uint32_t *)a;
+	const uint32_t j = *(const uint32_t *)b;
+
+	if (anchors[i].subject_hash != anchors[j].subject_hash)
+		return anchors[i].subject_hash < anchors[j].subject_hash ? -1 : 1;
+	return i < j ? -1 : i > j;
+}
+
+const struct anchor *trust_find(const struct trust *t, const uint8_t fingerprint[FINGERPRINT_BYTES])
+{
+	struct anchor key;
+
+	if (!t->count)
+		return NULL;
+	memcpy(key.fingerprint, fingerprint, FINGERPRINT_BYTES);
+	return bsearch(&key, t->anchors, t->count, sizeof(*t->anchors), by_fingerprint);
+}
+
+const struct anchor *trust_named(const struct trust *t, struct slice name, size_t nth)
+{
+	uint64_t hash = hash_of(name);
+	size_t low = 0;
+	size_t high = t->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (t->anchors[t->by_subject[middle]].subject_hash < hash)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < t->count; low++) {
+		const struct anchor *a = &t->anchors[t->by_subject[low]];
+
+		if (a->subject_hash != hash)
+			break;
+		if (a->subject.size == name.size &&
+			memcmp(a->subject.data, name.data, name.size) == 0 && nth-- == 0)
+			return a;
+	}
+	return NULL;
+}
+
+const char *trust_holds(const struct trust *t, const uint8_t fingerprint[FINGERPRINT_BYTES])
+{
+	const struct anchor *a = trust_find(t, fingerprint);
+
+	return a ? a->store : NULL;
+}
+
+uint64_t trust_generation(const struct trust *t)
+{
+	return t->generation;
+}
+
+/* --- adding ------------------------------------------------------------------------------------- */
+
+/* One trust_add at work. DER is gathered in `block`; anchors are made when it no longer moves. */
+struct adding {
+	struct buffer block;
+	bool is_system;
+	size_t found;
+	size_t skipped;
+};
+
+/* GnuTLS's word on the administrator's own bundles: what it refuses could never anchor a path. The
+ * system store is vetted by the distribution, and checking it would cost each parser 4 ms. */
+static bool is_accepted(struct slice der)
+{
+	const gnutls_datum_t datum = { .data = (unsigned char *)(uintptr_t)der.data,
+		.size = (unsigned)der.size };
+	gnutls_x509_crt_t handle = NULL;
+	int rc = gnutls_x509_crt_init(&handle);
+
+	if (rc == 0)
+		rc = gnutls_x509_crt_import(handle, &datum, GNUTLS_X509_FMT_DER);
+	gnutls_x509_crt_deinit(handle);
+	return rc == 0;
+}
+
+/* Returns the bytes used, 0 when there is no whole certificate. */
+static size_t add_der(struct adding *a, struct slice bytes)
+{
+	struct der_certificate c;
+
+	if (!der_certificate(bytes, &c) || !c.is_complete)
+		return 0;
+	if (a->is_system || is_accepted(c.whole)) {
+		buffer_slice(&a->block, c.whole);
+		a->found++;
+	} else {
+		a->skipped++;
+	}
+	return c.whole.size;
+}
+
+static bool is_certificate_label(struct slice label)
+{
+	static const char *const labels[] = { "CERTIFICATE", "X509 CERTIFICATE",
+		"TRUSTED CERTIFICATE" };
+
+	for (size_t i = 0; i < sizeof(labels) / sizeof(*labels); i++)
+		if (label.size == strlen(labels[i]) &&
+			memcmp(label.data, labels[i], label.size) == 0)
+			return true;
+	return false;
+}
+
+static void add_base64(struct adding *a, struct slice text)
+{
+	const gnutls_datum_t in = { .data = (unsigned char *)(uintptr_t)text.data,
+		.size = (unsigned)text.size };
+	gnutls_datum_t der = { 0 };
+	int rc = gnutls_base64_decode2(&in, &der);
+
+	if (rc != 0 || !add_der(a, slice_of(der.data, der.size)))
+		a->skipped++;
+	if (rc == 0)
+		gnutls_free(der.data);
+}
+
+static const uint8_t *find(struct slice in, const char *what)
+{
+	return memmem(in.data, in.size, what, strlen(what));
+}
+
+/* The block at the start of `bytes`, which is "-----BEGIN "; returns the bytes used, at least 1. */
+static size_t add_pem(struct adding *a, struct slice bytes)
+{
+	static const char begin[] = "-----BEGIN ";
+	struct slice rest = slice_after(bytes, sizeof(begin) - 1);
+	const uint8_t *dashes =
+		find(slice_of(rest.data, rest.size < LABEL_BYTES_MAX ? rest.size : LABEL_BYTES_MAX),
+			"-----");
+	const uint8_t *end;
+	struct slice label;
+
+	if (!dashes)
+		return sizeof(begin) - 1;
+	label = slice_of(rest.data, (size_t)(dashes - rest.data));
+	rest = slice_after(rest, label.size + 5);
+	end = find(rest, "-----");
+	if (is_certificate_label(label)) {
+		if (!end)
+			a->skipped++;
+		else
+			add_base64(a, slice_of(rest.data, (size_t)(end - rest.data)));
+	}
+	/* A second BEGIN without an END between is met again as the next block. */
+	return end ? (size_t)(end - bytes.data) : bytes.size;
+}
+
+/* Files of a folder come one after another, so PEM and DER may alternate. */
+static void add_all(struct adding *a, struct slice left)
+{
+	while (left.size && a->block.status == ERR_OK) {
+		size_t used = 0;
+
+		if (left.data[0] == DER_SEQUENCE)
+			used = add_der(a, left);
+		else if (slice_starts(left, "-----BEGIN ", 11))
+			used = add_pem(a, left);
+		left = slice_after(left, used ? used : 1);
+	}
+}
+
+static void describe(struct anchor *out, const struct der_certificate *c)
+{
+	struct slice value;
+	struct der_item id;
+
+	*out = (struct anchor){ .der = c->whole,
+		.subject = c->subject,
+		.subject_hash = hash_of(c->subject),
+		.not_before = der_time(&c->not_before),
+		.not_after = der_time(&c->not_after) };
+	fingerprint_of(c->whole, out->fingerprint);
+	if (der_extension(c->extensions, slice_of("\x55\x1d\x0e", 3), &value) &&
+		der_take(&value, DER_OCTET_STRING, &id))
+		out->subject_key_id = id.content;
+}
+
+static bool is_known(const struct trust *t, size_t sorted, const struct anchor *a)
+{
+	return sorted && bsearch(a, t->anchors, sorted, sizeof(*a), by_fingerprint);
+}
+
+/* All of `block`, which holds certificates one after another. */
+static void take_anchors(struct trust *t, struct slice block, const char *store, bool is_system)
+{
+	size_t sorted = t->count;
+	size_t kept;
+	struct der_certificate c;
+
+	while (block.size && der_certificate(block, &c)) {
+		struct anchor a;
+
+		describe(&a, &c);
+		a.store = store;
+		a.is_system = is_system;
+		/* The store named first keeps what a later one holds as well. */
+		if (!is_known(t, sorted, &a))
+			t->anchors[t->count++] = a;
+		block = slice_after(block, c.whole.size);
+	}
+	qsort(t->anchors, t->count, sizeof(*t->anchors), by_fingerprint);
+	kept = t->count ? 1 : 0;
+	for (size_t i = 1; i < t->count; i++)
+		if (by_fingerprint(&t->anchors[i], &t->anchors[kept - 1]) != 0)
+			t->anchors[kept++] = t->anchors[i];
+	t->count = kept;
+	for (uint32_t i = 0; i < t->count; i++)
+		t->by_subject[i] = i;
+	qsort_r(t->by_subject, t->count, sizeof(*t->by_subject), by_hash, t->anchors);
+}
+
+static bool make_room(struct trust *t, size_t more)
+{
+	size_t capacity = t->count + more;
+	struct anchor *anchors = reallocarray(t->anchors, capacity + 1, sizeof(*anchors));
+	uint32_t *by_subject;
+	uint8_t **blocks;
+
+	if (!anchors)
+		return false;
+	t->anchors = anchors;
+	by_subject = reallocarray(t->by_subject, capacity + 1, sizeof(*by_subject));
+	if (!by_subject)
+		return false;
+	t->by_subject = by_subject;
+	blocks = reallocarray(t->blocks, t->blocks_count + 1, sizeof(*blocks));
+	if (!blocks)
+		return false;
+	t->blocks = blocks;
+	return true;
+}
+
+enum err trust_add(struct trust *t, const char *name, bool is_system, struct slice bytes,
+	size_t *added, size_t *skipped, struct why *why)
+{
+	struct adding a = { .is_system = is_system };
+	size_t before = t->count;
+	enum err e;
+
+	if (bytes.size > TRUST_BYTES_MAX)
+		return why_fail(why, ERR_LIMIT, "a trust store may hold 16 MiB");
+	buffer_init(&a.block, TRUST_BYTES_MAX);
+	add_all(&a, bytes);
+	e = buffer_status(&a.block);
+	if (e == ERR_OK && t->count + a.found > ANCHORS_MAX)
+		e = why_fail(why, ERR_LIMIT, "more than %d anchors", ANCHORS_MAX);
+	if (e == ERR_OK && (!make_room(t, a.found) || strings_add(&t->names, name) != ERR_OK))
+		e = ERR_MEMORY;
+	if (e == ERR_OK && a.found) {
+		uint8_t *block = realloc(a.block.data, a.block.size);
+
+		block = block ? block : a.block.data;
+		t->blocks[t->blocks_count++] = block;
+		take_anchors(t, slice_of(block, a.block.size), t->names.items[t->names.count - 1],
+			is_system);
+		buffer_init(&a.block, TRUST_BYTES_MAX);
+	}
+	buffer_fini(&a.block);
+	if (e != ERR_OK)
+		return e;
+	t->generation++;
+	if (added)
+		*added = t->count - before;
+	if (skipped)
+		*skipped = a.skipped;
+	return ERR_OK;
+}
