@@ -41,6 +41,26 @@ struct recipe {
 	bool has_mac;
 };
 
+/* The library exports nothing without a MAC: writes the PFX anew from version and content. */
+static void drop_mac(gnutls_datum_t *pfx)
+{
+	struct slice left = slice_datum(pfx);
+	struct asn1 outer, version, content;
+	struct buffer b;
+
+	assert_true(asn1_expect(&left, ASN1_SEQUENCE, &outer));
+	assert_true(asn1_expect(&outer.content, ASN1_INTEGER, &version));
+	assert_true(asn1_expect(&outer.content, ASN1_SEQUENCE, &content));
+	buffer_init(&b, TEST_BYTES_MAX);
+	buffer_slice(&b, version.whole);
+	buffer_slice(&b, content.whole);
+	wrap(&b, ASN1_SEQUENCE);
+	assert_true(b.size <= pfx->size);
+	memcpy(pfx->data, b.data, b.size);
+	pfx->size = (unsigned)b.size;
+	buffer_fini(&b);
+}
+
 static void make_pkcs12(const struct fixture *f, const struct recipe *r, gnutls_datum_t *out)
 {
 	gnutls_pkcs12_bag_t bag;
@@ -56,10 +76,10 @@ static void make_pkcs12(const struct fixture *f, const struct recipe *r, gnutls_
 		assert_int_equal(gnutls_pkcs12_bag_encrypt(bag, r->password, r->encryption), 0);
 	assert_int_equal(gnutls_pkcs12_init(&p), 0);
 	assert_int_equal(gnutls_pkcs12_set_bag(p, bag), 0);
-	if (r->has_mac)
-		assert_int_equal(
-			gnutls_pkcs12_generate_mac2(p, GNUTLS_MAC_SHA256, r->mac_password), 0);
+	assert_int_equal(gnutls_pkcs12_generate_mac2(p, GNUTLS_MAC_SHA256, r->mac_password), 0);
 	assert_int_equal(gnutls_pkcs12_export2(p, GNUTLS_X509_FMT_DER, out), 0);
+	if (!r->has_mac)
+		drop_mac(out);
 	gnutls_pkcs12_deinit(p);
 	gnutls_pkcs12_bag_deinit(bag);
 	gnutls_x509_crt_deinit(crt);
@@ -73,6 +93,9 @@ static void expect_one(const struct fixture *f, const struct recipe *r,
 
 	make_pkcs12(f, r, &p12);
 	c = collect(slice_datum(&p12), passwords);
+	if (c.certificates != 1 || c.problems)
+		print_message("encryption %#x, password %s, MAC %d\n", r->encryption,
+			      r->password ? r->password : "(none)", r->has_mac);
 	assert_int_equal(c.certificates, 1);
 	assert_int_equal(c.problems, 0);
 	assert_string_equal(c.which->name, "pkcs12");
@@ -91,36 +114,33 @@ static void ciphers_and_passwords(void **state)
 	static const unsigned ciphers[] = { GNUTLS_PKCS_PKCS12_3DES, GNUTLS_PKCS_PKCS12_ARCFOUR,
 		GNUTLS_PKCS_PKCS12_RC2_40, GNUTLS_PKCS_PBES2_3DES, GNUTLS_PKCS_PBES2_AES_128,
 		GNUTLS_PKCS_PBES2_AES_192, GNUTLS_PKCS_PBES2_AES_256 };
-	static const char *const words[] = { NULL, "", "secret", "p\xc3\xa4ss \xf0\x9f\x94\x91" };
+	static const char *const words[] = { "", "secret", "p\xc3\xa4ss \xf0\x9f\x94\x91" };
 	const struct fixture *f = *state;
 	struct strings passwords = { 0 };
 
 	assert_int_equal(strings_add(&passwords, "wrong"), ERR_OK);
+	assert_int_equal(strings_add(&passwords, words[1]), ERR_OK);
 	assert_int_equal(strings_add(&passwords, words[2]), ERR_OK);
-	assert_int_equal(strings_add(&passwords, words[3]), ERR_OK);
-	for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++)
-		for (size_t k = 1; k < sizeof(words) / sizeof(words[0]); k++) {
-			struct recipe r = { .password = words[k],
-				.mac_password = words[k],
-				.has_mac = true,
-				.encryption = ciphers[i] };
+	/* The library asks for 600,000 iterations, so not everything is combined with everything. */
+	for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++) {
+		const char *word = words[i % (sizeof(words) / sizeof(words[0]))];
+		struct recipe r = { .password = word, .mac_password = word, .has_mac = i % 2 == 0,
+			.encryption = ciphers[i] };
 
-			expect_one(f, &r, &passwords, NULL);
-			r.has_mac = false;
-			expect_one(f, &r, &passwords, NULL);
-		}
+		expect_one(f, &r, &passwords, NULL);
+	}
 	/* The MAC has one password, the bag another. */
 	expect_one(f,
-		&(struct recipe){ .password = words[2],
-			.mac_password = words[3],
+		&(struct recipe){ .password = words[1],
+			.mac_password = words[2],
 			.has_mac = true,
 			.encryption = GNUTLS_PKCS_PBES2_AES_256 },
 		&passwords, NULL);
 	expect_one(f,
-		&(struct recipe){ .password = words[2],
+		&(struct recipe){ .password = words[1],
 			.mac_password = "unknown",
 			.has_mac = true,
-			.encryption = GNUTLS_PKCS_PKCS12_3DES },
+			.encryption = GNUTLS_PKCS_PBES2_AES_256 },
 		&passwords, "unverified");
 	/* Nothing is encrypted: nothing is needed. */
 	expect_one(f, &(struct recipe){ .mac_password = "unknown", .has_mac = true }, NULL,
@@ -376,7 +396,7 @@ static void damaged_anywhere(void **state)
 
 	assert_int_equal(strings_add(&passwords, "x"), ERR_OK);
 	make_pkcs12(f, &r, &p12);
-	for (unsigned i = 0; i < p12.size; i += i < 100 || i + 100 > p12.size ? 1 : 5) {
+	for (unsigned i = 0; i < p12.size; i += i < 60 ? 2 : 20) {
 		struct collected c;
 
 		p12.data[i] ^= 0x55;
