@@ -248,7 +248,7 @@ static inline void fake_host(struct fake_view *f)
 	fake_set(&s->record.location.scanner, "endpoints");
 	fake_set(&s->record.location.format, NULL);
 	s = fake_certificate(
-		f, "file:///srv/app/conf/truststore.jks", "Internal Root CA", 3000, 651);
+		f, "file:///srv/app/conf/truststore.jks", "Internal Root CA", 100, 651);
 	s->record.certificate.verdict.problems = PROBLEM_BIT(PROBLEM_SELF_SIGNED);
 	s->record.location.alias = fake_dup("internal-root");
 	s->record.location.integrity = fake_dup("unverified");
