@@ -33,7 +33,7 @@ static enum err tell_end(struct worker *w, enum err e)
 	return e;
 }
 
-/* The uri of a name in the worker's folder. ERR_LIMIT where it would be longer than a place may be. */
+/* The uri of a name in the worker's folder, which was only entered because all of them fit. */
 static enum err place(struct worker *w, struct slice name)
 {
 	const struct buffer *path = &w->path;
@@ -52,9 +52,6 @@ enum err tell_problem(struct worker *w, struct slice name, enum reason reason, c
 {
 	enum err e = place(w, name);
 
-	/* The folder itself has a place, or it had not been entered. */
-	if (e == ERR_LIMIT && name.size)
-		e = place(w, slice_of(NULL, 0));
 	if (e == ERR_OK)
 		e = tell_begin(w);
 	if (e != ERR_OK)
@@ -332,7 +329,7 @@ enum err tell_whole(struct worker *w, struct slice name, struct sniff *f, bool *
 
 	*is_known = false;
 	if (e != ERR_OK)
-		return tell_problem(w, name, REASON_LIMIT_REACHED, "its path is too long");
+		return e;
 	e = tell_small(w, f);
 	if (e == ERR_IO)
 		return tell_errno(w, name, errno);
@@ -348,7 +345,7 @@ enum err tell_spans(struct worker *w, struct slice name, struct sniff *f, bool *
 
 	*is_known = false;
 	if (e != ERR_OK)
-		return tell_problem(w, name, REASON_LIMIT_REACHED, "its path is too long");
+		return e;
 	spans_init(&spans, &w->walk->sniffer, f);
 	e = tell_large(w, name, f, &spans);
 	if (e == ERR_OK && spans.is_limited) {

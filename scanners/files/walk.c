@@ -15,6 +15,9 @@
 
 #define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
 
+/* A name has 255 bytes at most, each of which may become %XX. */
+#define ENCODED_NAME_BYTES_MAX (3 * 255)
+
 /* One record of getdents64(2). */
 struct entry {
 	uint64_t ino;
@@ -202,7 +205,8 @@ static enum err look_at_entries(const struct listing *l)
 
 /* --- folders ----------------------------------------------------------------------------------- */
 
-/* Puts the worker into a folder: its paths, its hash. */
+/* Puts the worker into a folder: its paths, its hash. ERR_LIMIT when some name in it might not fit into
+ * a place. */
 static enum err enter(struct worker *w, const struct dir *dir)
 {
 	struct timespec now;
@@ -213,6 +217,12 @@ static enum err enter(struct worker *w, const struct dir *dir)
 		return buffer_status(&w->path);
 	if (buffer_status(&w->target) != ERR_OK)
 		return buffer_status(&w->target);
+	buffer_clear(&w->uri);
+	path_uri(&w->uri, buffer_bytes(&w->path));
+	if (buffer_status(&w->uri) != ERR_OK)
+		return buffer_status(&w->uri);
+	if (w->uri.size + 1 + ENCODED_NAME_BYTES_MAX > PLACE_BYTES_MAX)
+		return ERR_LIMIT;
 	w->path_hash = seen_path(&w->walk->seen, 0, buffer_bytes(&w->path));
 	(void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	w->now_s = now.tv_sec;
