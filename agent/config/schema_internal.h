@@ -26,6 +26,7 @@ void schema_put_duration(struct buffer *out, int64_t ms);
 void schema_put_size(struct buffer *out, uint64_t bytes);
 /* A number of an INTEGER, DURATION or SIZE in that field's notation. */
 void schema_put_number(const struct schema_field *f, int64_t number, struct buffer *out);
+bool schema_in_range(const struct schema_field *f, int64_t number);
 /* "from 1 to 65535", "at least 1s"; nothing for an unbounded field. */
 void schema_put_range(const struct schema_field *f, struct buffer *out);
 

@@ -189,36 +189,81 @@ static void show_sections(
 	}
 }
 
+static int64_t number_at(const struct schema_field *f, const void *at)
+{
+	if (f->type == SCHEMA_SIZE)
+		return *(const uint64_t *)at > INT64_MAX ? INT64_MAX : *(const int64_t *)at;
+	return *(const int64_t *)at;
+}
+
+static void show_number(const struct schema_field *f, const void *at, struct buffer *out)
+{
+	int64_t number = number_at(f, at);
+
+	if (f->type == SCHEMA_DURATION && number == TIME_UNKNOWN)
+		buffer_text(out, SCHEMA_AUTO);
+	else if (!f->standard && !number && !schema_in_range(f, number))
+		buffer_text(
+			out, "null"); /* never given, and the zero that stands for it is no value */
+	else if (f->type == SCHEMA_SIZE)
+		schema_put_size(out, *(const uint64_t *)at);
+	else
+		schema_put_number(f, number, out);
+}
+
+static void show_pointer(const char *text, struct buffer *out)
+{
+	if (text)
+		put_text(out, text);
+	else
+		buffer_text(out, "null");
+}
+
 static void show_scalar(const struct schema_field *f, const void *at, struct buffer *out)
 {
-	const char *text;
-
 	switch (f->type) {
 	case SCHEMA_BOOL:
 		buffer_text(out, *(const bool *)at ? "true" : "false");
 		break;
 	case SCHEMA_INTEGER:
-		schema_put_number(f, *(const int64_t *)at, out);
-		break;
 	case SCHEMA_DURATION:
-		if (*(const int64_t *)at == TIME_UNKNOWN)
-			buffer_text(out, SCHEMA_AUTO);
-		else
-			schema_put_number(f, *(const int64_t *)at, out);
-		break;
 	case SCHEMA_SIZE:
-		schema_put_size(out, *(const uint64_t *)at);
+		show_number(f, at, out);
 		break;
 	case SCHEMA_WORD:
 		buffer_text(out, f->words[*(const int *)at]);
 		break;
 	default:
-		text = *(const char *const *)at;
-		if (text)
-			put_text(out, text);
-		else
-			buffer_text(out, "null");
+		show_pointer(*(const char *const *)at, out);
 	}
+}
+
+/* A section that was not given may lack what it would require; its keys would not read back. */
+static bool is_section_given(const struct schema_field *fields, const void *section)
+{
+	for (const struct schema_field *f = fields; f->key; f++) {
+		const void *at = (const char *)section + f->offset;
+
+		if (!f->is_required)
+			continue;
+		if (f->type == SCHEMA_SECRET && !secret_is_set(at))
+			return false;
+		if ((f->type == SCHEMA_TEXT || f->type == SCHEMA_THRESHOLD) &&
+			!*(const char *const *)at)
+			return false;
+	}
+	return true;
+}
+
+static void show_section(
+	const struct schema_field *f, const void *at, unsigned depth, struct buffer *out)
+{
+	bool is_given = is_section_given(f->fields, at);
+
+	put_key(out, depth, f->key);
+	buffer_text(out, is_given ? "\n" : " null\n");
+	if (is_given)
+		schema_show(f->fields, at, depth + 1, out);
 }
 
 static void show_field(
@@ -235,9 +280,7 @@ static void show_field(
 		show_headers(f, at, depth, out);
 		break;
 	case SCHEMA_SECTION:
-		put_key(out, depth, f->key);
-		buffer_byte(out, '\n');
-		schema_show(f->fields, at, depth + 1, out);
+		show_section(f, at, depth, out);
 		break;
 	case SCHEMA_SECTIONS:
 		show_sections(f, at, depth, out);

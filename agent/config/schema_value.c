@@ -105,7 +105,7 @@ static enum err read_bool(
 		n, why, "\"%s\" must be %s, not \"%s\"", f->key, schema_wanted(f), n->value);
 }
 
-static bool in_range(const struct schema_field *f, int64_t number)
+bool schema_in_range(const struct schema_field *f, int64_t number)
 {
 	if (!f->minimum && !f->maximum)
 		return true;
@@ -118,7 +118,7 @@ static enum err check_range(
 	struct buffer range;
 	enum err e;
 
-	if (in_range(f, number))
+	if (schema_in_range(f, number))
 		return ERR_OK;
 	buffer_init(&range, RANGE_BYTES_MAX);
 	schema_put_range(f, &range);

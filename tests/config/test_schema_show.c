@@ -213,12 +213,46 @@ static void a_table_is_described(void **state)
 	buffer_fini(&out);
 }
 
+/* A section with a required key shows as null where it was not given. */
+static void what_was_not_given_is_null(void **state)
+{
+	static const struct schema_field strict_item[] = {
+		{ .key = "name",
+			.type = SCHEMA_TEXT,
+			.offset = offsetof(struct item, name),
+			.is_required = true },
+		{ .key = "wait",
+			.type = SCHEMA_DURATION,
+			.offset = offsetof(struct item, wait_ms),
+			.minimum = 1 },
+		{ 0 },
+	};
+	static const struct schema_field strict[] = {
+		{ .key = "one", .type = SCHEMA_SECTION, AT(one), .fields = strict_item },
+		{ 0 },
+	};
+	struct all a = { 0 };
+	struct buffer out;
+
+	(void)state;
+	buffer_init(&out, SHOWN_BYTES_MAX);
+	assert_int_equal(schema_apply(strict, NULL, &a, NULL), ERR_OK);
+	schema_show(strict, &a, 0, &out);
+	assert_string_equal(buffer_string(&out), "one: null\n");
+	buffer_clear(&out);
+	schema_show(strict_item, &a.one, 0, &out);
+	assert_string_equal(buffer_string(&out), "name: null\nwait: null\n");
+	buffer_fini(&out);
+	schema_fini(strict, &a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_struct_is_shown_without_secrets),
 		cmocka_unit_test(defaults_are_shown),
 		cmocka_unit_test(what_is_shown_reads_back),
+		cmocka_unit_test(what_was_not_given_is_null),
 		cmocka_unit_test(a_table_is_described),
 	};
 
