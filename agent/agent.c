@@ -22,6 +22,7 @@
 #define UPDATE_IDLE_MS 30000   /* and at least this often, because time goes by */
 #define ONCE_DELIVERY_MS 30000 /* how long `once` waits for deliveries */
 #define RETIRED_MAX 16
+#define JITTER_SHARE 10 /* a start shifts by at most a tenth of the job's interval */
 
 struct agent {
 	struct agent_conf conf;
@@ -299,7 +300,11 @@ static enum err apply_schedule(struct agent *a, const struct settings *s, struct
 	for (size_t i = 0; e == ERR_OK && i < s->jobs_count; i++) {
 		const struct scan_job *head = s->jobs[i].conf;
 
-		e = schedule_add(fresh, head->name, head->every_ms, head->jitter_ms, why);
+		int64_t jitter_ms = head->every_ms / JITTER_SHARE;
+
+		if (head->jitter_ms < jitter_ms)
+			jitter_ms = head->jitter_ms;
+		e = schedule_add(fresh, head->name, head->every_ms, jitter_ms, why);
 	}
 	if (e != ERR_OK) {
 		schedule_free(fresh);

@@ -18,8 +18,30 @@
 struct scan_job {
 	char *name;        /* "files", "files:2"; unique */
 	int64_t every_ms;  /* 0 = once */
-	int64_t jitter_ms; /* TIME_UNKNOWN = a tenth of `every` */
+	int64_t jitter_ms; /* at most; a tenth of `every` where that is less */
 };
+
+#define SCAN_EVERY_MIN_MS 1000
+#define SCAN_EVERY_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)
+
+/* The keys of struct scan_job, for the table of a scanner whose conf has it as its member `job`. */
+#define SCAN_JOB_FIELDS(type, every)                                                               \
+	{ .key = "name",                                                                           \
+		.type = SCHEMA_TEXT,                                                               \
+		.offset = offsetof(type, job.name),                                                \
+		.help = "What the job is called in logs and metrics." },                           \
+		{ .key = "every",                                                                  \
+			.type = SCHEMA_DURATION,                                                   \
+			.offset = offsetof(type, job.every_ms),                                    \
+			.standard = (every),                                                       \
+			.minimum = SCAN_EVERY_MIN_MS,                                              \
+			.maximum = SCAN_EVERY_MAX_MS,                                              \
+			.help = "How often it runs." },                                            \
+	{                                                                                          \
+		.key = "jitter", .type = SCHEMA_DURATION, .offset = offsetof(type, job.jitter_ms), \
+		.standard = "10m", .maximum = SCAN_EVERY_MAX_MS,                                   \
+		.help = "How far its start may shift from host to host; at most a tenth of every." \
+	}
 
 struct scan_item {
 	char *place;        /* owned: uri for problems */

@@ -157,13 +157,7 @@ struct plan {
 };
 
 static const struct schema_field fields[] = {
-	{ .key = "every",
-		.type = SCHEMA_DURATION,
-		.offset = offsetof(struct listeners_conf, job.every_ms),
-		.standard = "5m",
-		.minimum = 1000,
-		.maximum = INT64_C(366) * 24 * 3600 * 1000,
-		.help = "How often this host's listening sockets are probed." },
+	SCAN_JOB_FIELDS(struct listeners_conf, "5m"),
 	{ .key = NULL },
 };
 
