@@ -45,6 +45,7 @@ static const uint32_t breaks_any = 0
 struct identity {
 	uint8_t id[PLACE_IDENTITY_BYTES];
 	int64_t newest;
+	bool is_used;
 };
 
 struct search {
@@ -53,8 +54,10 @@ struct search {
 	/* The leaf served last, whose chain says which of the certificates sent with it matter. */
 	char *leaf_uri; /* owned */
 	struct fingerprints leaf_chain;
-	struct identity *identities; /* owned, sorted */
+	/* All identities seen, hashed by their first bytes. One sweep of the inventory costs far more. */
+	struct identity *identities; /* owned */
 	size_t identities_count;
+	size_t identities_slots;
 };
 
 /* ---- candidates ------------------------------------------------------------------------------- */
@@ -278,6 +281,71 @@ static enum err identify(const struct record *r, struct alert_place *p)
 	return e;
 }
 
+/* ---- identities ------------------------------------------------------------------------------ */
+
+/* Where it is, or would be. */
+static struct identity *identity_at(struct identity *table, size_t slots, const uint8_t *id)
+{
+	uint64_t hash;
+	size_t at;
+
+	memcpy(&hash, id, sizeof(hash));
+	at = hash & (slots - 1);
+	while (table[at].is_used && memcmp(table[at].id, id, PLACE_IDENTITY_BYTES) != 0)
+		at = (at + 1) & (slots - 1);
+	return &table[at];
+}
+
+static enum err grow_identities(struct search *s)
+{
+	size_t slots = s->identities_slots ? s->identities_slots * 2 : FIRST_SLOTS;
+	struct identity *table = calloc(slots, sizeof(*table));
+
+	if (!table)
+		return ERR_MEMORY;
+	for (size_t i = 0; i < s->identities_slots; i++)
+		if (s->identities[i].is_used)
+			*identity_at(table, slots, s->identities[i].id) = s->identities[i];
+	free(s->identities);
+	s->identities = table;
+	s->identities_slots = slots;
+	return ERR_OK;
+}
+
+static enum err note_identity(struct search *s, const struct alert_place *p, int64_t not_after)
+{
+	struct identity *known;
+	enum err e;
+
+	if (!p->has_identity)
+		return ERR_OK;
+	if (2 * (s->identities_count + 1) > s->identities_slots) {
+		e = grow_identities(s);
+		if (e != ERR_OK)
+			return e;
+	}
+	known = identity_at(s->identities, s->identities_slots, p->identity);
+	if (!known->is_used) {
+		memcpy(known->id, p->identity, sizeof(known->id));
+		known->newest = not_after;
+		known->is_used = true;
+		s->identities_count++;
+	}
+	if (not_after > known->newest)
+		known->newest = not_after;
+	return ERR_OK;
+}
+
+static int64_t newest_of(const struct search *s, const struct alert_place *p)
+{
+	const struct identity *known =
+		p->has_identity && s->identities_slots
+			? identity_at(s->identities, s->identities_slots, p->identity)
+			: NULL;
+
+	return known && known->is_used ? known->newest : TIME_UNKNOWN;
+}
+
 /* ---- certificates ----------------------------------------------------------------------------- */
 
 static bool is_public_root(const struct record *r)
@@ -371,8 +439,6 @@ static enum err add_certificate(struct search *s, const struct sighting *sight,
 	}
 	if (e == ERR_OK && is_new)
 		e = fill_certificate(c, &r->facts, fingerprint);
-	if (e == ERR_OK && !r->is_served)
-		e = identify(sight->record, place);
 	return e == ERR_OK ? place_add(c, place, sight, NULL) : e;
 }
 
@@ -386,13 +452,13 @@ static int64_t reached_at(const struct threshold *t, const struct certificate *c
 	return at;
 }
 
-static enum err consider_expiry(struct search *s, const struct sighting *sight)
+static enum err consider_expiry(
+	struct search *s, const struct sighting *sight, struct alert_place place)
 {
 	const struct certificate_record *r = &sight->record->certificate;
 	const struct thresholds *t = s->conf->thresholds;
 	int64_t now = s->conf->now;
 	int64_t breaks = record_breaks(r);
-	struct alert_place place = { .is_network = r->is_served, .breaks = breaks };
 	int64_t warning;
 	int64_t critical;
 
@@ -404,23 +470,24 @@ static enum err consider_expiry(struct search *s, const struct sighting *sight)
 	note_next(s, critical);
 	if (now < warning && now < critical && now <= breaks)
 		return ERR_OK;
+	place.breaks = breaks;
 	place.severity = now >= critical || now > breaks ? SEVERITY_CRITICAL : SEVERITY_WARNING;
 	place.problems = record_problems_at(r, now);
 	return add_certificate(s, sight, KIND_EXPIRY, &place);
 }
 
-static enum err consider_problems(struct search *s, const struct sighting *sight)
+static enum err consider_problems(
+	struct search *s, const struct sighting *sight, struct alert_place place)
 {
 	const struct certificate_record *r = &sight->record->certificate;
-	struct alert_place place = {
-		.is_network = r->is_served, .severity = SEVERITY_WARNING, .breaks = TIME_UNKNOWN
-	};
 
 	if (r->facts.not_before != TIME_UNKNOWN)
 		note_next(s, r->facts.not_before);
 	/* What is sent with a leaf is judged with the leaf. */
 	if (r->verdict.is_anchor || (r->is_served && sight->record->location.index))
 		return ERR_OK;
+	place.breaks = TIME_UNKNOWN;
+	place.severity = SEVERITY_WARNING;
 	place.problems = record_problems_at(r, s->conf->now);
 	place.problems &= r->is_served ? breaks_served : breaks_any;
 	return place.problems ? add_certificate(s, sight, KIND_PROBLEM, &place) : ERR_OK;
@@ -430,6 +497,7 @@ static enum err on_certificate(void *arg, const struct sighting *sight)
 {
 	struct search *s = arg;
 	const struct record *r = sight->record;
+	struct alert_place place = { .is_network = r->certificate.is_served };
 	enum err e = ERR_OK;
 
 	if (r->certificate.is_served && !r->location.index)
@@ -438,76 +506,13 @@ static enum err on_certificate(void *arg, const struct sighting *sight)
 		return e;
 	if (r->certificate.is_served && is_bystander(s, r))
 		return ERR_OK;
-	e = consider_expiry(s, sight);
-	return e == ERR_OK ? consider_problems(s, sight) : e;
-}
-
-/* ---- superseded in their folder --------------------------------------------------------------- */
-
-static int by_id(const void *a, const void *b)
-{
-	return memcmp(((const struct identity *)a)->id, ((const struct identity *)b)->id,
-		PLACE_IDENTITY_BYTES);
-}
-
-static enum err gather_identities(struct search *s)
-{
-	size_t count = 0;
-	size_t kept = 0;
-
-	for (size_t i = 0; i < s->out->count; i++)
-		for (size_t p = 0; p < s->out->items[i].places_count; p++)
-			count += s->out->items[i].places[p].has_identity;
-	if (!count)
-		return ERR_OK;
-	s->identities = calloc(count, sizeof(*s->identities));
-	if (!s->identities)
-		return ERR_MEMORY;
-	for (size_t i = 0; i < s->out->count; i++) {
-		const struct candidate *c = &s->out->items[i];
-
-		for (size_t p = 0; p < c->places_count; p++)
-			if (c->places[p].has_identity)
-				memcpy(s->identities[kept++].id, c->places[p].identity,
-					PLACE_IDENTITY_BYTES);
-	}
-	qsort(s->identities, count, sizeof(*s->identities), by_id);
-	for (size_t i = 0; i < count; i++) {
-		s->identities[i].newest = TIME_UNKNOWN;
-		if (!s->identities_count ||
-			by_id(&s->identities[s->identities_count - 1], &s->identities[i]) != 0)
-			s->identities[s->identities_count++] = s->identities[i];
-	}
-	return ERR_OK;
-}
-
-static struct identity *identity_find(const struct search *s, const uint8_t *id)
-{
-	struct identity key;
-
-	memcpy(key.id, id, sizeof(key.id));
-	return s->identities_count ? bsearch(&key, s->identities, s->identities_count,
-					     sizeof(*s->identities), by_id)
-				   : NULL;
-}
-
-static enum err on_relative(void *arg, const struct sighting *sight)
-{
-	struct search *s = arg;
-	const struct certificate_record *r = &sight->record->certificate;
-	struct alert_place place = { 0 };
-	struct identity *known;
-	enum err e;
-
-	if (r->is_served)
-		return ERR_OK;
-	e = identify(sight->record, &place);
-	if (e != ERR_OK || !place.has_identity)
-		return e;
-	known = identity_find(s, place.identity);
-	if (known && r->facts.not_after > known->newest)
-		known->newest = r->facts.not_after;
-	return ERR_OK;
+	if (!r->certificate.is_served)
+		e = identify(r, &place);
+	if (e == ERR_OK)
+		e = note_identity(s, &place, r->certificate.facts.not_after);
+	if (e == ERR_OK)
+		e = consider_expiry(s, sight, place);
+	return e == ERR_OK ? consider_problems(s, sight, place) : e;
 }
 
 /* ---- endpoints -------------------------------------------------------------------------------- */
@@ -546,7 +551,7 @@ static enum err consider_evident(struct search *s, const struct sighting *sight)
 	r.certificate.verdict.expires = TIME_UNKNOWN;
 	memcpy(r.certificate.facts.fingerprint, p->fingerprint, FINGERPRINT_BYTES);
 	seen.record = &r;
-	return consider_expiry(s, &seen);
+	return consider_expiry(s, &seen, (struct alert_place){ 0 });
 }
 
 static enum err on_problem(void *arg, const struct sighting *sight)
@@ -658,13 +663,12 @@ static enum err merge_certificate(const struct search *s, struct candidate *c)
 {
 	for (size_t i = 0; i < c->places_count; i++) {
 		struct alert_place *p = &c->places[i];
-		const struct identity *newer =
-			p->has_identity ? identity_find(s, p->identity) : NULL;
+		int64_t newest = newest_of(s, p);
 		enum err e;
 
-		if (newer && newer->newest > c->alert.not_after) {
-			if (newer->newest > c->superseded)
-				c->superseded = newer->newest;
+		if (newest > c->alert.not_after) {
+			if (newest > c->superseded)
+				c->superseded = newest;
 			p->problems = 0;
 			continue;
 		}
@@ -704,10 +708,6 @@ enum err candidates_search(
 
 	out->next = TIME_UNKNOWN;
 	e = look(&s, RECORD_CERTIFICATE, on_certificate, why);
-	if (e == ERR_OK)
-		e = gather_identities(&s);
-	if (e == ERR_OK && s.identities_count)
-		e = look(&s, RECORD_CERTIFICATE, on_relative, why);
 	if (e == ERR_OK)
 		e = look(&s, RECORD_PROBLEM, on_problem, why);
 	for (size_t i = 0; e == ERR_OK && i < out->count; i++) {
