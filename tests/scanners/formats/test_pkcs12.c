@@ -95,7 +95,7 @@ static void expect_one(const struct fixture *f, const struct recipe *r,
 	c = collect(slice_datum(&p12), passwords);
 	if (c.certificates != 1 || c.problems)
 		print_message("encryption %#x, password %s, MAC %d\n", r->encryption,
-			      r->password ? r->password : "(none)", r->has_mac);
+			r->password ? r->password : "(none)", r->has_mac);
 	assert_int_equal(c.certificates, 1);
 	assert_int_equal(c.problems, 0);
 	assert_string_equal(c.which->name, "pkcs12");
@@ -124,7 +124,9 @@ static void ciphers_and_passwords(void **state)
 	/* The library asks for 600,000 iterations, so not everything is combined with everything. */
 	for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++) {
 		const char *word = words[i % (sizeof(words) / sizeof(words[0]))];
-		struct recipe r = { .password = word, .mac_password = word, .has_mac = i % 2 == 0,
+		struct recipe r = { .password = word,
+			.mac_password = word,
+			.has_mac = i % 2 == 0,
 			.encryption = ciphers[i] };
 
 		expect_one(f, &r, &passwords, NULL);
@@ -383,29 +385,38 @@ static void names_in_utf16(void **state)
 	}
 }
 
-/* Every byte changed in turn: always an answer. */
+/* Every byte changed in turn, and cut at every byte: always an answer. */
 static void damaged_anywhere(void **state)
 {
-	struct recipe r = { .password = "x",
-		.mac_password = "x",
-		.has_mac = true,
-		.encryption = GNUTLS_PKCS_PKCS12_3DES };
 	const struct fixture *f = *state;
-	struct strings passwords = { 0 };
-	gnutls_datum_t p12;
+	struct buffer bags, parts, pfx;
+	struct collected c;
 
-	assert_int_equal(strings_add(&passwords, "x"), ERR_OK);
-	make_pkcs12(f, &r, &p12);
-	for (unsigned i = 0; i < p12.size; i += i < 60 ? 2 : 20) {
-		struct collected c;
-
-		p12.data[i] ^= 0x55;
-		c = collect(slice_datum(&p12), &passwords);
+	buffer_init(&bags, TEST_BYTES_MAX);
+	buffer_init(&parts, TEST_BYTES_MAX);
+	buffer_init(&pfx, TEST_BYTES_MAX);
+	put_bag(&bags, slice_datum(&f->der));
+	wrap(&bags, ASN1_SEQUENCE);
+	put_data(&parts, buffer_bytes(&bags));
+	put_encrypted(&parts, LITERAL("\x07\xd0"), LITERAL("\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0c"));
+	put_pfx(&pfx, buffer_bytes(&parts));
+	for (size_t i = 0; i < pfx.size; i++) {
+		pfx.data[i] ^= 0x55;
+		c = collect(buffer_bytes(&pfx), NULL);
 		collected_fini(&c);
-		p12.data[i] ^= 0x55;
+		pfx.data[i] ^= 0x55;
+		c = collect(slice_of(pfx.data, i), NULL);
+		assert_int_equal(c.certificates, 0);
+		assert_true(i < 60 || c.problems == 1);
+		collected_fini(&c);
 	}
-	strings_fini(&passwords);
-	gnutls_free(p12.data);
+	c = collect(buffer_bytes(&pfx), NULL);
+	assert_int_equal(c.certificates, 1);
+	assert_int_equal(c.items[1].reason, REASON_NEEDS_PASSWORD);
+	collected_fini(&c);
+	buffer_fini(&bags);
+	buffer_fini(&parts);
+	buffer_fini(&pfx);
 }
 
 int main(void)
