@@ -13,19 +13,19 @@
 #include <stdint.h>
 
 enum schema_type {
-	SCHEMA_TEXT = 1,  /* char *; owned */
-	SCHEMA_TEXTS,	  /* struct strings; a single scalar is a list of one */
-	SCHEMA_BOOL,	  /* bool; true/false/yes/no/on/off */
-	SCHEMA_INTEGER,	  /* int64_t; minimum to maximum */
-	SCHEMA_DURATION,  /* int64_t milliseconds; minimum to maximum. With the default "auto" that word
+	SCHEMA_TEXT = 1, /* char *; owned */
+	SCHEMA_TEXTS,    /* struct strings; a single scalar is a list of one */
+	SCHEMA_BOOL,     /* bool; true/false/yes/no/on/off */
+	SCHEMA_INTEGER,  /* int64_t; minimum to maximum */
+	SCHEMA_DURATION, /* int64_t milliseconds; minimum to maximum. With the default "auto" that word
 			   * is allowed and reads as TIME_UNKNOWN */
-	SCHEMA_SIZE,	  /* uint64_t bytes; minimum to maximum */
-	SCHEMA_WORD,	  /* int; index into words */
+	SCHEMA_SIZE,     /* uint64_t bytes; minimum to maximum */
+	SCHEMA_WORD,     /* int; index into words */
 	SCHEMA_THRESHOLD, /* char *; text checked by `check` */
-	SCHEMA_SECRET,	  /* struct secret; key NAME and its twin NAME_file */
-	SCHEMA_SECTION,	  /* a struct embedded at offset, with fields of its own */
+	SCHEMA_SECRET,    /* struct secret; key NAME and its twin NAME_file */
+	SCHEMA_SECTION,   /* a struct embedded at offset, with fields of its own */
 	SCHEMA_SECTIONS,  /* struct sections; a list of maps */
-	SCHEMA_HEADERS,	  /* struct strings of "Name: value"; a map of scalars; shown like secrets */
+	SCHEMA_HEADERS, /* struct strings of "Name: value"; a map of scalars; shown like secrets */
 };
 
 /* A secret is given inline or by file; the file is read when it is used. */
@@ -53,7 +53,7 @@ struct schema_field {
 	/* SCHEMA_TEXT, TEXTS, THRESHOLD: refuses a value by returning an error and a sentence. */
 	enum err (*check)(const char *value, struct why *why);
 	const struct schema_field *fields; /* SCHEMA_SECTION(S) */
-	size_t section_bytes;		   /* SCHEMA_SECTIONS: sizeof of one item */
+	size_t section_bytes;              /* SCHEMA_SECTIONS: sizeof of one item */
 };
 
 /* Fills `out` (zeroed by the caller) with defaults, then with what `map` says. Unknown keys, wrong types
@@ -61,17 +61,20 @@ struct schema_field {
  * mean". What is absent or null takes its default; of what is required that fails, but `map` may be NULL:
  * defaults only, nothing is required. A default reads like the file's text after ":", so that of a list
  * may be "[a, b]"; it goes through the same checks. On failure `out` may be half filled: schema_fini frees it. */
-enum err schema_apply(const struct schema_field *fields, const struct node *map, void *out, struct why *why) MUST_CHECK;
+enum err schema_apply(const struct schema_field *fields, const struct node *map, void *out,
+	struct why *why) MUST_CHECK;
 void schema_fini(const struct schema_field *fields, void *out);
 /* The keys with types, defaults and help, one line each, indented by `depth`: manual and check-config. */
 void schema_describe(const struct schema_field *fields, unsigned depth, struct buffer *out);
 /* The struct as YAML with every secret shown as <secret>. */
-void schema_show(const struct schema_field *fields, const void *conf, unsigned depth, struct buffer *out);
+void schema_show(
+	const struct schema_field *fields, const void *conf, unsigned depth, struct buffer *out);
 
 /* The secret's bytes, trailing line ends removed, at most `max`. `out` is initialised here and is the
  * caller's to wipe; after a failure it is empty. ERR_NOT_FOUND only when neither value nor file was given;
  * a file that is missing, unreadable, too large, no regular file or holds a NUL is another error. */
-enum err secret_read(const struct secret *s, size_t max, struct buffer *out, struct why *why) MUST_CHECK;
+enum err secret_read(
+	const struct secret *s, size_t max, struct buffer *out, struct why *why) MUST_CHECK;
 bool secret_is_set(const struct secret *s);
 /* Expands "credential:NAME" in a path; owned result. ERR_CONFIG when NAME is not a bare file name or
  * $CREDENTIALS_DIRECTORY is not set. */

@@ -10,14 +10,14 @@
 #define SCHEMA_AUTO "auto"
 
 /* Reads one scalar or list into the field at `at`; `n` is not null. Sections are not values. */
-enum err schema_value(const struct schema_field *f, const struct node *n, void *at,
-	struct why *why) MUST_CHECK;
+enum err schema_value(
+	const struct schema_field *f, const struct node *n, void *at, struct why *why) MUST_CHECK;
 /* "NAME must be WHAT, not a map" when `n` is not of that kind. */
 enum err schema_expect(const struct schema_field *f, const struct node *n, enum node_kind kind,
 	struct why *why) MUST_CHECK;
 /* The value of "NAME_file". */
-enum err schema_secret_file(const char *key, const struct node *n, struct secret *to,
-	struct why *why) MUST_CHECK;
+enum err schema_secret_file(
+	const char *key, const struct node *n, struct secret *to, struct why *why) MUST_CHECK;
 /* What a value of the field is, for sentences: "a duration like 90s, 15m, 1h or 30d". */
 const char *schema_wanted(const struct schema_field *f);
 

@@ -11,21 +11,21 @@
 #define CONFIG_BYTES_MAX (1024 * 1024)
 #define CONFIG_DEPTH_MAX 32
 #define CONFIG_NODES_MAX 100000 /* of all files of a tree */
-#define CONFIG_KEYS_MAX 1000	 /* of one map */
-#define CONFIG_FILES_MAX 1000	 /* of one folder */
+#define CONFIG_KEYS_MAX 1000    /* of one map */
+#define CONFIG_FILES_MAX 1000   /* of one folder */
 
 enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };
 
 struct node {
 	enum node_kind kind;
 	const char *file; /* borrowed from the tree */
-	unsigned line;	  /* from 1 */
+	unsigned line;    /* from 1 */
 	unsigned column;  /* from 1 */
-	char *key;	  /* owned; in a map, else NULL */
+	char *key;        /* owned; in a map, else NULL */
 	unsigned key_line;
 	unsigned key_column;
-	char *value;	   /* owned; a scalar's text after ${VAR} expansion */
-	int is_quoted;	   /* a quoted scalar is text, never null */
+	char *value;            /* owned; a scalar's text after ${VAR} expansion */
+	int is_quoted;          /* a quoted scalar is text, never null */
 	struct node **children; /* owned; in file order */
 	size_t count;
 };
@@ -44,7 +44,8 @@ const struct node *tree_root(const struct tree *t);
  * default is an error. A scalar that is null (see node_is_null) is as good as absent: it yields to what
  * the other file says. `why` reads "FILE:LINE:COLUMN: what is wrong". After a failure the tree may hold
  * part of the file and is only good for tree_free. */
-enum err tree_parse(struct tree *t, const char *file, struct slice text, struct why *why) MUST_CHECK;
+enum err tree_parse(
+	struct tree *t, const char *file, struct slice text, struct why *why) MUST_CHECK;
 /* tree_parse of a file's content (regular file, at most CONFIG_BYTES_MAX). ERR_NOT_FOUND, ERR_DENIED
  * and ERR_IO when it cannot be read; `why` then reads "FILE: what is wrong". */
 enum err tree_load(struct tree *t, const char *path, struct why *why) MUST_CHECK;
@@ -56,8 +57,10 @@ const struct node *node_child(const struct node *map, const char *key);
 /* An unquoted scalar that says nothing: empty, ~ or null, also where variables expanded to nothing. */
 bool node_is_null(const struct node *n);
 /* "FILE:LINE:COLUMN: ..." into why; returns ERR_CONFIG. */
-enum err node_fail(const struct node *n, struct why *why, const char *format, ...) PRINTF_LIKE(3, 4);
+enum err node_fail(const struct node *n, struct why *why, const char *format, ...)
+	PRINTF_LIKE(3, 4);
 /* The same with the place of the node's key. */
-enum err node_fail_key(const struct node *n, struct why *why, const char *format, ...) PRINTF_LIKE(3, 4);
+enum err node_fail_key(const struct node *n, struct why *why, const char *format, ...)
+	PRINTF_LIKE(3, 4);
 
 #endif

@@ -14,7 +14,7 @@
 struct tree {
 	struct node *root;    /* owned */
 	struct strings files; /* names that nodes borrow */
-	size_t nodes;	      /* made so far */
+	size_t nodes;         /* made so far */
 	size_t expanded;      /* bytes that came from variables so far */
 };
 
