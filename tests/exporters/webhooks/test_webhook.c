@@ -5,6 +5,7 @@
 #include "samples.h"
 
 #include "agent/base/clock.h"
+#include "agent/config/tree.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -785,6 +786,43 @@ static void test_conf_is_checked(void **state)
 	assert_int_equal(webhook_conf_check(&conf, &why), ERR_CONFIG);
 }
 
+/* The table of keys fills the struct, and the exporter's entry says what it is. */
+static void test_conf_is_read(void **state)
+{
+	static const char text[] = "name: ops\nformat: slack\nurl_file: /x\nheaders: {X-A: b}\n"
+				   "basic_auth: {username: u, password_file: /p}\n"
+				   "timeout: 5s\nmin_severity: critical\nsend_resolved: false\n";
+	struct webhook_conf conf = { 0 };
+	struct webhook_conf standard = { 0 };
+	struct tree *tree = NULL;
+	struct why why = { 0 };
+
+	(void)state;
+	assert_int_equal(webhooks_exporter.conf_bytes, sizeof(conf));
+	assert_true(webhooks_exporter.is_receiver);
+	assert_int_equal(tree_new(&tree), ERR_OK);
+	assert_int_equal(tree_parse(tree, "test", slice_text(text), &why), ERR_OK);
+	if (schema_apply(webhooks_exporter.fields, tree_root(tree), &conf, &why) != ERR_OK)
+		fail_msg("%s", why.text);
+	assert_string_equal(conf.receiver.name, "ops");
+	assert_int_equal(conf.format, format_of("slack"));
+	assert_int_equal(conf.receiver.min_severity, SEVERITY_CRITICAL);
+	assert_false(conf.receiver.send_resolved);
+	assert_string_equal(conf.url.file, "/x");
+	assert_string_equal(conf.headers.items[0], "X-A: b");
+	assert_string_equal(conf.basic_auth.password.file, "/p");
+	assert_int_equal(conf.timeout_ms, 5000);
+	assert_int_equal(webhook_conf_check(&conf, &why), ERR_OK);
+	schema_fini(webhooks_exporter.fields, &conf);
+	tree_free(tree);
+	/* Without a name and a URL there is no receiver. */
+	assert_int_equal(tree_new(&tree), ERR_OK);
+	assert_int_equal(schema_apply(webhooks_exporter.fields, tree_root(tree), &standard, &why),
+		ERR_CONFIG);
+	tree_free(tree);
+	schema_fini(webhooks_exporter.fields, &standard);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -805,6 +843,7 @@ int main(void)
 		cmocka_unit_test(test_stop_drops_what_is_under_way),
 		cmocka_unit_test(test_stop_from_inside_the_callback),
 		cmocka_unit_test(test_conf_is_checked),
+		cmocka_unit_test(test_conf_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
