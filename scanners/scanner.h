@@ -25,21 +25,22 @@ struct scan_job {
 #define SCAN_EVERY_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)
 
 /* The keys of struct scan_job, for the table of a scanner whose conf has it as its member `job`. */
-#define SCAN_JOB_FIELDS(type, every)                                                               \
+#define SCAN_JOB_FIELDS(conf_type, interval)                                                       \
 	{ .key = "name",                                                                           \
 		.type = SCHEMA_TEXT,                                                               \
-		.offset = offsetof(type, job.name),                                                \
+		.offset = offsetof(conf_type, job.name),                                           \
 		.help = "What the job is called in logs and metrics." },                           \
 		{ .key = "every",                                                                  \
 			.type = SCHEMA_DURATION,                                                   \
-			.offset = offsetof(type, job.every_ms),                                    \
-			.standard = (every),                                                       \
+			.offset = offsetof(conf_type, job.every_ms),                               \
+			.standard = (interval),                                                    \
 			.minimum = SCAN_EVERY_MIN_MS,                                              \
 			.maximum = SCAN_EVERY_MAX_MS,                                              \
 			.help = "How often it runs." },                                            \
 	{                                                                                          \
-		.key = "jitter", .type = SCHEMA_DURATION, .offset = offsetof(type, job.jitter_ms), \
-		.standard = "10m", .maximum = SCAN_EVERY_MAX_MS,                                   \
+		.key = "jitter", .type = SCHEMA_DURATION,                                          \
+		.offset = offsetof(conf_type, job.jitter_ms), .standard = "10m",                   \
+		.maximum = SCAN_EVERY_MAX_MS,                                                      \
 		.help = "How far its start may shift from host to host; at most a tenth of every." \
 	}
 
