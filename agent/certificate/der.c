@@ -4,8 +4,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define LENGTH_OCTETS_MAX 4
+#define LENGTH_OCTETS_MAX 8
 #define IDENTIFIER_OCTETS_MAX 6
+
+struct header {
+	size_t size; /* identifier and length octets */
+	size_t length;
+	bool is_indefinite;
+};
 
 /* Octets of the identifier; 0 when they do not end in time. */
 static size_t identifier_size(struct slice s)
@@ -20,41 +26,85 @@ static size_t identifier_size(struct slice s)
 	return 0;
 }
 
-/* Octets of the length (X.690 8.1.3), its value through `length`; 0 when it cannot be read. */
-static size_t length_size(struct slice s, size_t *length)
+/* X.690 8.1.3. */
+static bool read_header(struct slice s, struct header *out)
 {
+	size_t at = identifier_size(s);
 	size_t octets;
 
-	if (!s.size)
-		return 0;
-	*length = s.data[0];
-	if (s.data[0] < 0x80)
-		return 1;
-	octets = s.data[0] & 0x7f;
-	if (!octets || octets > LENGTH_OCTETS_MAX || octets >= s.size)
-		return 0;
-	*length = 0;
-	for (size_t i = 1; i <= octets; i++)
-		*length = *length << 8 | s.data[i];
-	return octets + 1;
+	if (!at || at >= s.size)
+		return false;
+	*out = (struct header){ .size = at + 1, .length = s.data[at] };
+	if (s.data[at] < 0x80)
+		return true;
+	octets = s.data[at] & 0x7f;
+	out->length = 0;
+	out->is_indefinite = octets == 0;
+	/* Only what is constructed may go without a length (X.690 8.1.3.2). */
+	if (out->is_indefinite)
+		return s.data[0] & 0x20;
+	if (octets > LENGTH_OCTETS_MAX || octets > s.size - at - 1)
+		return false;
+	for (size_t i = 1; i <= octets; i++) {
+		/* Beyond any memory: it does not fit, whatever follows. */
+		if (out->length > SIZE_MAX >> 16)
+			return false;
+		out->length = out->length << 8 | s.data[at + i];
+	}
+	out->size += octets;
+	return true;
+}
+
+static bool is_end_of_contents(struct slice s, size_t at)
+{
+	return s.size - at >= 2 && !s.data[at] && !s.data[at + 1];
+}
+
+/* Where the contents that `s` starts with end: before the end-of-contents octets that close them, those
+ * of nested ones aside. False where they are cut off or broken. */
+static bool contents_size(struct slice s, size_t *size)
+{
+	size_t open = 1;
+	size_t at = 0;
+
+	while (at < s.size) {
+		struct header h;
+
+		if (is_end_of_contents(s, at)) {
+			*size = at;
+			if (--open == 0)
+				return true;
+			at += 2;
+			continue;
+		}
+		if (!read_header(slice_of(s.data + at, s.size - at), &h))
+			return false;
+		open += h.is_indefinite;
+		if (h.length > s.size - at - h.size)
+			return false;
+		at += h.size + h.length;
+	}
+	return false;
 }
 
 bool der_next_cut(struct slice *left, struct der_item *out)
 {
-	size_t identifier = identifier_size(*left);
-	size_t length = 0;
-	size_t header = identifier ? length_size(slice_after(*left, identifier), &length) : 0;
+	struct header h;
+	struct slice rest;
+	size_t closing = 0;
 
-	if (!header)
+	if (!read_header(*left, &h))
 		return false;
-	header += identifier;
-	out->tag = left->data[0];
-	out->is_cut = length > left->size - header;
+	rest = slice_of(left->data + h.size, left->size - h.size);
+	out->is_cut = h.is_indefinite ? !contents_size(rest, &h.length) : h.length > rest.size;
 	if (out->is_cut)
-		length = left->size - header;
-	out->content = slice_of(left->data + header, length);
-	out->whole = slice_of(left->data, header + length);
-	*left = slice_of(left->data + header + length, left->size - header - length);
+		h.length = rest.size;
+	else if (h.is_indefinite)
+		closing = 2;
+	out->tag = left->data[0];
+	out->content = slice_of(rest.data, h.length);
+	out->whole = slice_of(left->data, h.size + h.length + closing);
+	*left = slice_of(left->data + out->whole.size, left->size - out->whole.size);
 	return true;
 }
 
@@ -118,6 +168,12 @@ bool der_oid_text(struct slice content, char out[DER_OID_TEXT_BYTES])
 	return false;
 }
 
+static bool is_time(uint8_t tag)
+{
+	return (tag & ~DER_CONSTRUCTED) == DER_UTC_TIME ||
+	       (tag & ~DER_CONSTRUCTED) == DER_GENERALIZED_TIME;
+}
+
 /* Version to validity: what makes the bytes evidently a certificate. */
 static bool walk_head(struct slice *tbs, struct der_certificate *c)
 {
@@ -132,13 +188,13 @@ static bool walk_head(struct slice *tbs, struct der_certificate *c)
 		item.content.data[0] != DER_OID)
 		return false;
 	c->signature_algorithm = item.content;
-	if (!der_take(tbs, DER_SEQUENCE, &item))
+	/* OpenSSL takes a Name or a time for one whether it says "constructed" or not. */
+	if (!der_next(tbs, &item) || (item.tag | DER_CONSTRUCTED) != DER_SEQUENCE)
 		return false;
 	c->issuer = item.whole;
 	if (!tbs->size || tbs->data[0] != DER_SEQUENCE || !der_next_cut(tbs, &validity))
 		return false;
-	if (!der_next_cut(&validity.content, &c->not_before) ||
-		(c->not_before.tag != DER_UTC_TIME && c->not_before.tag != DER_GENERALIZED_TIME))
+	if (!der_next_cut(&validity.content, &c->not_before) || !is_time(c->not_before.tag))
 		return false;
 	(void)der_next_cut(&validity.content, &c->not_after);
 	return true;

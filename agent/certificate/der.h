@@ -25,6 +25,7 @@ enum der_tag {
 	DER_GENERAL_STRING = 0x1b,
 	DER_UNIVERSAL_STRING = 0x1c,
 	DER_BMP_STRING = 0x1e,
+	DER_CONSTRUCTED = 0x20,
 	DER_SEQUENCE = 0x30,
 	DER_SET = 0x31,
 	/* Context tags, primitive and constructed. */
@@ -40,8 +41,8 @@ struct der_item {
 	struct slice whole;
 };
 
-/* Takes the TLV at the start of `left`. False, with `left` as it was, when there is none, its length
- * is indefinite or over 4 bytes, or it does not fit. Lengths need not be minimal. */
+/* Takes the TLV at the start of `left`. False, with `left` as it was, when there is none or it does not
+ * fit. BER is read too, as OpenSSL does: lengths need not be minimal, nor be there at all (indefinite). */
 bool der_next(struct slice *left, struct der_item *out);
 /* The same, but a TLV that does not fit is given as far as it goes. */
 bool der_next_cut(struct slice *left, struct der_item *out);
