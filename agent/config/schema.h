@@ -13,14 +13,13 @@
 #include <stdint.h>
 
 enum schema_type {
-	SCHEMA_TEXT = 1, /* char *; owned */
-	SCHEMA_TEXTS,    /* struct strings; a single scalar is a list of one */
-	SCHEMA_BOOL,     /* bool; true/false/yes/no/on/off */
-	SCHEMA_INTEGER,  /* int64_t; minimum to maximum */
-	SCHEMA_DURATION, /* int64_t milliseconds; minimum to maximum. With the default "auto" that word
-			   * is allowed and reads as TIME_UNKNOWN */
-	SCHEMA_SIZE,     /* uint64_t bytes; minimum to maximum */
-	SCHEMA_WORD,     /* int; index into words */
+	SCHEMA_TEXT = 1,  /* char *; owned */
+	SCHEMA_TEXTS,     /* struct strings; a single scalar is a list of one */
+	SCHEMA_BOOL,      /* bool; true/false/yes/no/on/off */
+	SCHEMA_INTEGER,   /* int64_t; minimum to maximum */
+	SCHEMA_DURATION,  /* int64_t milliseconds; minimum to maximum */
+	SCHEMA_SIZE,      /* uint64_t bytes; minimum to maximum */
+	SCHEMA_WORD,      /* int; index into words */
 	SCHEMA_THRESHOLD, /* char *; text checked by `check` */
 	SCHEMA_SECRET,    /* struct secret; key NAME and its twin NAME_file */
 	SCHEMA_SECTION,   /* a struct embedded at offset, with fields of its own */

@@ -7,7 +7,6 @@
 /* The twin of a secret's key: NAME_file. */
 #define SCHEMA_TWIN "_file"
 #define SCHEMA_KEY_BYTES_MAX 128
-#define SCHEMA_AUTO "auto"
 
 /* Reads one scalar or list into the field at `at`; `n` is not null. Sections are not values. */
 enum err schema_value(

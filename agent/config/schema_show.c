@@ -1,5 +1,4 @@
 /* Structs and tables as text: YAML without secrets, and the list of keys. */
-#include "agent/base/clock.h"
 #include "agent/base/text.h"
 #include "agent/config/schema_internal.h"
 
@@ -200,9 +199,7 @@ static void show_number(const struct schema_field *f, const void *at, struct buf
 {
 	int64_t number = number_at(f, at);
 
-	if (f->type == SCHEMA_DURATION && number == TIME_UNKNOWN)
-		buffer_text(out, SCHEMA_AUTO);
-	else if (!f->standard && !number && !schema_in_range(f, number))
+	if (!f->standard && !number && !schema_in_range(f, number))
 		buffer_text(
 			out, "null"); /* never given, and the zero that stands for it is no value */
 	else if (f->type == SCHEMA_SIZE)

@@ -1,5 +1,4 @@
 /* Single values: scalars, lists of texts, headers. */
-#include "agent/base/clock.h"
 #include "agent/base/text.h"
 #include "agent/base/units.h"
 #include "agent/config/schema_internal.h"
@@ -167,14 +166,8 @@ static enum err read_duration(
 {
 	struct why inner = { 0 };
 	int64_t value;
-	enum err e;
+	enum err e = units_duration_ms(n->value, &value, &inner);
 
-	if (f->standard && strcmp(f->standard, SCHEMA_AUTO) == 0 &&
-		strcmp(n->value, SCHEMA_AUTO) == 0) {
-		*(int64_t *)at = TIME_UNKNOWN;
-		return ERR_OK;
-	}
-	e = units_duration_ms(n->value, &value, &inner);
 	if (e != ERR_OK)
 		return fail_check(f, n, e, &inner, why);
 	e = check_range(f, n, value, why);

@@ -1,5 +1,4 @@
 /* Tables to structs: every type, defaults, sections, secrets, and what is refused. */
-#include "agent/base/clock.h"
 #include "agent/config/schema.h"
 
 #include <setjmp.h>
@@ -80,7 +79,7 @@ static const struct schema_field fields[] = {
 		.standard = "1h30m",
 		.minimum = 1000,
 		.maximum = 90000000 },
-	{ .key = "jitter", .type = SCHEMA_DURATION, AT(jitter_ms), .standard = "auto" },
+	{ .key = "jitter", .type = SCHEMA_DURATION, AT(jitter_ms), .standard = "10m" },
 	{ .key = "size",
 		.type = SCHEMA_SIZE,
 		AT(size),
@@ -141,7 +140,7 @@ static void assert_defaults(const struct all *a)
 	assert_int_equal(a->any, 0);
 	assert_int_equal(a->least, 5);
 	assert_int_equal(a->every_ms, 5400000);
-	assert_true(a->jitter_ms == TIME_UNKNOWN);
+	assert_int_equal(a->jitter_ms, 600000);
 	assert_int_equal(a->size, 65536);
 	assert_int_equal(a->colour, 1);
 	assert_string_equal(a->threshold, "min(30d, 33%)");

@@ -60,7 +60,7 @@ static const struct schema_field fields[] = {
 		.help = "Some texts." },
 	{ .key = "flag", .type = SCHEMA_BOOL, AT(flag) },
 	{ .key = "number", .type = SCHEMA_INTEGER, AT(number), .minimum = -1, .maximum = 5 },
-	{ .key = "jitter", .type = SCHEMA_DURATION, AT(jitter_ms), .standard = "auto" },
+	{ .key = "jitter", .type = SCHEMA_DURATION, AT(jitter_ms), .standard = "10m" },
 	{ .key = "size", .type = SCHEMA_SIZE, AT(size), .minimum = 4096 },
 	{ .key = "word", .type = SCHEMA_WORD, AT(word), .words = words },
 	{ .key = "url", .type = SCHEMA_SECRET, AT(url), .is_required = true, .help = "Where to." },
@@ -145,7 +145,7 @@ static void defaults_are_shown(void **state)
 						   "texts: []\n"
 						   "flag: false\n"
 						   "number: 0\n"
-						   "jitter: auto\n"
+						   "jitter: 10m\n"
 						   "size: 4KiB\n"
 						   "word: red\n"
 						   "url: <secret>\n"
@@ -197,7 +197,7 @@ static void a_table_is_described(void **state)
 		"  texts: list of texts; default [a, b] - Some texts.\n"
 		"  flag: true or false\n"
 		"  number: number from -1 to 5\n"
-		"  jitter: duration; default auto\n"
+		"  jitter: duration; default 10m\n"
 		"  size: size at least 4KiB\n"
 		"  word: red | green\n"
 		"  url: secret, or url_file with a path; required - Where to.\n"

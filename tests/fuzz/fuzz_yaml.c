@@ -57,7 +57,7 @@ static const struct schema_field fields[] = {
 		.check = check_short },
 	{ .key = "flag", .type = SCHEMA_BOOL, AT(flag) },
 	{ .key = "number", .type = SCHEMA_INTEGER, AT(number), .minimum = -5, .maximum = 5 },
-	{ .key = "jitter", .type = SCHEMA_DURATION, AT(jitter_ms), .standard = "auto" },
+	{ .key = "jitter", .type = SCHEMA_DURATION, AT(jitter_ms), .standard = "10m" },
 	{ .key = "size", .type = SCHEMA_SIZE, AT(size) },
 	{ .key = "word", .type = SCHEMA_WORD, AT(word), .words = words },
 	{ .key = "threshold", .type = SCHEMA_THRESHOLD, AT(threshold), .check = check_short },
