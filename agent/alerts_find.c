@@ -5,6 +5,7 @@
 #include "agent/base/text.h"
 #include "agent/certificate/certificate.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -517,10 +518,35 @@ static enum err on_certificate(void *arg, const struct sighting *sight)
 
 /* ---- endpoints -------------------------------------------------------------------------------- */
 
-static bool is_named(const char *scanner)
+/* Is the host of the uri an address, not a name? */
+static bool is_literal(const char *uri)
 {
+	const char *host = strstr(uri, "://") + strlen("://");
+	size_t size = strcspn(host, ":/#");
+	char text[INET_ADDRSTRLEN];
+	struct in_addr address;
+
+	if (*host == '[')
+		return true;
+	if (size >= sizeof(text))
+		return false;
+	memcpy(text, host, size);
+	text[size] = '\0';
+	return inet_pton(AF_INET, text, &address) == 1;
+}
+
+/* Did a user mean this very endpoint to be there? A sweep over a network meets many addresses where
+ * nobody listens and nobody ever did. */
+static bool is_named(const struct record *r)
+{
+	enum reason reason = r->problem.reason;
+	bool is_nobody = reason == REASON_REFUSED || reason == REASON_UNREACHABLE ||
+			 reason == REASON_TIMEOUT;
+
+	if (is_nobody && is_literal(r->location.uri))
+		return false;
 	for (size_t i = 0; i < sizeof(named_scanners) / sizeof(named_scanners[0]); i++)
-		if (strcmp(named_scanners[i], scanner) == 0)
+		if (strcmp(named_scanners[i], r->location.scanner) == 0)
 			return true;
 	return false;
 }
@@ -578,22 +604,23 @@ static enum err on_problem(void *arg, const struct sighting *sight)
 		e = fill_endpoint(c, r);
 	if (e != ERR_OK)
 		return e;
-	c->is_live |= is_named(r->location.scanner);
+	c->is_live |= is_named(r);
 	return place_add(c, &place, sight, r->problem.message);
 }
 
 struct endpoint_look {
-	bool is_known;
-	int64_t good; /* the last look that brought a certificate, or TIME_UNKNOWN */
+	bool has_worked; /* a certificate is known from there */
+	int64_t good;    /* the last look that brought one, or TIME_UNKNOWN */
 };
 
 static enum err on_endpoint(void *arg, const struct sighting *sight)
 {
 	struct endpoint_look *look = arg;
-	const struct endpoint_record *r = &sight->record->endpoint;
+	const struct record *r = sight->record;
+	bool is_good = r->kind == RECORD_ENDPOINT && r->endpoint.chain.count;
 
-	look->is_known = true;
-	if (!sight->is_stale && r->chain.count && sight->last_seen > look->good)
+	look->has_worked |= r->kind == RECORD_CERTIFICATE || is_good;
+	if (is_good && !sight->is_stale && sight->last_seen > look->good)
 		look->good = sight->last_seen;
 	return ERR_OK;
 }
@@ -602,7 +629,7 @@ static enum err on_endpoint(void *arg, const struct sighting *sight)
  * certificate, say) is not in trouble; one that nobody named must have worked before to be. */
 static enum err judge_endpoint(const struct search *s, struct candidate *c, struct why *why)
 {
-	struct inventory_filter filter = { .kind = RECORD_ENDPOINT, .uri = c->alert.subject };
+	struct inventory_filter filter = { .uri = c->alert.subject };
 	struct endpoint_look look = { .good = TIME_UNKNOWN };
 	int64_t seen = TIME_UNKNOWN;
 	enum err e = inventory_each(s->conf->inventory, &filter, on_endpoint, &look, why);
@@ -612,7 +639,7 @@ static enum err judge_endpoint(const struct search *s, struct candidate *c, stru
 	for (size_t i = 0; i < c->places_count; i++)
 		if (c->places[i].seen > seen)
 			seen = c->places[i].seen;
-	c->is_live |= look.is_known;
+	c->is_live |= look.has_worked;
 	if (look.good != TIME_UNKNOWN && look.good >= seen)
 		c->is_live = false;
 	return ERR_OK;

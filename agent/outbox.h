@@ -25,7 +25,8 @@ void outbox_free(struct outbox *o);
 
 /* The receivers of the configuration, at start and at reload: known to the metrics from now on. What
  * waits for others is dropped with a warning. */
-enum err outbox_retain(struct outbox *o, const struct strings *receivers, struct why *why) MUST_CHECK;
+enum err outbox_retain(
+	struct outbox *o, const struct strings *receivers, struct why *why) MUST_CHECK;
 
 /* Queues a copy for n->receiver inside the caller's transaction (store_begin before, store_commit
  * after). A repetition is dropped where the queue is full of more important things. */
@@ -36,7 +37,8 @@ enum err outbox_add(struct outbox *o, const struct notification *n, struct why *
  * caller frees `out` with notification_fini, and answers every one with outbox_result (also when
  * deliver() itself failed: DELIVERY_RETRY, "other"). Order is kept; only an entry that failed
  * repeatedly lets younger ones past while it waits, and goes first again as soon as one gets through. */
-enum err outbox_due(struct outbox *o, int64_t now, struct notification *out, struct why *why) MUST_CHECK;
+enum err outbox_due(
+	struct outbox *o, int64_t now, struct notification *out, struct why *why) MUST_CHECK;
 /* When outbox_due will next have something, TIME_UNKNOWN for never (empty, in flight, disabled). */
 enum err outbox_wake(struct outbox *o, int64_t *out, struct why *why) MUST_CHECK;
 
@@ -53,7 +55,9 @@ enum err outbox_enable_all(struct outbox *o, int64_t now, struct why *why) MUST_
 void outbox_drop_flights(struct outbox *o);
 
 /* For the metrics; stop at the first error and pass it on. */
-enum err outbox_each_receiver(struct outbox *o, enum err (*fn)(void *, const struct receiver_state *), void *arg) MUST_CHECK;
-enum err outbox_each_failure(struct outbox *o, enum err (*fn)(void *, const struct receiver_failure *), void *arg) MUST_CHECK;
+enum err outbox_each_receiver(struct outbox *o,
+	enum err (*fn)(void *, const struct receiver_state *), void *arg) MUST_CHECK;
+enum err outbox_each_failure(struct outbox *o,
+	enum err (*fn)(void *, const struct receiver_failure *), void *arg) MUST_CHECK;
 
 #endif

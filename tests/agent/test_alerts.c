@@ -129,6 +129,7 @@ static void fill_certificate(struct record *r, const struct paper *p, bool is_se
 	v->boundary = TIME_UNKNOWN;
 }
 
+/* `p` NULL: nothing came back. */
 static void fill_endpoint(struct record *r, const struct paper *p)
 {
 	struct endpoint_record *e = &r->endpoint;
@@ -136,8 +137,10 @@ static void fill_endpoint(struct record *r, const struct paper *p)
 	r->kind = RECORD_ENDPOINT;
 	e->address = strdup("192.0.2.1");
 	e->port = 443;
-	e->is_reachable = true;
-	e->handshake = strdup("ok");
+	e->is_reachable = p != NULL;
+	e->handshake = strdup(p ? "ok" : "refused");
+	if (!p)
+		return;
 	e->chain.items = calloc(1, sizeof(*e->chain.items));
 	assert_non_null(e->chain.items);
 	e->chain.count = 1;
@@ -167,7 +170,32 @@ static void put(struct world *w, int64_t pass, struct record *r, const char *uri
 	record_fini(r);
 }
 
-/* "URI=PAPER" holds it; "URI!" fails; "URI#1=PAPER" the second of a place. */
+static enum reason reason_named(const char *word)
+{
+	for (unsigned i = 0; i < REASON_COUNT; i++)
+		if (strcmp(reason_word((enum reason)i), word) == 0)
+			return (enum reason)i;
+	fail_msg("no reason %s", word);
+	return REASON_COUNT;
+}
+
+/* As a pass stores a probe that failed. */
+static void put_failure(struct world *w, int64_t pass, const char *uri, const char *reason)
+{
+	struct keep keep = { .uri = uri, .below = true, .stale = true };
+	struct record r = { 0 };
+
+	fill_endpoint(&r, NULL);
+	put(w, pass, &r, uri);
+	if (reason_keeps_known(reason_named(reason)))
+		assert_int_equal(inventory_keep(w->inventory, pass, &keep, NULL, NULL), ERR_OK);
+	assert_int_equal(
+		record_problem(&r, scanner_of(uri), uri, reason_named(reason), reason), ERR_OK);
+	assert_int_equal(inventory_put(w->inventory, pass, &r, w->now, NULL), ERR_OK);
+	record_fini(&r);
+}
+
+/* "URI=PAPER" holds it; "URI!REASON" fails ("refused" unless given); "URI#1=PAPER" the second of a place. */
 static void put_token(struct world *w, int64_t pass, char *token)
 {
 	struct record r = { 0 };
@@ -177,14 +205,7 @@ static void put_token(struct world *w, int64_t pass, char *token)
 
 	*mark++ = 0;
 	if (is_problem) {
-		struct keep keep = { .uri = token, .below = true, .stale = true };
-
-		assert_int_equal(record_problem(&r, scanner_of(token), token, REASON_REFUSED,
-					 "connection refused"),
-			ERR_OK);
-		assert_int_equal(inventory_keep(w->inventory, pass, &keep, NULL, NULL), ERR_OK);
-		assert_int_equal(inventory_put(w->inventory, pass, &r, w->now, NULL), ERR_OK);
-		record_fini(&r);
+		put_failure(w, pass, token, *mark ? mark : "refused");
 		return;
 	}
 	number = strchr(token, '#');
@@ -590,6 +611,21 @@ static void test_endpoint_trouble(void **state)
 		{ 2, "^tls://h:443!", "ops[fired warning tls://h:443]" },
 		{ 3, "file:///x=right", "ops[resolved: gone warning tls://h:443]" },
 	};
+	/* Nobody ever listened there; but what answers wrongly, or once worked, is told. */
+	static const struct step sweep[] = {
+		{ 1, "tls://192.0.2.7:443! tls://192.0.2.8:443!timeout tls://[2001:db8::1]:443!unreachable",
+			"" },
+		{ 2, "tls://192.0.2.7:443! tls://192.0.2.8:443!timeout tls://[2001:db8::1]:443!unreachable",
+			"" },
+		{ 3, "tls://192.0.2.7:443!handshake-failed", "" },
+		{ 4, "tls://192.0.2.7:443!handshake-failed",
+			"ops[fired warning tls://192.0.2.7:443]" },
+	};
+	static const struct step literal[] = {
+		{ 1, "tls://192.0.2.7:443=right", "" },
+		{ 2, "tls://192.0.2.7:443!", "" },
+		{ 3, "tls://192.0.2.7:443!", "ops[fired warning tls://192.0.2.7:443]" },
+	};
 	/* Most that listens does not speak TLS; only what once did is missed. */
 	static const struct step listeners[] = {
 		{ 1, "tls://127.0.0.1:22!", "" },
@@ -604,6 +640,8 @@ static void test_endpoint_trouble(void **state)
 	(void)state;
 	PLAY(steps);
 	PLAY(never_worked);
+	PLAY(sweep);
+	PLAY(literal);
 	PLAY(listeners);
 }
 
