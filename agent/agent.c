@@ -484,8 +484,8 @@ static void close_loop(struct agent *a)
 	/* Children and timers close by themselves; whatever is left after that is closed here. */
 	(void)uv_run(&a->loop, UV_RUN_DEFAULT);
 	uv_walk(&a->loop, close_handle, NULL);
-	(void)uv_run(&a->loop, UV_RUN_DEFAULT);
-	(void)uv_loop_close(&a->loop);
+	while (uv_loop_close(&a->loop) == UV_EBUSY)
+		(void)uv_run(&a->loop, UV_RUN_DEFAULT);
 }
 
 static void end(struct agent *a)

@@ -212,8 +212,8 @@ static void finish(struct scan *s)
 		uv_close((uv_handle_t *)&s->terminate, NULL);
 		(void)uv_run(&s->loop, UV_RUN_DEFAULT);
 		uv_walk(&s->loop, on_walk_close, NULL);
-		(void)uv_run(&s->loop, UV_RUN_DEFAULT);
-		(void)uv_loop_close(&s->loop);
+		while (uv_loop_close(&s->loop) == UV_EBUSY)
+			(void)uv_run(&s->loop, UV_RUN_DEFAULT);
 	}
 	inventory_free(s->inventory);
 	store_close(s->store);

@@ -408,7 +408,9 @@ static void clean_up(struct probe *p)
 	dns_free(p->attempts.dns);
 	/* What closes with a callback of its own is closing by now; the rest is ours. */
 	uv_walk(&p->loop, close_handle, NULL);
-	(void)uv_run(&p->loop, UV_RUN_DEFAULT);
+	/* A uv_stop that nobody has seen yet makes the first run return at once. */
+	while (uv_loop_close(&p->loop) == UV_EBUSY)
+		(void)uv_run(&p->loop, UV_RUN_DEFAULT);
 	while (p->first) {
 		struct waiting *w = p->first;
 
@@ -420,7 +422,6 @@ static void clean_up(struct probe *p)
 	tls_shared_free(p->tls);
 	probe_options_fini(&p->options);
 	free(p->at);
-	(void)uv_loop_close(&p->loop);
 	channel_fini(&p->channel);
 }
 
