@@ -333,7 +333,8 @@ static enum MHD_Result dispatch(
 	return send_answer(c, &not_allowed);
 }
 
-/* libmicrohttpd calls this when the headers are there, for each piece of a body, and at the end. */
+/* libmicrohttpd calls this when the headers are there, for each piece of a body, and at the end. Its
+ * signature is not ours. NOLINTNEXTLINE(readability-function-size) */
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const char *path,
 	const char *method, const char *version, const char *body, size_t *body_bytes, void **state)
 {

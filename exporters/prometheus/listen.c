@@ -137,26 +137,27 @@ enum err listen_open(const char *text, const struct listen_address *a, int *fd, 
 enum err listen_url(int fd, char out[LISTEN_TEXT_BYTES])
 {
 	struct sockaddr_storage address = { 0 };
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
 	socklen_t size = sizeof(address);
 	char host[INET6_ADDRSTRLEN];
 
 	if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
 		return ERR_IO;
 	if (address.ss_family == AF_INET) {
-		const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address;
-
-		if (!inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host)))
+		memcpy(&v4, &address, sizeof(v4));
+		if (v4.sin_addr.s_addr == htonl(INADDR_ANY))
+			v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		if (!inet_ntop(AF_INET, &v4.sin_addr, host, sizeof(host)))
 			return ERR_IO;
-		(void)snprintf(out, LISTEN_TEXT_BYTES, "http://%s:%u/",
-			v4->sin_addr.s_addr ? host : "127.0.0.1", ntohs(v4->sin_port));
-	} else {
-		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address;
-
-		if (!inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host)))
-			return ERR_IO;
-		(void)snprintf(out, LISTEN_TEXT_BYTES, "http://[%s]:%u/",
-			IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr) ? "::1" : host,
-			ntohs(v6->sin6_port));
+		(void)snprintf(out, LISTEN_TEXT_BYTES, "http://%s:%u/", host, ntohs(v4.sin_port));
+		return ERR_OK;
 	}
+	memcpy(&v6, &address, sizeof(v6));
+	if (IN6_IS_ADDR_UNSPECIFIED(&v6.sin6_addr))
+		v6.sin6_addr = in6addr_loopback;
+	if (!inet_ntop(AF_INET6, &v6.sin6_addr, host, sizeof(host)))
+		return ERR_IO;
+	(void)snprintf(out, LISTEN_TEXT_BYTES, "http://[%s]:%u/", host, ntohs(v6.sin6_port));
 	return ERR_OK;
 }

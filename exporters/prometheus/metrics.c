@@ -18,8 +18,8 @@ const struct family metrics_families[METRICS_FAMILIES] = {
 };
 
 /* Failure reasons known in advance: a counter that starts at 0 shows its first increase. */
-static const char *const failure_reasons[] = { "authError", "clientError", "other", "rateLimited",
-	"serverError", "timeout" };
+static const char *const failure_reasons[] = { "abandoned", "authError", "clientError", "other",
+	"rateLimited", "serverError", "timeout" };
 
 struct scanner_counts *rendering_scanner(struct rendering *r, const char *name)
 {

@@ -63,19 +63,25 @@ void paint_format(struct paint *p, enum ink ink, const char *format, ...)
 	paint_text(p, text, ink);
 }
 
+void paint_note(struct paint *p, enum err e)
+{
+	if (p->status == ERR_OK)
+		p->status = e;
+}
+
 void paint_end(struct paint *p)
 {
 	p->owed = 0;
 	buffer_byte(&p->line, '\n');
-	if (buffer_status(&p->line) != ERR_OK ||
-		fwrite(p->line.data, 1, p->line.size, p->to) != p->line.size)
-		p->is_broken = true;
+	paint_note(p, buffer_status(&p->line));
+	if (p->status == ERR_OK && fwrite(p->line.data, 1, p->line.size, p->to) != p->line.size)
+		paint_note(p, ERR_IO);
 	buffer_clear(&p->line);
 }
 
 enum err paint_status(const struct paint *p)
 {
-	return p->is_broken ? ERR_IO : ERR_OK;
+	return p->status;
 }
 
 void column_hold(struct column *c, const char *text)

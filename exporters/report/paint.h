@@ -16,8 +16,8 @@ struct paint {
 	FILE *to;                             /* borrowed */
 	const struct report_options *options; /* borrowed */
 	struct buffer line;
-	size_t owed;    /* blanks before the next text: a line never ends in blanks */
-	bool is_broken; /* a write failed or memory ran out */
+	size_t owed;     /* blanks before the next text: a line never ends in blanks */
+	enum err status; /* first failure: ERR_IO or ERR_MEMORY */
 };
 
 void paint_init(struct paint *p, FILE *to, const struct report_options *options);
@@ -25,6 +25,8 @@ void paint_fini(struct paint *p);
 /* Appends text as it is. */
 void paint_text(struct paint *p, const char *text, enum ink ink);
 void paint_format(struct paint *p, enum ink ink, const char *format, ...) PRINTF_LIKE(3, 4);
+/* Remembers a failure; ERR_OK is none. */
+void paint_note(struct paint *p, enum err e);
 /* Writes the line out. */
 void paint_end(struct paint *p);
 enum err paint_status(const struct paint *p) MUST_CHECK;

@@ -352,6 +352,7 @@ static void paint_group(const struct rows *rows, size_t first, size_t size, stru
 		problems_line(&words, &problems, columns[COLUMN_PROBLEMS].width);
 		paint_cell(p, &columns[COLUMN_PROBLEMS], buffer_string(&words),
 			group->is_gone ? INK_DIM : ink);
+		paint_note(p, buffer_status(&words));
 		paint_end(p);
 	}
 	buffer_fini(&words);
