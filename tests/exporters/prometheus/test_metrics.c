@@ -254,8 +254,8 @@ static void hostile_text_stays_text(void **state)
 		"a\"} 1\nleafwatch_certificates 5\n\xff\\");
 	memset(uri, 'a', sizeof(uri) - 1);
 	memcpy(uri, "file:///", 8);
-	for (char last = 'y'; last <= 'z'; last++) {
-		uri[sizeof(uri) - 2] = last;
+	for (int last = 'y'; last <= 'z'; last++) {
+		uri[sizeof(uri) - 2] = (char)last;
 		uri[sizeof(uri) - 1] = 0;
 		(void)fake_certificate(&f, uri, "long", 1, 99);
 	}
