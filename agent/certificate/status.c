@@ -27,10 +27,14 @@ static const uint32_t breaks_any = 0
 
 static enum err parse_share(const char *text, double *share, struct why *why)
 {
-	char *end;
-	double value = isdigit((unsigned char)*text) ? strtod(text, &end) : -1;
+	char *end = NULL;
+	double value;
 
-	if (value < 0 || strcmp(end, "%") != 0 || strspn(text, "0123456789.") != strlen(text) - 1)
+	/* strtod would take "1e1%", "nan%" and "0x1%" too. */
+	if (!isdigit((unsigned char)*text) || strspn(text, "0123456789.") != strlen(text) - 1)
+		return why_fail(why, ERR_MALFORMED, "\"%s\" is no share: write 33%% or 30d", text);
+	value = strtod(text, &end);
+	if (strcmp(end, "%") != 0)
 		return why_fail(why, ERR_MALFORMED, "\"%s\" is no share: write 33%% or 30d", text);
 	if (value > 100)
 		return why_fail(why, ERR_MALFORMED, "\"%s\" is more than the whole lifetime", text);

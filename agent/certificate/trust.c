@@ -194,7 +194,7 @@ static void add_base64(struct adding *a, struct slice text)
 
 static const uint8_t *find(struct slice in, const char *what)
 {
-	return memmem(in.data, in.size, what, strlen(what));
+	return in.size ? memmem(in.data, in.size, what, strlen(what)) : NULL;
 }
 
 /* The block at the start of `bytes`, which is "-----BEGIN "; returns the bytes used, at least 1. */
@@ -308,6 +308,28 @@ static bool make_room(struct trust *t, size_t more)
 	return true;
 }
 
+/* Gives the gathered DER to the store, cut to its size. */
+static enum err keep(struct trust *t, const char *name, struct adding *a)
+{
+	uint8_t *block;
+
+	if (t->count + a->found > ANCHORS_MAX)
+		return ERR_LIMIT;
+	if (!make_room(t, a->found) || strings_add(&t->names, name) != ERR_OK)
+		return ERR_MEMORY;
+	if (!a->found)
+		return ERR_OK;
+	block = realloc(a->block.data, a->block.size);
+	if (!block)
+		block = a->block.data;
+	t->blocks[t->blocks_count++] = block;
+	take_anchors(t, slice_of(block, a->block.size), t->names.items[t->names.count - 1],
+		a->is_system);
+	buffer_init(&a->block, TRUST_BYTES_MAX);
+	return ERR_OK;
+}
+
+/* NOLINTNEXTLINE(readability-function-size): both counts are wanted, and the sentence */
 enum err trust_add(struct trust *t, const char *name, bool is_system, struct slice bytes,
 	size_t *added, size_t *skipped, struct why *why)
 {
@@ -320,20 +342,11 @@ enum err trust_add(struct trust *t, const char *name, bool is_system, struct sli
 	buffer_init(&a.block, TRUST_BYTES_MAX);
 	add_all(&a, bytes);
 	e = buffer_status(&a.block);
-	if (e == ERR_OK && t->count + a.found > ANCHORS_MAX)
-		e = why_fail(why, ERR_LIMIT, "more than %d anchors", ANCHORS_MAX);
-	if (e == ERR_OK && (!make_room(t, a.found) || strings_add(&t->names, name) != ERR_OK))
-		e = ERR_MEMORY;
-	if (e == ERR_OK && a.found) {
-		uint8_t *block = realloc(a.block.data, a.block.size);
-
-		block = block ? block : a.block.data;
-		t->blocks[t->blocks_count++] = block;
-		take_anchors(t, slice_of(block, a.block.size), t->names.items[t->names.count - 1],
-			is_system);
-		buffer_init(&a.block, TRUST_BYTES_MAX);
-	}
+	if (e == ERR_OK)
+		e = keep(t, name, &a);
 	buffer_fini(&a.block);
+	if (e == ERR_LIMIT)
+		return why_fail(why, e, "more than %d anchors", ANCHORS_MAX);
 	if (e != ERR_OK)
 		return e;
 	t->generation++;
