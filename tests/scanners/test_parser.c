@@ -269,11 +269,11 @@ static void a_bundle_of_thousands(void **state)
 
 	buffer_init(&text, TEST_BYTES_MAX);
 	put_pem(&text, "CERTIFICATE", slice_datum(&p->ca));
-	for (int i = 1; i < 2000; i++)
+	for (int i = 1; i < 700; i++)
 		put_pem(&text, "CERTIFICATE", slice_datum(&p->leaf));
 	look(p, FINDING_FILE, buffer_bytes(&text));
-	assert_int_equal(p->count, 2000);
-	for (uint32_t i = 0; i < 2000; i++) {
+	assert_int_equal(p->count, 700);
+	for (uint32_t i = 0; i < 700; i++) {
 		assert_int_equal(p->records[i].location.index, i);
 		assert_string_equal(p->records[i].certificate.verdict.trust, "internal");
 	}

@@ -1,0 +1,7 @@
+/* Bare DER and PKCS#7, down to facts and verdict, as a file's whole content. */
+#include "harness.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	return harness_run(parser_file, data, size);
+}

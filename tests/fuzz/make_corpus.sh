@@ -1,0 +1,77 @@
+#!/bin/sh
+# Makes the small seeds of the fuzz harnesses: sh tests/fuzz/make_corpus.sh (needs openssl, keytool is optional).
+set -eu
+cd "$(dirname "$0")/corpus" || exit 1
+mkdir -p pem der pkcs12 jks frames
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$tmp/key.pem" \
+	-out "$tmp/ca.pem" -days 3650 -subj "/CN=Fuzz Root" 2>/dev/null
+openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$tmp/leaf.key" \
+	-out "$tmp/leaf.csr" -subj "/O=Fuzz/CN=fuzz.example.org" 2>/dev/null
+printf 'subjectAltName=DNS:fuzz.example.org,IP:192.0.2.1,email:a@example.org,URI:spiffe://x/y\n' >"$tmp/ext"
+openssl x509 -req -in "$tmp/leaf.csr" -CA "$tmp/ca.pem" -CAkey "$tmp/key.pem" -set_serial 2 -days 3650 \
+	-extfile "$tmp/ext" -out "$tmp/leaf.pem" 2>/dev/null
+
+# PEM
+cat "$tmp/leaf.pem" "$tmp/leaf.key" "$tmp/ca.pem" >pem/bundle
+sed 's/$/\r/' "$tmp/leaf.pem" >pem/crlf
+sed 's/^/# /' "$tmp/leaf.pem" >pem/commented
+head -n 5 "$tmp/leaf.pem" >pem/cut-off
+awk '{printf "%s\\n", $0}' "$tmp/leaf.pem" | sed 's/^/{"cert":"/; s/$/"}/' >pem/json
+sed 's/.*/"&\\n" +/' "$tmp/leaf.pem" >pem/source
+openssl x509 -in "$tmp/ca.pem" -trustout -addtrust serverAuth -out pem/trusted
+{ printf 'data:\n  tls.crt: '; base64 -w0 "$tmp/leaf.pem"; printf '\n  ca.crt: |\n'
+	base64 -w60 "$tmp/ca.pem" | sed 's/^/    /'; } >pem/kubernetes
+openssl crl2pkcs7 -nocrl -certfile "$tmp/ca.pem" -out pem/pkcs7
+printf 'starts with -----BEGIN CERTIFICATE----- and ends with -----END CERTIFICATE-----\n' >pem/mention
+
+# DER
+openssl x509 -in "$tmp/leaf.pem" -outform DER -out der/leaf
+openssl x509 -in "$tmp/ca.pem" -outform DER -out der/root
+head -c 200 der/leaf >der/cut-off
+cat der/leaf der/root >der/two
+openssl req -in "$tmp/leaf.csr" -outform DER -out der/request
+openssl crl2pkcs7 -nocrl -certfile "$tmp/ca.pem" -certfile "$tmp/leaf.pem" -outform DER -out der/pkcs7
+printf 'text' >"$tmp/text"
+openssl cms -sign -in "$tmp/text" -signer "$tmp/leaf.pem" -inkey "$tmp/leaf.key" -outform DER -stream -out der/cms-ber
+
+# PKCS#12, with few iterations so that fuzzing is fast
+p12() {
+	name=$1
+	shift
+	openssl pkcs12 -export -in "$tmp/leaf.pem" -inkey "$tmp/leaf.key" -certfile "$tmp/ca.pem" -name fuzz \
+		-passout pass:secret -iter 1 -out "pkcs12/$name" "$@"
+}
+p12 pbes2
+p12 pbes2-128 -certpbe AES-128-CBC -macalg sha1
+p12 3des -certpbe PBE-SHA1-3DES -keypbe PBE-SHA1-3DES
+p12 rc2-40 -legacy
+p12 no-mac -nomac
+p12 plain -certpbe NONE -keypbe NONE
+openssl pkcs12 -export -nokeys -in "$tmp/ca.pem" -passout pass: -iter 1 -out pkcs12/empty-password
+
+# Java keystores
+if command -v keytool >/dev/null; then
+	for type in jks jceks; do
+		keytool -importcert -noprompt -alias ca -file "$tmp/ca.pem" -keystore "$tmp/store.$type" \
+			-storetype "$type" -storepass changeit 2>/dev/null
+		keytool -genkeypair -alias key -keyalg EC -dname CN=java -keystore "$tmp/store.$type" \
+			-storetype "$type" -storepass changeit -keypass changeit 2>/dev/null
+	done
+	keytool -genseckey -alias secret -keyalg AES -keysize 128 -keystore "$tmp/store.jceks" \
+		-storetype jceks -storepass changeit -keypass changeit 2>/dev/null
+	cp "$tmp/store.jks" jks/jks
+	cp "$tmp/store.jceks" jks/jceks
+fi
+printf '\376\355\376\355\000\000\000\002\377\377\377\377' >jks/count
+
+# Frames: the chosen reader, then a little of everything
+i=0
+while [ $i -lt 8 ]; do
+	{ printf "\\00$i"; printf '\001\000\000\000\001\005\000\000\000files'; printf '\000%.0s' 1 2 3 4 5 6 7 8; } >frames/reader-$i
+	i=$((i + 1))
+done
+printf '\007\004\000\000\000\006\000abcd\000\000\000\000\011\000' >frames/two-frames
+chmod 644 ./*/*
