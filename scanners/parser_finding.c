@@ -11,6 +11,7 @@
 /* Certificates judged together. Beyond it a bundle is taken in batches, so that memory (24 KiB a
  * handle) stays bounded and the cost linear. */
 #define BATCH_MAX 256
+#define ITEMS_STEP 16
 /* CA certificates kept from earlier batches: a bundle's issuers may stand far from its leaves. */
 #define ISSUERS_MAX 64
 /* Problems told of one file. */
@@ -28,6 +29,7 @@ struct gather {
 	struct item *items;   /* owned: issuers of earlier batches, then this batch */
 	size_t issuers_count; /* judged and told already */
 	size_t count;
+	size_t capacity;
 	const struct format *format;
 	const char *uri; /* of the member being read, or the place's */
 	uint32_t index;
@@ -159,11 +161,14 @@ static enum err add_item(struct gather *g, struct item *item)
 		if (e != ERR_OK)
 			return e;
 	}
-	items = reallocarray(g->items, g->count + 1, sizeof(*items));
-	if (!items)
-		return ERR_MEMORY;
-	g->items = items;
-	items[g->count++] = *item;
+	if (g->count == g->capacity) {
+		items = reallocarray(g->items, g->capacity + ITEMS_STEP, sizeof(*items));
+		if (!items)
+			return ERR_MEMORY;
+		g->items = items;
+		g->capacity += ITEMS_STEP;
+	}
+	g->items[g->count++] = *item;
 	*item = (struct item){ 0 };
 	return ERR_OK;
 }

@@ -11,16 +11,11 @@ static size_t gap(struct slice s)
 {
 	size_t n = 0;
 
-	while (n < s.size) {
-		if (s.data[n] == ' ' || s.data[n] == '\t' || s.data[n] == '\n' || s.data[n] == '\r')
-			n++;
-		else if (n + 1 < s.size && s.data[n] == '\\' &&
-			 (s.data[n + 1] == 'n' || s.data[n + 1] == 'r'))
-			n += 2;
-		else if (s.data[n] == '\\')
-			n++;
-		else
-			break;
+	while (n < s.size && s.data[n] && strchr(" \t\r\n\\", s.data[n])) {
+		bool is_escape = s.data[n] == '\\' && n + 1 < s.size &&
+				 (s.data[n + 1] == 'n' || s.data[n + 1] == 'r');
+
+		n += is_escape ? 2 : 1;
 	}
 	return n;
 }

@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define RECORDS_STEP 1000
+
 struct peer {
 	struct channel channel;
 	int fds[2];
@@ -163,7 +165,9 @@ static void receive(struct peer *p)
 			return;
 		}
 		assert_int_equal(type, MESSAGE_RECORD);
-		p->records = reallocarray(p->records, p->count + 1, sizeof(*p->records));
+		if (p->count % RECORDS_STEP == 0)
+			p->records = reallocarray(
+				p->records, p->count + RECORDS_STEP, sizeof(*p->records));
 		assert_int_equal(record_decode(payload, &p->records[p->count]), ERR_OK);
 		p->count++;
 	}
