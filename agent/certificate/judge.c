@@ -168,8 +168,8 @@ static enum err try_anchors(const struct trust *trust, const struct path *path,
 		if (e != ERR_OK)
 			continue;
 		if (problems & NOT_ISSUED) {
-			/* Kept in case no other path is found. */
-			if (!out->has_anchor)
+			/* Kept in case no other path is found. A root beside its namesake claims nothing. */
+			if (!out->has_anchor && !last->facts.is_self_issued)
 				out->problems |= problems & NOT_ISSUED;
 			continue;
 		}

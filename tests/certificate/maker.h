@@ -37,7 +37,7 @@ struct recipe {
 	time_t not_before;
 	time_t not_after;
 	bool has_no_key_ids;
-	uint8_t serial;
+	uint16_t serial;
 };
 
 static inline struct recipe recipe_of(const char *dn)
@@ -113,6 +113,7 @@ static inline void made_parse(struct made *m)
 /* `issuer` NULL: it signs itself. */
 static inline void make(struct made *m, const struct recipe *r, const struct made *issuer)
 {
+	const uint8_t serial[] = { (uint8_t)(r->serial >> 8), (uint8_t)r->serial };
 	const char *error;
 
 	*m = (struct made){ 0 };
@@ -121,7 +122,8 @@ static inline void make(struct made *m, const struct recipe *r, const struct mad
 	assert_int_equal(gnutls_x509_privkey_generate(m->key, r->algorithm, r->bits, 0), 0);
 	assert_int_equal(gnutls_x509_crt_init(&m->crt), 0);
 	assert_int_equal(gnutls_x509_crt_set_version(m->crt, 3), 0);
-	assert_int_equal(gnutls_x509_crt_set_serial(m->crt, &r->serial, 1), 0);
+	assert_int_equal(
+		gnutls_x509_crt_set_serial(m->crt, serial + !serial[0], serial[0] ? 2 : 1), 0);
 	assert_int_equal(gnutls_x509_crt_set_activation_time(m->crt, r->not_before), 0);
 	assert_int_equal(gnutls_x509_crt_set_expiration_time(m->crt, r->not_after), 0);
 	assert_int_equal(gnutls_x509_crt_set_dn(m->crt, r->dn, &error), 0);
