@@ -412,7 +412,7 @@ static void more_names_than_a_frame(void **state)
 
 	buffer_init(&names, TEST_BYTES_MAX);
 	buffer_init(&extension, TEST_BYTES_MAX);
-	for (int i = 0; i < 30000; i++) {
+	for (int i = 0; i < 15000; i++) {
 		char name[64];
 
 		(void)snprintf(name, sizeof(name), "host-%d.with-a-long-name.example.org", i);
