@@ -279,17 +279,18 @@ static void request_reload(void *ctx)
 	(void)uv_async_send(&a->reload_request);
 }
 
-static enum err start_outlets(struct agent *a, const struct settings *s, struct why *why)
+static enum err start_outlets(struct agent *a, struct settings *s, struct why *why)
 {
 	const struct exporter_host host = { .loop = &a->loop,
 		.ctx = a,
 		.request_reload = request_reload,
 		.version = version_text() };
 
-	outlets_stop(a->outlets);
+	struct outlets *old = a->outlets;
+
 	a->outlets = NULL;
 	outbox_drop_flights(a->outbox);
-	return outlets_start(s, &host, &a->outlets, why);
+	return outlets_start(s, &host, old, &a->outlets, why);
 }
 
 static enum err apply_schedule(struct agent *a, const struct settings *s, struct why *why)
@@ -513,7 +514,6 @@ enum err agent_run(const struct agent_conf *conf, struct why *why)
 	if (!a)
 		return ERR_MEMORY;
 	a->conf = *conf;
-	(void)signal(SIGPIPE, SIG_IGN);
 	e = start(a, why);
 	if (e == ERR_OK) {
 		if (conf->started)

@@ -4,11 +4,15 @@
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 
+#include "agent/config/schema.h"
+
 #include <stdlib.h>
 #include <string.h>
 
+#define SHOWN_BYTES_MAX (256 * 1024)
+
 struct running {
-	const struct outlet *outlet; /* borrowed */
+	struct outlet *outlet; /* borrowed; NULL = does not run */
 	void *state;
 };
 
@@ -38,8 +42,9 @@ void outlets_stop(struct outlets *o)
 {
 	if (!o)
 		return;
-	for (size_t i = 0; i < o->count; i++)
-		o->items[i].outlet->exporter->stop(o->items[i].state);
+	for (size_t i = 0; o->items && i < o->count; i++)
+		if (o->items[i].outlet)
+			o->items[i].outlet->exporter->stop(o->items[i].state);
 	while (o->flights) {
 		struct flight *f = o->flights;
 
@@ -50,24 +55,72 @@ void outlets_stop(struct outlets *o)
 	free(o);
 }
 
-enum err outlets_start(const struct settings *s, const struct exporter_host *host,
+/* Entries are compared by what the configuration shows of them, which hides secrets: receivers, which
+ * have some, are always started anew. */
+static bool is_same(const struct outlet *a, const struct outlet *b)
+{
+	struct buffer texts[2];
+	bool is_equal;
+
+	if (a->exporter != b->exporter || a->exporter->is_receiver)
+		return false;
+	buffer_init(&texts[0], SHOWN_BYTES_MAX);
+	buffer_init(&texts[1], SHOWN_BYTES_MAX);
+	schema_show(a->exporter->fields, a->conf, 0, &texts[0]);
+	schema_show(b->exporter->fields, b->conf, 0, &texts[1]);
+	is_equal = buffer_status(&texts[0]) == ERR_OK && buffer_status(&texts[1]) == ERR_OK &&
+		   strcmp(buffer_string(&texts[0]), buffer_string(&texts[1])) == 0;
+	buffer_fini(&texts[0]);
+	buffer_fini(&texts[1]);
+	return is_equal;
+}
+
+/* Takes over an exporter that runs with the very same settings, so that a reload leaves no gap. It holds
+ * on to its conf: the two change places. */
+static bool adopt(struct running *to, struct outlet *outlet, struct outlets *old)
+{
+	for (size_t i = 0; old && i < old->count; i++) {
+		struct running *r = &old->items[i];
+		void *conf;
+
+		if (!r->outlet || !is_same(r->outlet, outlet))
+			continue;
+		conf = outlet->conf;
+		outlet->conf = r->outlet->conf;
+		r->outlet->conf = conf;
+		*to = (struct running){ .outlet = outlet, .state = r->state };
+		r->outlet = NULL;
+		return true;
+	}
+	return false;
+}
+
+enum err outlets_start(struct settings *s, const struct exporter_host *host, struct outlets *old,
 	struct outlets **out, struct why *why)
 {
 	struct outlets *o = calloc(1, sizeof(*o));
 	enum err e = ERR_OK;
 
-	if (!o)
+	if (o)
+		o->items = calloc(s->outlets_count + 1, sizeof(*o->items));
+	if (!o || !o->items) {
+		outlets_stop(old);
+		outlets_stop(o);
 		return ERR_MEMORY;
-	o->items = calloc(s->outlets_count + 1, sizeof(*o->items));
-	if (!o->items)
-		e = ERR_MEMORY;
-	for (size_t i = 0; e == ERR_OK && i < s->outlets_count; i++) {
+	}
+	o->count = s->outlets_count;
+	for (size_t i = 0; i < o->count; i++)
+		(void)adopt(&o->items[i], &s->outlets[i], old);
+	/* Addresses have to be free before others listen there. */
+	outlets_stop(old);
+	for (size_t i = 0; e == ERR_OK && i < o->count; i++) {
 		struct running *r = &o->items[i];
 
-		r->outlet = &s->outlets[i];
-		e = r->outlet->exporter->start(r->outlet->conf, host, &r->state, why);
+		if (r->outlet)
+			continue;
+		e = s->outlets[i].exporter->start(s->outlets[i].conf, host, &r->state, why);
 		if (e == ERR_OK)
-			o->count++;
+			r->outlet = &s->outlets[i];
 	}
 	if (e != ERR_OK) {
 		outlets_stop(o);
@@ -106,9 +159,13 @@ void outlets_each_address(const struct outlets *o,
 
 static void tell_outbox(struct outbox *outbox, const char *id, const struct delivery_result *result)
 {
+	struct delivery_result rounded = *result;
 	struct why why = { 0 };
 
-	if (outbox_result(outbox, id, result, clock_now_s(), &why) != ERR_OK)
+	/* The clock shows whole seconds: without this the next attempt could come up to one too early. */
+	if (rounded.retry_after_s > 0)
+		rounded.retry_after_s++;
+	if (outbox_result(outbox, id, &rounded, clock_now_s(), &why) != ERR_OK)
 		log_error("cannot store how a delivery ended: %s", why.text);
 }
 
@@ -124,9 +181,6 @@ static void on_delivered(void *arg, const struct delivery_result *result)
 	}
 	if (result->outcome == DELIVERY_OK)
 		log_info("told %s", f->receiver);
-	else
-		log_warn("could not tell %s: %s (%s)", f->receiver,
-			result->message ? result->message : "", result->reason);
 	tell_outbox(f->outbox, f->id, result);
 	flight_free(f);
 }

@@ -278,6 +278,8 @@ static enum err read_jobs(struct settings *s, const struct node *list, struct wh
 			names[i] = scanners[i]->name;
 		return unknown_key(list, names, scanners_count, "scanner", why);
 	}
+	if (node_is_null(list))
+		return ERR_OK;
 	if (list->kind != NODE_LIST)
 		return node_fail(list, why, "\"%s\" takes a list of jobs", list->key);
 	for (size_t i = 0; e == ERR_OK && i < list->count; i++) {
@@ -299,6 +301,8 @@ static enum err read_outlets(struct settings *s, const struct node *list, struct
 			names[i] = exporters[i]->name;
 		return unknown_key(list, names, exporters_count, "exporter", why);
 	}
+	if (node_is_null(list))
+		return ERR_OK;
 	if (list->kind != NODE_LIST)
 		return node_fail(list, why, "\"%s\" takes a list of entries", list->key);
 	for (size_t i = 0; e == ERR_OK && i < list->count; i++) {
@@ -317,7 +321,7 @@ static enum err read_section(struct settings *s, const struct node *map, bool *i
 	if (!map)
 		return ERR_OK;
 	*is_there = true;
-	if (map->kind == NODE_SCALAR && !map->value[0])
+	if (node_is_null(map))
 		return ERR_OK;
 	if (map->kind != NODE_MAP)
 		return node_fail(map, why, "\"%s\" takes a map", map->key);

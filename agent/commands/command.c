@@ -8,6 +8,7 @@
 #include <curl/curl.h>
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +115,8 @@ static int run_command_line(const struct command *c, int argc, char **argv)
 
 int command_line(int argc, char **argv)
 {
+	/* Who reads from us may leave: a write then fails, and says so. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	if (argc < 2) {
 		(void)show_help(stderr);
 		return EXIT_USAGE;

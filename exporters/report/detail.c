@@ -29,6 +29,14 @@ static void fact(struct detail *d, const char *label, const char *value, enum in
 	paint_end(d->paint);
 }
 
+/* A fact put together in a buffer, which is freed. */
+static void fact_buffer(struct detail *d, const char *label, struct buffer *text, enum ink ink)
+{
+	paint_note(d->paint, buffer_status(text));
+	fact(d, label, buffer_string(text), ink);
+	buffer_fini(text);
+}
+
 static void fact_time(struct detail *d, const char *label, int64_t t)
 {
 	char when[TIME_TEXT_BYTES];
@@ -42,8 +50,7 @@ static void fact_time(struct detail *d, const char *label, int64_t t)
 	buffer_init(&text, 4 * TIME_TEXT_BYTES);
 	buffer_format(&text, "%s  (%s%s)", when, t > d->view->now ? "in " : span,
 		t > d->view->now ? span : " ago");
-	fact(d, label, buffer_string(&text), INK_PLAIN);
-	buffer_fini(&text);
+	fact_buffer(d, label, &text, INK_PLAIN);
 }
 
 static void fact_list(struct detail *d, const char *label, const struct strings *list)
@@ -71,8 +78,7 @@ static void place(struct detail *d, const struct sighting *s)
 	buffer_text(&text, l->uri);
 	if (l->index)
 		buffer_format(&text, "#%" PRIu32, l->index);
-	fact(d, "place", buffer_string(&text), INK_BOLD);
-	buffer_fini(&text);
+	fact_buffer(d, "place", &text, INK_BOLD);
 	fact(d, "format", l->format, INK_PLAIN);
 	fact(d, "alias", l->alias, INK_PLAIN);
 	fact(d, "integrity", l->integrity, INK_YELLOW);
@@ -86,18 +92,16 @@ static void place(struct detail *d, const struct sighting *s)
 
 static void problems(struct detail *d, uint32_t bits)
 {
-	struct buffer text;
-
-	buffer_init(&text, RECORD_TEXT_BYTES_MAX);
 	for (unsigned p = 0; p < PROBLEM_COUNT; p++) {
+		struct buffer text;
+
 		if (!(bits & PROBLEM_BIT(p)))
 			continue;
-		buffer_clear(&text);
+		buffer_init(&text, RECORD_TEXT_BYTES_MAX);
 		buffer_format(&text, "%s: %s", problem_word((enum problem)p),
 			problem_meaning((enum problem)p));
-		fact(d, "problem", buffer_string(&text), INK_RED);
+		fact_buffer(d, "problem", &text, INK_RED);
 	}
-	buffer_fini(&text);
 }
 
 static void key_fact(struct detail *d, const struct certificate *c)
@@ -109,8 +113,7 @@ static void key_fact(struct detail *d, const struct certificate *c)
 	buffer_text(&text, c->key_algorithm ? c->key_algorithm : "");
 	if (c->key_bits)
 		buffer_format(&text, " %" PRIu32 " bits", c->key_bits);
-	fact(d, "key", buffer_string(&text), INK_PLAIN);
-	buffer_fini(&text);
+	fact_buffer(d, "key", &text, INK_PLAIN);
 	text_hex(hex, c->spki_sha256, FINGERPRINT_BYTES);
 	fact(d, "key sha256", hex, INK_PLAIN);
 }

@@ -28,7 +28,8 @@ struct webhook {
 	CURLM *multi;               /* owned */
 	uv_timer_t *timer;          /* owned; freed by its close callback */
 	struct transfer *transfers; /* owned, under way */
-	bool *is_stopped;           /* set by stop while answers are being handed out, or NULL */
+	bool is_handing_out;        /* answers, whose receivers may stop this */
+	bool is_stopped;            /* freed once nothing is handed out any more */
 };
 
 static void on_closed(uv_handle_t *handle)
@@ -69,15 +70,24 @@ static void read_answer(struct transfer *t, CURLcode code, struct webhook_answer
 	a->is_accepted = !service->accepts || service->accepts(buffer_bytes(&t->answer));
 }
 
+static void webhook_free(struct webhook *w)
+{
+	curl_multi_cleanup(w->multi);
+	if (w->timer)
+		uv_close((uv_handle_t *)w->timer, on_closed);
+	free(w->version);
+	free(w);
+	curl_global_cleanup();
+}
+
 /* Hands out what ended. `done` may deliver anew, or stop this very receiver. */
 static void hand_out(struct webhook *w)
 {
-	bool is_stopped = false;
 	CURLMsg *message;
 	int left;
 
-	w->is_stopped = &is_stopped;
-	while (!is_stopped && (message = curl_multi_info_read(w->multi, &left))) {
+	w->is_handing_out = true;
+	while (!w->is_stopped && (message = curl_multi_info_read(w->multi, &left))) {
 		struct transfer *t = NULL;
 		struct webhook_answer answer;
 		struct delivery_result result;
@@ -96,8 +106,9 @@ static void hand_out(struct webhook *w)
 		transfer_free(t);
 		done(arg, &result);
 	}
-	if (!is_stopped)
-		w->is_stopped = NULL;
+	w->is_handing_out = false;
+	if (w->is_stopped)
+		webhook_free(w);
 }
 
 static void act(struct webhook *w, curl_socket_t socket, int events)
@@ -238,8 +249,6 @@ static void webhooks_stop(void *state)
 
 	if (!w)
 		return;
-	if (w->is_stopped)
-		*w->is_stopped = true;
 	while (w->transfers) {
 		struct transfer *t = w->transfers;
 
@@ -247,12 +256,9 @@ static void webhooks_stop(void *state)
 		(void)curl_multi_remove_handle(w->multi, t->easy);
 		transfer_free(t);
 	}
-	curl_multi_cleanup(w->multi);
-	if (w->timer)
-		uv_close((uv_handle_t *)w->timer, on_closed);
-	free(w->version);
-	free(w);
-	curl_global_cleanup();
+	w->is_stopped = true;
+	if (!w->is_handing_out)
+		webhook_free(w);
 }
 
 static bool multi_setup(struct webhook *w)

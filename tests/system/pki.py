@@ -18,10 +18,10 @@ def fingerprint(pem):
 
 
 class Certificate:
-    def __init__(self, folder, name, pem, key, issuer):
+    def __init__(self, stem, name, pem, key, issuer):
         self.name, self.pem, self.key, self.issuer = name, pem, key, issuer
-        self.pem_file = folder / f"{name}.pem"
-        self.key_file = folder / f"{name}.key"
+        self.pem_file = stem.with_suffix(".pem")
+        self.key_file = stem.with_suffix(".key")
         self.pem_file.write_text(pem)
         self.key_file.write_text(key)
         self.fingerprint = fingerprint(pem)
@@ -63,7 +63,7 @@ class Pki:
         pem = run(*args).decode()
         for suffix in (".t", ".k"):
             work.with_suffix(suffix).unlink()
-        return Certificate(self.folder, name, pem, key, issuer)
+        return Certificate(self.folder / f"certificate{self.count}", name, pem, key, issuer)
 
     def pkcs12(self, path, certificate, password):
         run("openssl", "pkcs12", "-export", "-in", certificate.pem_file, "-inkey", certificate.key_file, "-out", path,

@@ -129,7 +129,7 @@ class Agent(Case):
     def test_state_is_held_by_one(self):
         self.run_agent()
         done = self.leafwatch("run", "--once", "--listen", f"127.0.0.1:{harness.free_port()}", "--state", self.folder / "state", code=1)
-        self.assertIn(b"pid", done.stderr)
+        self.assertIn(b"another leafwatch (process ", done.stderr)
 
     def test_port_in_use_is_a_clear_error(self):
         agent = self.run_agent()
