@@ -11,8 +11,10 @@
 
 struct outlets;
 
-/* Starts every exporter of the settings (borrowed until outlets_stop). On failure none runs. */
-enum err outlets_start(const struct settings *s, const struct exporter_host *host,
+/* Starts every exporter of the settings (borrowed until outlets_stop) and stops `old` (NULL allowed, gone
+ * afterwards whatever happens), but for those whose settings did not change: they go on. On failure none
+ * runs. */
+enum err outlets_start(struct settings *s, const struct exporter_host *host, struct outlets *old,
 	struct outlets **out, struct why *why) MUST_CHECK;
 /* Takes NULL. What was being delivered is dropped. */
 void outlets_stop(struct outlets *o);
