@@ -1,77 +1,125 @@
-/* Many short strings searched for at once. */
+/* A few short strings searched for at once, a block of vector registers at a time: an algorithm that
+ * skips (Boyer and Moore, Wu and Manber) waits for its table after each skip, and is slower on text. */
 #include "scanners/files/markers.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-static unsigned pair_hash(const uint8_t *p)
-{
-	return (((unsigned)p[0] << 5) ^ p[1]) & ((1U << MARKER_HASH_BITS) - 1);
-}
+#define BLOCK_BYTES 32
+#define REGISTER_BYTES 16
+
+typedef uint8_t lane __attribute__((vector_size(REGISTER_BYTES)));
+typedef uint64_t words __attribute__((vector_size(REGISTER_BYTES)));
 
 void markers_init(struct markers *m)
 {
 	memset(m, 0, sizeof(*m));
 }
 
-static void fill_shifts(struct markers *m)
+/* Kinds of bytes; neighbours of different kinds are rare. */
+static int kind_of(uint8_t c)
 {
-	memset(m->shift, (int)(m->shortest - 1), sizeof(m->shift));
-	for (unsigned i = 0; i < m->count; i++) {
-		for (unsigned at = 0; at + 2 <= m->shortest; at++) {
-			uint8_t *s = &m->shift[pair_hash(m->items[i].data + at)];
-			uint8_t left = (uint8_t)(m->shortest - 2 - at);
+	if (c >= 'a' && c <= 'z')
+		return 1;
+	if (c >= 'A' && c <= 'Z')
+		return 2;
+	if (c >= '0' && c <= '9')
+		return 3;
+	return c == ' ' || c == '\n' ? 0 : 4;
+}
 
-			if (left < *s)
-				*s = left;
-		}
-	}
+static int rarity(uint8_t a, uint8_t b)
+{
+	int first = kind_of(a);
+	int second = kind_of(b);
+
+	if (first == 0 || second == 0)
+		return 0;
+	return first == second ? 1 : first + second;
+}
+
+static size_t rarest_pair(struct slice s)
+{
+	size_t best = 0;
+
+	for (size_t i = 1; i + 1 < s.size; i++)
+		if (rarity(s.data[i], s.data[i + 1]) > rarity(s.data[best], s.data[best + 1]))
+			best = i;
+	return best;
 }
 
 enum err markers_add(struct markers *m, struct slice marker)
 {
 	for (unsigned i = 0; i < m->count; i++)
-		if (m->items[i].size == marker.size &&
-			memcmp(m->items[i].data, marker.data, marker.size) == 0)
+		if (m->items[i].bytes.size == marker.size &&
+			memcmp(m->items[i].bytes.data, marker.data, marker.size) == 0)
 			return ERR_OK;
 	if (marker.size < 2 || marker.size > MARKER_BYTES_MAX || m->count == MARKERS_MAX)
 		return ERR_LIMIT;
-	m->items[m->count++] = marker;
-	if (m->count == 1 || marker.size < m->shortest)
-		m->shortest = (unsigned)marker.size;
+	m->items[m->count++] = (struct marker){ .bytes = marker, .pair = rarest_pair(marker) };
 	if (marker.size > m->longest)
-		m->longest = (unsigned)marker.size;
-	fill_shifts(m);
+		m->longest = marker.size;
 	return ERR_OK;
 }
 
-static bool is_at(const struct markers *m, struct slice text, unsigned *which)
+static lane load(const uint8_t *at)
 {
+	lane b;
+
+	memcpy(&b, at, sizeof(b));
+	return b;
+}
+
+/* Does some marker's pair stand in the block of places that starts here? */
+static bool may_start_in(const struct markers *m, const uint8_t *at)
+{
+	lane any = { 0 };
+	words w;
+
 	for (unsigned i = 0; i < m->count; i++) {
-		if (slice_starts(text, m->items[i].data, m->items[i].size)) {
-			*which = i;
-			return true;
+		const uint8_t *pair = m->items[i].bytes.data + m->items[i].pair;
+		const uint8_t *from = at + m->items[i].pair;
+
+		any |= (lane)((load(from) == pair[0]) & (load(from + 1) == pair[1]));
+		from += REGISTER_BYTES;
+		any |= (lane)((load(from) == pair[0]) & (load(from + 1) == pair[1]));
+	}
+	w = (words)any;
+	return (w[0] | w[1]) != 0;
+}
+
+static int64_t find_slowly(
+	const struct markers *m, struct slice text, size_t from, size_t to, unsigned *which)
+{
+	for (; from < to; from++) {
+		for (unsigned i = 0; i < m->count; i++) {
+			struct slice marker = m->items[i].bytes;
+
+			if (text.data[from] == marker.data[0] &&
+				slice_starts(slice_after(text, from), marker.data, marker.size)) {
+				*which = i;
+				return (int64_t)from;
+			}
 		}
 	}
-	return false;
+	return -1;
 }
 
 int64_t markers_find(const struct markers *m, struct slice text, unsigned *which)
 {
-	size_t end = m->shortest; /* of the window */
+	size_t at = 0;
 
 	if (m->count == 0)
 		return -1;
-	while (end <= text.size) {
-		unsigned shift = m->shift[pair_hash(text.data + end - 2)];
+	/* The loads reach one marker's length behind the block. */
+	for (; text.size - at >= BLOCK_BYTES + MARKER_BYTES_MAX; at += BLOCK_BYTES) {
+		int64_t place;
 
-		if (shift) {
-			end += shift;
+		if (!may_start_in(m, text.data + at))
 			continue;
-		}
-		if (is_at(m, slice_after(text, end - m->shortest), which))
-			return (int64_t)(end - m->shortest);
-		end++;
+		place = find_slowly(m, text, at, at + BLOCK_BYTES, which);
+		if (place >= 0)
+			return place;
 	}
-	return -1;
+	return find_slowly(m, text, at, text.size, which);
 }

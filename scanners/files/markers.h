@@ -1,4 +1,4 @@
-/* Many short strings searched for at once. */
+/* A few short strings searched for at once. */
 #ifndef LEAFWATCH_SCANNERS_FILES_MARKERS_H
 #define LEAFWATCH_SCANNERS_FILES_MARKERS_H
 
@@ -7,18 +7,19 @@
 
 #include <stdint.h>
 
-#define MARKERS_MAX 32
+/* Each costs two comparisons a block. */
+#define MARKERS_MAX 16
 #define MARKER_BYTES_MAX 64
-#define MARKER_HASH_BITS 12
 
-/* The tables of Wu and Manber ("A fast algorithm for multi-pattern searching", 1994) over pairs of
- * bytes: how far the window may move, by the pair that ends it. */
+struct marker {
+	struct slice bytes; /* borrowed */
+	size_t pair;        /* where in it two neighbours stand that are rare in text */
+};
+
 struct markers {
-	struct slice items[MARKERS_MAX]; /* borrowed */
+	struct marker items[MARKERS_MAX];
 	unsigned count;
-	unsigned shortest; /* bytes; windows have this size */
-	unsigned longest;
-	uint8_t shift[1 << MARKER_HASH_BITS];
+	size_t longest;
 };
 
 /* Starts an empty set. */

@@ -228,9 +228,9 @@ static enum err find_span(struct spans *s)
 		if (place >= 0) {
 			s->at = line_start(s, s->at + (size_t)place);
 			s->span_left = SPAN_BYTES_MAX;
-			s->is_pem = slice_starts(m->items[which], pem_begin,
-				m->items[which].size < sizeof(pem_begin) - 1
-					? m->items[which].size
+			s->is_pem = slice_starts(m->items[which].bytes, pem_begin,
+				m->items[which].bytes.size < sizeof(pem_begin) - 1
+					? m->items[which].bytes.size
 					: sizeof(pem_begin) - 1);
 			return ERR_OK;
 		}

@@ -1,0 +1,159 @@
+/* The reader alone, its findings thrown away: what walking and sniffing cost. With a second pass over
+ * what the first one remembered. */
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "agent/process/channel.h"
+#include "scanners/files/options.h"
+#include "scanners/files/reader.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MIB (1024 * 1024)
+#define MEMORY_BYTES_MAX (256 * MIB)
+
+struct totals {
+	uint64_t files;
+	uint64_t findings;
+	uint64_t unchanged;
+	uint64_t bytes;
+};
+
+static double seconds(clockid_t clock)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(clock, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static void *run(void *arg)
+{
+	int fd = *(int *)arg;
+	struct why why = { 0 };
+
+	if (reader_role.run(fd, &why) != ERR_OK)
+		(void)fprintf(stderr, "bench_reader: %s\n", why.text);
+	(void)close(fd);
+	return NULL;
+}
+
+static enum err send_all(struct channel *c, const char *root, unsigned threads, struct slice memory)
+{
+	struct files_options options = {
+		.threads = threads, .file_bytes_max = 8 * MIB, .text_bytes_max = 64 * MIB
+	};
+	struct setup setup = { .pinned_now = TIME_UNKNOWN, .log_level = LOG_LEVEL_WARN };
+	struct root_item item = { .path = slice_text(root) };
+	struct work work = { .id = 1, .place = slice_text("file:///") };
+	struct buffer inner;
+	struct buffer frame;
+	enum err e = strings_add(&options.roots, root);
+
+	buffer_init(&inner, FRAME_BYTES_MAX);
+	buffer_init(&frame, FRAME_BYTES_MAX);
+	files_options_encode(&inner, &options);
+	setup.options = buffer_bytes(&inner);
+	setup_encode(&frame, &setup);
+	if (e == ERR_OK)
+		e = channel_write(c, MESSAGE_SETUP, buffer_bytes(&frame));
+	while (e == ERR_OK && memory.size) {
+		size_t size = memory.size < FINDING_PIECE_BYTES ? memory.size : FINDING_PIECE_BYTES;
+
+		e = channel_write(c, MESSAGE_MEMORY, slice_of(memory.data, size));
+		memory = slice_after(memory, size);
+	}
+	buffer_clear(&inner);
+	buffer_clear(&frame);
+	root_item_encode(&inner, &item);
+	work.item = buffer_bytes(&inner);
+	work_encode(&frame, &work);
+	if (e == ERR_OK)
+		e = channel_write(c, MESSAGE_WORK, buffer_bytes(&frame));
+	if (e == ERR_OK)
+		e = channel_write(c, MESSAGE_FINISH, slice_of(NULL, 0));
+	buffer_fini(&inner);
+	buffer_fini(&frame);
+	files_options_fini(&options);
+	return e;
+}
+
+static void take(struct channel *c, struct totals *t, struct buffer *memory)
+{
+	struct slice payload;
+	uint16_t type;
+
+	while (channel_read(c, &type, &payload) == ERR_OK) {
+		struct finding_piece piece;
+		struct progress progress;
+
+		if (type == MESSAGE_MEMORY)
+			buffer_slice(memory, payload);
+		t->unchanged += type == MESSAGE_UNCHANGED;
+		if (type == MESSAGE_PROGRESS && progress_decode(payload, &progress) == ERR_OK)
+			t->files = progress.items;
+		if (type == MESSAGE_FINDING && finding_piece_decode(payload, &piece) == ERR_OK) {
+			t->findings += piece.is_first;
+			t->bytes += piece.data.size;
+		}
+	}
+}
+
+static enum err pass(const char *name, const char *root, unsigned threads, struct buffer *memory)
+{
+	double wall = seconds(CLOCK_MONOTONIC);
+	double cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
+	struct totals t = { 0 };
+	struct buffer fresh;
+	struct rusage usage;
+	struct channel c;
+	pthread_t thread;
+	int pair[2];
+	enum err e;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 ||
+		pthread_create(&thread, NULL, run, &pair[1]) != 0)
+		return ERR_IO;
+	buffer_init(&fresh, MEMORY_BYTES_MAX);
+	e = channel_init(&c, pair[0]);
+	if (e == ERR_OK)
+		e = send_all(&c, root, threads, buffer_bytes(memory));
+	take(&c, &t, &fresh);
+	(void)pthread_join(thread, NULL);
+	channel_fini(&c);
+	(void)close(pair[0]);
+	buffer_fini(memory);
+	*memory = fresh;
+	(void)getrusage(RUSAGE_SELF, &usage);
+	printf("%s\tthreads=%u\twall=%.4f\tcpu=%.4f\tfiles=%llu\tfindings=%llu\tunchanged=%llu\t"
+	       "bytes=%llu\trss_max_kib=%ld\n",
+		name, threads, seconds(CLOCK_MONOTONIC) - wall,
+		seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu, (unsigned long long)t.files,
+		(unsigned long long)t.findings, (unsigned long long)t.unchanged,
+		(unsigned long long)t.bytes, usage.ru_maxrss);
+	return e;
+}
+
+int main(int argc, char **argv)
+{
+	struct buffer memory;
+	unsigned threads = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 16;
+	enum err e;
+
+	if (argc < 2) {
+		(void)fputs("usage: bench_reader TREE [THREADS]\n", stderr);
+		return 2;
+	}
+	log_setup(LOG_LEVEL_WARN, "bench");
+	buffer_init(&memory, MEMORY_BYTES_MAX);
+	e = pass("reader", argv[1], threads, &memory);
+	if (e == ERR_OK)
+		e = pass("reader-again", argv[1], threads, &memory);
+	buffer_fini(&memory);
+	return e == ERR_OK ? 0 : 1;
+}
