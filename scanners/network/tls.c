@@ -266,6 +266,17 @@ static bool is_reset(const struct tls *t)
 	return t->io_errno && t->io_errno != EAGAIN && t->io_errno != EINTR;
 }
 
+/* GnuTLS reads no further than a record's head; the rest names what it is. */
+static enum tls_status end_not_tls(struct tls *t)
+{
+	ssize_t n =
+		recv(t->fd, t->head + t->head_size, sizeof(t->head) - t->head_size, MSG_DONTWAIT);
+
+	if (n > 0)
+		t->head_size += (size_t)n;
+	return end(t, ENDING_NOT_TLS);
+}
+
 /* What a fatal return of GnuTLS means. */
 static enum tls_status end_by_error(struct tls *t, int ret)
 {
@@ -296,7 +307,7 @@ static enum tls_status step_handshake(struct tls *t)
 		ret = gnutls_handshake(t->session);
 		/* Judged by the first byte, so that a short banner is not waited on. */
 		if (ret < 0 && banner_is_not_tls(slice_of(t->head, t->head_size)))
-			return end(t, ENDING_NOT_TLS);
+			return end_not_tls(t);
 		if (ret == GNUTLS_E_AGAIN)
 			return waiting(t);
 		if (ret < 0 && gnutls_error_is_fatal(ret))

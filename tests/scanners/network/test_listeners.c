@@ -1,6 +1,6 @@
 /* The kernel's socket tables, and the scanner that plans from them. */
-#include "scanners/network/listeners.h"
 #include "scanners/network/item.h"
+#include "scanners/network/listeners.h"
 #include "scanners/scanner.h"
 
 #include <arpa/inet.h>
@@ -94,7 +94,8 @@ static void test_bounded(void **state)
 static void test_plan(void **state)
 {
 	const struct scanner *s = &listeners_scanner;
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_ANY) };
+	struct sockaddr_in address = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_ANY) };
 	socklen_t size = sizeof(address);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	char wanted[64];

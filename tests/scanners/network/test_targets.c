@@ -204,7 +204,8 @@ static void test_bad(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		why = (struct why){ 0 };
-		if (target_check(rows[i].source, &why) != rows[i].e || !strstr(why.text, rows[i].says))
+		if (target_check(rows[i].source, &why) != rows[i].e ||
+			!strstr(why.text, rows[i].says))
 			fail_msg("\"%s\": %s", rows[i].source, why.text);
 	}
 	memset(longest, 'a', sizeof(longest) - 1);
@@ -214,7 +215,8 @@ static void test_bad(void **state)
 
 static void test_networks(void **state)
 {
-	static const char *const small[] = { "10.0.0.0/24:443,8443", "2001:db8::/112", "x.example", NULL };
+	static const char *const small[] = { "10.0.0.0/24:443,8443", "2001:db8::/112", "x.example",
+		NULL };
 	static const char *const large[] = { "10.1.2.3/8", NULL };
 	struct strings list = { 0 };
 	struct targets *targets = NULL;
@@ -240,7 +242,8 @@ static void test_networks(void **state)
 	assert_int_equal(count, expected);
 	targets_free(targets);
 	strings_fini(&list);
-	assert_string_equal(expand(large, 2, &expected, &end), "tls://10.0.0.0:443 tls://10.0.0.1:443");
+	assert_string_equal(
+		expand(large, 2, &expected, &end), "tls://10.0.0.0:443 tls://10.0.0.1:443");
 	assert_int_equal(expected, 1 << 24);
 }
 
