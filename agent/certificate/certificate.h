@@ -14,8 +14,8 @@ void fingerprint_of(struct slice bytes, uint8_t out[FINGERPRINT_BYTES]);
 struct parsed_certificate {
 	struct certificate facts;
 	gnutls_x509_crt_t handle; /* owned */
-	struct slice der;	  /* borrowed: exactly the certificate, without trailing bytes */
-	bool is_cut;		  /* a ceiling of record.h was reached: facts show less than there is */
+	struct slice der;         /* borrowed: exactly the certificate, without trailing bytes */
+	bool is_cut; /* a ceiling of record.h was reached: facts show less than there is */
 
 	/* Where its parts lie in `der`, for the judge; borrowed, possibly empty. */
 	struct slice subject;
@@ -38,7 +38,8 @@ bool certificate_is_evident(struct slice bytes, struct evident_certificate *out)
 
 /* Parses one certificate at the start of `bytes`; `*trailing` (may be NULL) counts bytes after it.
  * ERR_MALFORMED or ERR_UNSUPPORTED with GnuTLS's reason in `why`. */
-enum err certificate_parse(struct slice bytes, struct parsed_certificate *out, size_t *trailing, struct why *why) MUST_CHECK;
+enum err certificate_parse(struct slice bytes, struct parsed_certificate *out, size_t *trailing,
+	struct why *why) MUST_CHECK;
 
 /* A DER Name as RFC 4514 with control bytes and invalid UTF-8 escaped; owned. Never fails on odd content:
  * what cannot be shown as text is shown as "#hex". NULL only when out of memory or not a Name at all. */

@@ -201,6 +201,10 @@ void key_signature(struct slice identifier, char name[KEY_NAME_BYTES])
 		if (algorithm != GNUTLS_SIGN_UNKNOWN)
 			known = gnutls_sign_get_name(algorithm);
 	}
+	/* What GnuTLS does not verify may still have a name: one OID is key and signature here. */
+	for (size_t i = 0; !known && i < sizeof(keys) / sizeof(*keys); i++)
+		if (keys[i].kind == KEY_FIXED && strcmp(keys[i].oid, name) == 0)
+			known = keys[i].name;
 	if (!known)
 		return;
 	if (strncmp(known, edwards, sizeof(edwards) - 1) == 0)

@@ -220,9 +220,14 @@ static void put_rdns(struct reading *r, struct slice left)
 	shown = count < RDNS_MAX ? count : RDNS_MAX;
 	r->is_cut = r->is_cut || shown < count;
 	for (size_t i = 0; i < shown && r->text.size <= RECORD_TEXT_BYTES_MAX; i++) {
-		if (i)
+		struct slice whole = last[(count - 1 - i) % RDNS_MAX];
+
+		/* An empty SET says nothing, not even a comma. */
+		if (slice_starts(whole, "\x31", 2))
+			continue;
+		if (r->text.size)
 			buffer_byte(&r->text, ',');
-		put_rdn(r, last[(count - 1 - i) % RDNS_MAX]);
+		put_rdn(r, whole);
 	}
 }
 

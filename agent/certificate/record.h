@@ -38,9 +38,31 @@ enum reason {
 	REASON_COUNT
 };
 
-enum status { STATUS_OK, STATUS_WARNING, STATUS_CRITICAL, STATUS_EXPIRED, STATUS_BROKEN, STATUS_UNCHECKED, STATUS_COUNT };
-enum client_certificate { CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_NONE, CLIENT_CERTIFICATE_OPTIONAL, CLIENT_CERTIFICATE_REQUIRED, CLIENT_CERTIFICATE_COUNT };
-enum stapled_ocsp { STAPLED_OCSP_UNKNOWN, STAPLED_OCSP_NONE, STAPLED_OCSP_GOOD, STAPLED_OCSP_REVOKED, STAPLED_OCSP_STALE, STAPLED_OCSP_INVALID, STAPLED_OCSP_COUNT };
+enum status {
+	STATUS_OK,
+	STATUS_WARNING,
+	STATUS_CRITICAL,
+	STATUS_EXPIRED,
+	STATUS_BROKEN,
+	STATUS_UNCHECKED,
+	STATUS_COUNT
+};
+enum client_certificate {
+	CLIENT_CERTIFICATE_UNKNOWN,
+	CLIENT_CERTIFICATE_NONE,
+	CLIENT_CERTIFICATE_OPTIONAL,
+	CLIENT_CERTIFICATE_REQUIRED,
+	CLIENT_CERTIFICATE_COUNT
+};
+enum stapled_ocsp {
+	STAPLED_OCSP_UNKNOWN,
+	STAPLED_OCSP_NONE,
+	STAPLED_OCSP_GOOD,
+	STAPLED_OCSP_REVOKED,
+	STAPLED_OCSP_STALE,
+	STAPLED_OCSP_INVALID,
+	STAPLED_OCSP_COUNT
+};
 
 /* The words of the enums; the *_parse functions give ERR_NOT_FOUND for a word that is none. */
 const char *problem_word(enum problem p);
@@ -55,10 +77,10 @@ const char *stapled_ocsp_word(enum stapled_ocsp s);
 
 /* Where. `index` is the position within the place, 0 first. */
 struct location {
-	char *scanner;	 /* name in scanners.def */
-	char *uri;	 /* RFC 3986; member of a container after "!/" */
-	char *format;	 /* name in formats.def, or NULL */
-	char *alias;	 /* the name the container gives it, or NULL */
+	char *scanner;   /* name in scanners.def */
+	char *uri;       /* RFC 3986; member of a container after "!/" */
+	char *format;    /* name in formats.def, or NULL */
+	char *alias;     /* the name the container gives it, or NULL */
 	char *integrity; /* "unverified" where a keystore's integrity could not be checked, or NULL */
 	uint32_t index;
 };
@@ -72,7 +94,7 @@ struct fingerprints {
 struct certificate {
 	uint8_t fingerprint[FINGERPRINT_BYTES]; /* SHA-256 of the DER */
 	uint8_t spki_sha256[FINGERPRINT_BYTES]; /* SHA-256 of SubjectPublicKeyInfo */
-	char *subject;				/* RFC 4514; "" for an empty one */
+	char *subject;                          /* RFC 4514; "" for an empty one */
 	char *issuer;
 	char *subject_cn; /* the last CN, or NULL */
 	char *issuer_cn;
@@ -85,7 +107,7 @@ struct certificate {
 	char *signature_algorithm;
 	bool is_ca;
 	bool is_self_issued;
-	struct strings key_usage;	   /* RFC 5280 names */
+	struct strings key_usage;          /* RFC 5280 names */
 	struct strings extended_key_usage; /* RFC 5280 names, else dotted OIDs */
 };
 
@@ -94,10 +116,10 @@ struct certificate {
 struct verdict {
 	bool is_checked;
 	bool is_anchor; /* a configured trust store holds this very certificate */
-	char *trust;	/* name of the store that validated it, or NULL */
+	char *trust;    /* name of the store that validated it, or NULL */
 	uint32_t problems;
 	struct fingerprints chain; /* leaf first, anchor last; empty where none was built */
-	int64_t expires;	   /* when the best path breaks, or TIME_UNKNOWN */
+	int64_t expires;           /* when the best path breaks, or TIME_UNKNOWN */
 	uint8_t expires_because[FINGERPRINT_BYTES];
 	int64_t boundary; /* the next time at which this verdict may change by itself, or TIME_UNKNOWN */
 };
@@ -112,7 +134,7 @@ struct endpoint_record {
 	char *address; /* numeric, or NULL when none was reached */
 	uint16_t port;
 	char *server_name; /* the SNI, or NULL */
-	char *protocol;	   /* "TLS1.3", or NULL */
+	char *protocol;    /* "TLS1.3", or NULL */
 	char *cipher_suite;
 	bool is_reachable;
 	char *handshake; /* "ok", or what ended it: the reason word or the alert's name */
@@ -153,8 +175,8 @@ void verdict_fini(struct verdict *v);
 enum err location_copy(struct location *to, const struct location *from) MUST_CHECK;
 
 /* A problem ready to send: strings are copied. `message` is escaped here. */
-enum err record_problem(struct record *out, const char *scanner, const char *uri, enum reason reason,
-	const char *message) MUST_CHECK;
+enum err record_problem(struct record *out, const char *scanner, const char *uri,
+	enum reason reason, const char *message) MUST_CHECK;
 
 /* The bytes of a record, appended; and back. Decoding treats the bytes as hostile: unknown enum
  * values, text that is not clean and anything over the ceilings are ERR_MALFORMED. `out` is written
@@ -164,8 +186,8 @@ enum err record_decode(struct slice bytes, struct record *out) MUST_CHECK;
 
 /* Thresholds of a status: shares of the lifetime, or fixed spans, or the smaller of the two. */
 struct threshold {
-	double share;	   /* of the lifetime, 0 to 1; 0 = none */
-	int64_t seconds;   /* 0 = none */
+	double share;    /* of the lifetime, 0 to 1; 0 = none */
+	int64_t seconds; /* 0 = none */
 };
 struct thresholds {
 	struct threshold warning;
@@ -185,7 +207,8 @@ int64_t threshold_span(const struct threshold *t, int64_t not_before, int64_t no
 uint32_t record_problems_at(const struct certificate_record *r, int64_t now);
 /* Its status: expired, broken, critical, warning, ok, unchecked, the first that holds. The time that
  * counts is the earlier of not_after and, for a trusted chain, verdict.expires. */
-enum status record_status_at(const struct certificate_record *r, const struct thresholds *t, int64_t now);
+enum status record_status_at(
+	const struct certificate_record *r, const struct thresholds *t, int64_t now);
 /* The earlier of not_after and verdict.expires; TIME_UNKNOWN where no date is known. */
 int64_t record_breaks(const struct certificate_record *r);
 

@@ -16,7 +16,8 @@ enum err trust_new(struct trust **out) MUST_CHECK;
 void trust_free(struct trust *t);
 /* Adds all certificates of a PEM bundle or of one DER file. Unreadable ones are skipped and counted.
  * `is_system`: its anchors are public roots. */
-enum err trust_add(struct trust *t, const char *name, bool is_system, struct slice bytes, size_t *added, size_t *skipped, struct why *why) MUST_CHECK;
+enum err trust_add(struct trust *t, const char *name, bool is_system, struct slice bytes,
+	size_t *added, size_t *skipped, struct why *why) MUST_CHECK;
 /* Name of the store that holds this very certificate, or NULL; borrowed from `t`. */
 const char *trust_holds(const struct trust *t, const uint8_t fingerprint[FINGERPRINT_BYTES]);
 

@@ -124,6 +124,9 @@ static void test_odd_structures(void **state)
 	assert_null(certificate_name_text(BYTES("\x31\x00")));
 	assert_null(certificate_name_text(BYTES("\x30\x05\x31")));
 	assert_null(certificate_name_text(slice_of(NULL, 0)));
+	text = certificate_name_text(BYTES("\x30\x02\x31\x00"));
+	assert_string_equal(text, "");
+	free(text);
 	/* An RDN that is no SET, an attribute without a value, and bytes that are nothing. */
 	text = certificate_name_text(BYTES("\x30\x02\x04\x00"));
 	assert_string_equal(text, "#0400");

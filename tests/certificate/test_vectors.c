@@ -81,7 +81,7 @@ static void base64_decode(struct slice text, struct buffer *out)
 
 static const uint8_t *find(struct slice in, const char *what)
 {
-	return memmem(in.data, in.size, what, strlen(what));
+	return in.size ? memmem(in.data, in.size, what, strlen(what)) : NULL;
 }
 
 static bool is_certificate_label(const uint8_t *label, size_t size)
