@@ -83,7 +83,7 @@ static void write_line(const struct buffer *line)
 		setup.after(setup.arg);
 }
 
-static void log_line(enum log_level level, const char *format, va_list args)
+static void PRINTF_LIKE(2, 0) log_line(enum log_level level, const char *format, va_list args)
 {
 	char message[LOG_LINE_BYTES];
 	char now[TIME_TEXT_BYTES];

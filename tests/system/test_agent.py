@@ -3,6 +3,7 @@ import json
 import os
 import random
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
@@ -268,9 +269,9 @@ class Kill(Case):
             (folder / f"{i}.pem").write_text(leaf.pem)
         return count
 
-    def scan_while_killing(self, role, source):
-        """Starts a scan and kills every process of a role as soon as it is seen, once."""
-        process = self.start(harness.BINARY, "scan", "-o", "jsonl", source, stdout=open(self.folder / "out", "wb"))
+    def scan_while_killing(self, role, *sources):
+        """Starts a scan and kills one process of a role as soon as it is seen."""
+        process = self.start(harness.BINARY, "scan", "-o", "jsonl", *sources, stdout=open(self.folder / "out", "wb"))
         killed = 0
         while process.poll() is None and killed < 1:
             for pid, name in children(process.pid).items():
@@ -302,7 +303,13 @@ class Kill(Case):
         root = self.pki.make("root", ca=True)
         leaf = self.pki.make("localhost", root, names=["localhost"])
         port = self.s_server(leaf)
-        killed, records = self.scan_while_killing("probe", f"127.0.0.0/24:{port}")
+        # One target that never answers keeps the probe at work until it is killed.
+        silent = socket.socket()
+        self.addCleanup(silent.close)
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(5)
+        killed, records = self.scan_while_killing("probe", "--timeout", "3s", f"127.0.0.1:{silent.getsockname()[1]}",
+                                                  f"127.0.0.0/24:{port}")
         self.assertEqual(killed, 1)
         self.assertEqual(len(harness.certificates(records)), 1)
 
