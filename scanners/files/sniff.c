@@ -96,6 +96,9 @@ static enum sniff_answer search(const struct sniffer *s, struct sniff *f)
 			f->size = size;
 		if (markers_find(&s->markers, slice_of(f->buffer + from, size - from), &which) >= 0)
 			return found(s, f);
+		/* What grows while it is read will be seen as changed: no need to read until nothing comes. */
+		if (offset == (uint64_t)f->st->st_size)
+			break;
 	}
 	f->is_whole = f->size != 0;
 	return SNIFF_NOTHING;

@@ -1,0 +1,114 @@
+/* The search for markers, against the obvious one. */
+#include "scanners/files/markers.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static int64_t obvious(const struct markers *m, struct slice text)
+{
+	for (size_t at = 0; at < text.size; at++)
+		for (unsigned i = 0; i < m->count; i++)
+			if (slice_starts(slice_after(text, at), m->items[i].bytes.data,
+				    m->items[i].bytes.size))
+				return (int64_t)at;
+	return -1;
+}
+
+static void check(const struct markers *m, const uint8_t *bytes, size_t size)
+{
+	/* A copy of just this size, so that a sanitizer sees each read behind it. */
+	uint8_t *copy = calloc(1, size ? size : 1);
+	struct slice text = slice_of(copy, size);
+	unsigned which = 99;
+	int64_t place;
+
+	assert_non_null(copy);
+	if (size)
+		memcpy(copy, bytes, size);
+	place = markers_find(m, text, &which);
+	assert_int_equal(place, obvious(m, text));
+	if (place >= 0)
+		assert_true(slice_starts(slice_after(text, (size_t)place),
+			m->items[which].bytes.data, m->items[which].bytes.size));
+	free(copy);
+}
+
+static void test_every_place(void **state)
+{
+	struct markers m;
+	uint8_t text[400];
+
+	(void)state;
+	markers_init(&m);
+	assert_int_equal(markers_add(&m, slice_text("-----BEGIN ")), ERR_OK);
+	assert_int_equal(markers_add(&m, slice_text("LS0tLS1CRUdJTi")), ERR_OK);
+	for (size_t size = 0; size <= 300; size += 7) {
+		memset(text, '-', sizeof(text));
+		check(&m, text, size);
+		for (size_t at = 0; at + 11 <= size; at++) {
+			memset(text, '-', sizeof(text));
+			memcpy(text + at, "-----BEGIN ", 11);
+			check(&m, text, size);
+			memcpy(text + at, "LS0tLS1CRUd", 11);
+			check(&m, text, size);
+		}
+	}
+}
+
+static void test_random_texts(void **state)
+{
+	static const char letters[] = "aB-1";
+	struct markers m;
+	uint8_t text[300];
+	unsigned random = 1;
+
+	(void)state;
+	markers_init(&m);
+	assert_int_equal(markers_add(&m, slice_text("aB")), ERR_OK);
+	assert_int_equal(markers_add(&m, slice_text("--1B-a")), ERR_OK);
+	assert_int_equal(markers_add(&m, slice_text("1111")), ERR_OK);
+	for (unsigned round = 0; round < 5000; round++) {
+		size_t size = round % sizeof(text);
+		unsigned kinds = 2 + round % 3;
+
+		for (size_t i = 0; i < size; i++) {
+			random = random * 1103515245 + 12345;
+			text[i] = (uint8_t)letters[(random >> 16) % kinds + (kinds < 4)];
+		}
+		check(&m, text, size);
+	}
+}
+
+static void test_bounds(void **state)
+{
+	struct markers m;
+	uint8_t bytes[MARKER_BYTES_MAX + 1];
+	unsigned which;
+
+	(void)state;
+	markers_init(&m);
+	assert_int_equal(markers_find(&m, slice_text("text"), &which), -1);
+	memset(bytes, 'x', sizeof(bytes));
+	assert_int_equal(markers_add(&m, slice_of(bytes, 1)), ERR_LIMIT);
+	assert_int_equal(markers_add(&m, slice_of(bytes, sizeof(bytes))), ERR_LIMIT);
+	for (size_t i = 0; i < MARKERS_MAX; i++)
+		assert_int_equal(markers_add(&m, slice_of(bytes, 2 + i)), ERR_OK);
+	assert_int_equal(markers_add(&m, slice_of(bytes, 5)), ERR_OK); /* known already */
+	assert_int_equal(m.count, MARKERS_MAX);
+	assert_int_equal(markers_add(&m, slice_of(bytes, 60)), ERR_LIMIT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_place),
+		cmocka_unit_test(test_random_texts),
+		cmocka_unit_test(test_bounds),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,159 @@
+/* Options, roots and paths as they go from main to the reader; and the scanner's own description. */
+#include "scanners/files/options.h"
+#include "scanners/scanner.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+extern const struct scanner files_scanner;
+
+static void test_normal_paths(void **state)
+{
+	static const char *const cases[][3] = {
+		{ "/x", "/", "/" },
+		{ "/x", "//a///b/", "/a/b" },
+		{ "/x", "/a/./b/../c", "/a/c" },
+		{ "/x", "/../..", "/" },
+		{ "/x/y", ".", "/x/y" },
+		{ "/x/y", "..", "/x" },
+		{ "/x/y", "./a", "/x/y/a" },
+		{ "/x/y", "../../../a", "/a" },
+		{ "/", "./a", "/a" },
+		{ "/", "/..a/.b", "/..a/.b" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *path = path_normal(cases[i][0], cases[i][1]);
+
+		assert_string_equal(path, cases[i][2]);
+		free(path);
+	}
+}
+
+static void test_options(void **state)
+{
+	struct files_options o = {
+		.threads = 3, .deep = true, .file_bytes_max = 5, .text_bytes_max = 6
+	};
+	struct files_options back = { 0 };
+	struct buffer out;
+
+	(void)state;
+	buffer_init(&out, 65536);
+	assert_int_equal(strings_add(&o.roots, "/a\xff"), ERR_OK);
+	assert_int_equal(strings_add(&o.exclude, "*.bak"), ERR_OK);
+	files_options_encode(&out, &o);
+	assert_int_equal(files_options_decode(buffer_bytes(&out), &back), ERR_OK);
+	assert_int_equal(back.threads, 3);
+	assert_true(back.deep);
+	assert_false(back.follow_links);
+	assert_int_equal(back.text_bytes_max, 6);
+	assert_true(strings_equal(&o.roots, &back.roots));
+	assert_true(strings_equal(&o.exclude, &back.exclude));
+	files_options_fini(&back);
+	for (size_t size = 0; size < out.size; size++)
+		assert_int_equal(
+			files_options_decode(slice_of(out.data, size), &back), ERR_MALFORMED);
+	files_options_fini(&o);
+	buffer_fini(&out);
+}
+
+static void test_root_items(void **state)
+{
+	struct root_item item = { .is_optional = true, .path = slice_text("/a") };
+	struct root_item back;
+	struct buffer out;
+
+	(void)state;
+	buffer_init(&out, 1000);
+	root_item_encode(&out, &item);
+	assert_int_equal(root_item_decode(buffer_bytes(&out), &back), ERR_OK);
+	assert_true(back.is_optional);
+	assert_memory_equal(back.path.data, "/a", 2);
+	buffer_clear(&out);
+	item.path = slice_text("relative");
+	root_item_encode(&out, &item);
+	assert_int_equal(root_item_decode(buffer_bytes(&out), &back), ERR_MALFORMED);
+	buffer_clear(&out);
+	item.path = slice_of("/a\0b", 4);
+	root_item_encode(&out, &item);
+	assert_int_equal(root_item_decode(buffer_bytes(&out), &back), ERR_MALFORMED);
+	buffer_fini(&out);
+}
+
+static void test_accepts(void **state)
+{
+	static const char *const yes[] = { "/", "/etc", "./x", "../x", ".", ".." };
+	static const char *const no[] = { "example.org", "host:443", "[::1]:443", "tls://x", "-",
+		"@file", "x/y", ".x", "" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
+		assert_true(files_scanner.accepts(yes[i]));
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+		assert_false(files_scanner.accepts(no[i]));
+}
+
+static size_t plan(const void *conf, struct strings *places)
+{
+	struct why why = { 0 };
+	struct scan_item item = { 0 };
+	void *p = NULL;
+	uint64_t expected = 1;
+	size_t optional = 0;
+
+	assert_int_equal(files_scanner.open(conf, &p, &expected, &why), ERR_OK);
+	while (files_scanner.next(p, &item, &why) == ERR_OK) {
+		struct root_item root;
+
+		assert_int_equal(root_item_decode(buffer_bytes(&item.item), &root), ERR_OK);
+		optional += root.is_optional;
+		assert_int_equal(strings_take(places, item.place), ERR_OK);
+		buffer_fini(&item.item);
+	}
+	files_scanner.close(p);
+	return optional;
+}
+
+static void test_plan(void **state)
+{
+	void *conf = calloc(1, files_scanner.conf_bytes);
+	struct strings places = { 0 };
+	struct why why = { 0 };
+
+	(void)state;
+	assert_non_null(conf);
+	assert_int_equal(schema_apply(files_scanner.fields, NULL, conf, &why), ERR_OK);
+	/* Nothing said: the defaults, of which none must exist. */
+	assert_int_equal(plan(conf, &places), 7);
+	assert_true(strings_contain(&places, "file:///etc"));
+	strings_fini(&places);
+	assert_int_equal(files_scanner.add_source(conf, "/a b//", &why), ERR_OK);
+	assert_int_equal(files_scanner.add_source(conf, "/a b/.", &why), ERR_OK);
+	assert_int_equal(files_scanner.add_source(conf, "/", &why), ERR_OK);
+	assert_int_equal(plan(conf, &places), 0);
+	assert_int_equal(places.count, 2);
+	assert_string_equal(places.items[0], "file:///a%20b");
+	assert_string_equal(places.items[1], "file:///");
+	strings_fini(&places);
+	schema_fini(files_scanner.fields, conf);
+	free(conf);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_normal_paths),
+		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_root_items),
+		cmocka_unit_test(test_accepts),
+		cmocka_unit_test(test_plan),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
