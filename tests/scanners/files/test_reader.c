@@ -11,15 +11,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -770,6 +774,49 @@ static void test_many_folders(void **state)
 	outcome_free(o);
 }
 
+/* A kernel that does not know openat2, in a child of its own. */
+static int without_openat2(struct tree *t)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
+	struct outcome *o;
+	bool good;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+		return 2;
+	o = pass(&t->request);
+	good = find(o, t->root, "/a/b/c/x.pem") && find(o, t->root, "/y.pem") &&
+	       o->found_count == 2 && o->problems_count == 0;
+	outcome_free(o);
+	return good ? 0 : 1;
+}
+
+static void test_old_kernel(void **state)
+{
+	struct tree *t = *state;
+	int status = 0;
+	pid_t pid;
+
+	folder(t, "/a");
+	folder(t, "/a/b");
+	folder(t, "/a/b/c");
+	put(t, "/a/b/c/x.pem", PEM);
+	put(t, "/y.pem", PEM);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(without_openat2(t));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* --- roots ------------------------------------------------------------------------------------- */
 
 static void test_roots(void **state)
@@ -1076,6 +1123,7 @@ int main(void)
 		ON_TREE(test_too_long_a_path),
 		ON_TREE(test_many_entries),
 		ON_TREE(test_many_folders),
+		ON_TREE(test_old_kernel),
 		ON_TREE(test_roots),
 		ON_TREE(test_pseudo_filesystems),
 		ON_TREE(test_exclude),
