@@ -16,7 +16,7 @@
 #define WORK_ATTEMPTS_MAX 2     /* then the work itself is to blame */
 #define RESTARTS_MAX 3          /* of role processes in one pass; then it ends incomplete */
 #define WORKER_SILENCE_MS 60000 /* roles report progress each second */
-#define OUTSTANDING_BYTES_MAX (4 * 1024 * 1024) /* of findings; then the scanner waits */
+#define OUTSTANDING_BYTES_MAX (1024 * 1024) /* of findings; then the scanner waits */
 #define BATCH_RECORDS 2000
 #define MEMORY_BYTES_MAX (256U * 1024 * 1024)
 #define MEMORY_PIECE_BYTES (256 * 1024)
@@ -295,7 +295,8 @@ static enum err save_memory(struct pass *p, struct why *why)
 	struct buffer kept;
 	enum err e;
 
-	if (!scanner->keeps_memory || p->is_failed || p->memory_out.status != ERR_OK)
+	if (!scanner->keeps_memory || p->conf.is_transient || p->is_failed ||
+		p->memory_out.status != ERR_OK)
 		return ERR_OK;
 	e = memory_owner(p, owner, why);
 	if (e != ERR_OK)
@@ -489,7 +490,9 @@ static enum err on_frame(void *arg, uint16_t type, struct slice payload)
 	case MESSAGE_PROGRESS:
 		return on_progress(w, payload);
 	case MESSAGE_MEMORY:
-		buffer_slice(&w->pass->memory_out, payload);
+		/* An inventory that ends with this process has no next pass to remember for. */
+		if (!w->pass->conf.is_transient)
+			buffer_slice(&w->pass->memory_out, payload);
 		return ERR_OK;
 	case MESSAGE_SANDBOX:
 		return on_sandbox(w, payload);

@@ -36,6 +36,7 @@ struct pass_conf {
 	const void *conf; /* of the scanner, borrowed until the end */
 	unsigned processes_max;
 	bool in_thread;
+	bool is_transient; /* the inventory is not kept: nothing is remembered for a next pass */
 	/* What verdicts depend on: trust, passwords, version. Another one than last time makes every place
 	 * that held something be looked at again. */
 	uint8_t context[FINGERPRINT_BYTES];

@@ -283,6 +283,7 @@ enum err pipeline_start(struct pipeline *p, const struct job *job, struct why *w
 		.conf = job->conf,
 		.processes_max = processes(p),
 		.in_thread = p->conf.is_single,
+		.is_transient = p->conf.is_transient,
 		.done = on_pass_done,
 		.sandbox = on_pass_layer };
 

@@ -118,6 +118,7 @@ static enum err run_jobs(struct scan *s, struct why *why)
 	struct pipeline_conf conf = { .loop = &s->loop,
 		.inventory = s->inventory,
 		.settings = s->settings,
+		.is_transient = !s->options->state,
 		.is_single = s->options->single,
 		.pass_done = on_pass_done,
 		.arg = s };
