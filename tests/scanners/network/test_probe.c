@@ -604,14 +604,19 @@ static void test_weak(void **state)
 static void test_many_names(void **state)
 {
 	static const struct wish wish = { GNUTLS_PK_RSA, 2048, GNUTLS_DIG_SHA256, 10000, false };
-	static const char *const priorities[] = { "NORMAL:-VERS-ALL:+VERS-TLS1.2", "NORMAL" };
+	static const char *const priorities[] = {
+		"NORMAL",
+#ifndef __SANITIZE_ADDRESS__ /* under which GnuTLS's server takes seconds for it */
+		"NORMAL:-VERS-ALL:+VERS-TLS1.2",
+#endif
+	};
 	struct identity id;
 	struct rig r;
 
 	(void)state;
 	identity_new(&id, &wish);
 	assert_true(id.der.size > 200000);
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof(priorities) / sizeof(priorities[0]); i++) {
 		struct server s = { .priority = priorities[i] };
 
 		tls_server_start(&s, &id);

@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""Cost of a TLS probe: the probe role against a bare GnuTLS epoll client, in one run.
+
+usage: bench_probe.py BUILD_DIR [--rounds 9] [--count 1500]
+
+Starts nginx (one worker, ECDSA P-256, TLS 1.3) on loopback and prints medians of interleaved rounds:
+CPU per full probe; memory per handshake in flight; 10,000 targets of which half never answer.
+"""
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+NGINX = """
+daemon off; worker_processes 1; pid {dir}/pid; error_log /dev/null;
+events {{ worker_connections 16384; }}
+http {{ access_log off; server {{ listen 127.0.0.1:{port} ssl backlog=16384;
+ ssl_certificate {dir}/cert.pem; ssl_certificate_key {dir}/key.pem;
+ ssl_protocols TLSv1.3; ssl_session_tickets off; }} }}
+"""
+
+
+def figures(line):
+    return {k: v for k, v in (pair.split("=") for pair in line.split())}
+
+
+def run(client, mode, count, in_flight, timeout_ms, places, cpu=None):
+    command = [client, mode, str(count), str(in_flight), str(timeout_ms), *places]
+    if cpu is not None and os.cpu_count() > 1:
+        command = ["taskset", "-c", str(cpu), *command]
+    return figures(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def start_nginx(folder):
+    port = 20000 + os.getpid() % 10000
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                    "-nodes", "-days", "30", "-subj", "/CN=bench", "-addext", "subjectAltName=DNS:bench",
+                    "-keyout", folder + "/key.pem", "-out", folder + "/cert.pem"],
+                   check=True, capture_output=True)
+    with open(folder + "/nginx.conf", "w", encoding="ascii") as f:
+        f.write(NGINX.format(dir=folder, port=port))
+    command = ["nginx", "-p", folder, "-c", folder + "/nginx.conf"]
+    if os.cpu_count() > 1:
+        command = ["taskset", "-c", "1", *command]
+    server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    time.sleep(1)
+    if server.poll() is not None:
+        sys.exit("nginx did not start")
+    return server, "127.0.0.1:%d" % port
+
+
+def cpu_per_probe(client, place, rounds, count):
+    modes = {"bare": [], "role": []}
+    for _ in range(rounds):
+        for mode, values in modes.items():
+            f = run(client, mode, count, 200, 10000, [place], cpu=0)
+            if int(f["ok"]) != count:
+                sys.exit("%s: only %s of %d probes worked" % (mode, f["ok"], count))
+            values.append(float(f["cpu_us_per_probe"]))
+    bare, role = (statistics.median(v) for v in modes.values())
+    ratio = statistics.median(r / b for b, r in zip(modes["bare"], modes["role"]))
+    print("CPU per full probe: bare %.0f us, role %.0f us, ratio %.3f (paired median of %d; goal 1.15)"
+          % (bare, role, ratio, rounds))
+
+
+def memory(client, pits):
+    few = int(run(client, "role", 10, 10, 1500, pits)["rss_kib"])
+    many = int(run(client, "role", 4000, 4000, 4000, pits)["rss_kib"])
+    print("memory: %d KiB with 10 in flight, %d KiB with 4,000: %.1f KiB each (goal 16)"
+          % (few, many, (many - few) / 3990))
+
+
+def tarpits(client, place, pits):
+    # every second target answers
+    places = [p for pit in pits for p in (place, pit)]
+    f = run(client, "role", 10000, 10000, 5000, places)
+    bound = 5 + float(f["cpu_s"])
+    print("10,000 targets, half silent, 5 s: ok %s, wall %s s, CPU %s s, %.2f x (5 s + CPU) (goal 1.1), "
+          "peak %.1f MiB" % (f["ok"], f["wall_s"], f["cpu_s"], float(f["wall_s"]) / bound,
+                             int(f["rss_kib"]) / 1024))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("build")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--count", type=int, default=1500)
+    args = parser.parse_args()
+    client = os.path.join(args.build, "tests", "bench", "bench_probe_client")
+    with tempfile.TemporaryDirectory() as folder:
+        server, place = start_nginx(folder)
+        pit = subprocess.Popen([client, "tarpit", "8"], stdout=subprocess.PIPE, text=True)
+        try:
+            pits = [pit.stdout.readline().strip() for _ in range(8)]
+            cpu_per_probe(client, place, args.rounds, args.count)
+            memory(client, pits)
+            tarpits(client, place, pits)
+        finally:
+            pit.kill()
+            server.terminate()
+            server.wait()
+
+
+if __name__ == "__main__":
+    main()
