@@ -1125,7 +1125,7 @@ static void test_openssl(void **state)
 	identity_new(&id, &ordinary);
 	write_pem(path, &id);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		uint16_t port;
+		uint16_t port = 0;
 		int listener = listen_on(AF_INET, &port);
 		char accept_at[32];
 		const char *argv[] = { "openssl", "s_server", "-www", "-accept", accept_at, "-cert",
@@ -1147,14 +1147,14 @@ static void test_openssl(void **state)
 		for (int tries = 0; tries < 250 && !can_connect(port); tries++)
 			usleep(20 * 1000);
 		seen = probe_patiently(&r, "127.0.0.1", port);
+		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, NULL, 0);
+		(void)posix_spawn_file_actions_destroy(&actions);
 		if (seen->has_problem || seen->facts.client_certificate != rows[i].verdict)
 			fail_msg("%s %s: %s %s", rows[i].version, rows[i].verify,
 				seen->facts.handshake, seen->facts.client_certificate_evidence);
 		assert_says(seen->facts.client_certificate_evidence, rows[i].evidence);
 		assert_chain(seen, &id);
-		(void)kill(pid, SIGKILL);
-		(void)waitpid(pid, NULL, 0);
-		(void)posix_spawn_file_actions_destroy(&actions);
 		rig_end(&r);
 	}
 	(void)unlink(path);
@@ -1168,7 +1168,7 @@ static void test_few_descriptors(void **state)
 {
 	const struct rlimit few = { .rlim_cur = 40, .rlim_max = 40 };
 	static const char http[] = "HTTP/1.1 400 Bad Request\r\n\r\n";
-	uint16_t port;
+	uint16_t port = 0;
 	int listener = listen_on(AF_INET, &port);
 	pid_t pid = fork();
 	struct rig r;

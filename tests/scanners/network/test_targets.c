@@ -60,13 +60,14 @@ static void test_accepts(void **state)
 /* All uris of a source list, joined by blanks; at most `max`. */
 static char *expand(const char *const *sources, size_t max, uint64_t *expected, enum err *end)
 {
-	static char text[4096];
+	static char shown[4096];
+	struct buffer text;
 	struct strings list = { 0 };
 	struct targets *targets = NULL;
 	struct why why = { 0 };
 	struct target target;
 
-	text[0] = '\0';
+	buffer_init(&text, sizeof(shown) - 1);
 	for (; *sources; sources++)
 		assert_int_equal(strings_add(&list, *sources), ERR_OK);
 	*end = targets_open(&list, &targets, expected, &why);
@@ -82,25 +83,22 @@ static char *expand(const char *const *sources, size_t max, uint64_t *expected, 
 		assert_string_equal(back.host, target.host);
 		assert_int_equal(back.port, target.port);
 		assert_int_equal(back.is_unnamed, target.is_unnamed);
-		assert_true(strlen(text) + strlen(item.place) + 128 < sizeof(text));
-		if (text[0])
-			strcat(text, " ");
-		strcat(text, item.place);
-		if (target.complaint) {
-			strcat(text, " (");
-			strncat(text, target.complaint, 100);
-			strcat(text, ")");
-		}
+		buffer_format(&text, "%s%s", text.size ? " " : "", item.place);
+		if (target.complaint)
+			buffer_format(&text, " (%s)", target.complaint);
 		free(item.place);
 		buffer_fini(&item.item);
 		target_fini(&back);
 		target_fini(&target);
 	}
 	if (*end != ERR_OK && *end != ERR_END)
-		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "!%s", why.text);
+		buffer_format(&text, "!%s", why.text);
 	targets_free(targets);
 	strings_fini(&list);
-	return text;
+	assert_int_equal(buffer_status(&text), ERR_OK);
+	(void)snprintf(shown, sizeof(shown), "%s", buffer_string(&text));
+	buffer_fini(&text);
+	return shown;
 }
 
 static void test_good(void **state)
