@@ -9,7 +9,6 @@
 
 /* O_NONBLOCK: something that is no file any more must not hold the walk up. */
 #define FILE_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-#define PROC_NAME_BYTES 64
 #define REASON_BYTES 160
 
 static uint64_t entry_of(const struct worker *w, struct slice name, const struct stat *st)
@@ -135,7 +134,7 @@ static bool is_below_root(struct walk *w, const char *path)
 
 static enum err look_at_target(struct worker *w, int fd, struct slice name, const struct stat *st)
 {
-	char proc[PROC_NAME_BYTES];
+	char proc[DESCRIPTOR_LINK_BYTES];
 	bool seen = false;
 	enum err e = is_seen(w, name, st, &seen);
 	int file;
@@ -143,7 +142,7 @@ static enum err look_at_target(struct worker *w, int fd, struct slice name, cons
 	if (e != ERR_OK || seen)
 		return e;
 	/* The very file that was examined, whatever the link says by now. */
-	(void)snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	descriptor_link(fd, proc);
 	file = open(proc, FILE_FLAGS);
 	return file < 0 ? tell_errno(w, name, errno) : look_into(w, file, name);
 }

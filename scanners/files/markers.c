@@ -95,8 +95,8 @@ static int64_t find_slowly(
 		for (unsigned i = 0; i < m->count; i++) {
 			struct slice marker = m->items[i].bytes;
 
-			if (text.data[from] == marker.data[0] &&
-				slice_starts(slice_after(text, from), marker.data, marker.size)) {
+			if (text.size - from >= marker.size &&
+				memcmp(text.data + from, marker.data, marker.size) == 0) {
 				*which = i;
 				return (int64_t)from;
 			}
@@ -111,8 +111,8 @@ int64_t markers_find(const struct markers *m, struct slice text, unsigned *which
 
 	if (m->count == 0)
 		return -1;
-	/* The loads reach one marker's length behind the block. */
-	for (; text.size - at >= BLOCK_BYTES + MARKER_BYTES_MAX; at += BLOCK_BYTES) {
+	/* The loads reach at most one marker's length behind the block. */
+	for (; text.size - at >= BLOCK_BYTES + m->longest; at += BLOCK_BYTES) {
 		int64_t place;
 
 		if (!may_start_in(m, text.data + at))

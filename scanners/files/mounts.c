@@ -68,7 +68,7 @@ void mounts_fini(struct mounts *m)
 static bool is_skipped_type(struct slice type)
 {
 	for (size_t i = 0; i < sizeof(skipped_types) / sizeof(skipped_types[0]); i++)
-		if (strlen(skipped_types[i]) == type.size &&
+		if (type.size && strlen(skipped_types[i]) == type.size &&
 			slice_starts(type, skipped_types[i], type.size))
 			return true;
 	return false;

@@ -236,12 +236,13 @@ static enum err set_up(struct reader *r, struct why *why)
 		files_options_decode(setup.options, &options) != ERR_OK)
 		return why_fail(
 			why, ERR_MALFORMED, "the reader was set up with what it does not know");
-	/* The clock stays as it is: change times are compared with the real one. */
-	log_setup(setup.log_level <= LOG_LEVEL_DEBUG ? (enum log_level)setup.log_level
-						     : LOG_LEVEL_INFO,
-		reader_role.name);
 	e = walk_init(&r->walk, &r->channel, &options);
 	files_options_fini(&options);
+	/* With --single this is a thread of the whole agent, whose log is its own and whose sockets must not
+	 * be copied. The clock stays as it is: change times are compared with the real one. */
+	r->walk.has_process = getpid() == gettid();
+	if (r->walk.has_process && setup.log_level <= LOG_LEVEL_DEBUG)
+		log_setup((enum log_level)setup.log_level, reader_role.name);
 	return e;
 }
 

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #define FOLDER_FLAGS (O_PATH | O_DIRECTORY | O_CLOEXEC)
-#define PROC_NAME_BYTES 64
 
 struct dir *dir_new(struct root *root, struct dir *parent, struct slice name)
 {
@@ -205,13 +204,18 @@ int open_without_links(char *path, int flags)
 	return fd;
 }
 
+void descriptor_link(int fd, char out[DESCRIPTOR_LINK_BYTES])
+{
+	(void)snprintf(out, DESCRIPTOR_LINK_BYTES, "/proc/thread-self/fd/%d", fd);
+}
+
 char *descriptor_path(int fd)
 {
-	char name[PROC_NAME_BYTES];
+	char name[DESCRIPTOR_LINK_BYTES];
 	char target[PATH_MAX];
 	ssize_t n;
 
-	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	descriptor_link(fd, name);
 	n = readlink(name, target, sizeof(target));
 	if (n <= 0 || n >= (ssize_t)sizeof(target) || target[0] != '/')
 		return NULL;

@@ -57,6 +57,9 @@ void path_add(struct buffer *path, struct slice name);
 /* Opens an absolute path of any length without following any link in it; -1 and errno (ELOOP for a
  * link). The path is changed while it is at work. */
 int open_without_links(char *path, int flags);
+#define DESCRIPTOR_LINK_BYTES 64
+/* The name in /proc that opens a descriptor of the calling thread anew. */
+void descriptor_link(int fd, char out[DESCRIPTOR_LINK_BYTES]);
 /* Where an open descriptor is, by /proc; owned, NULL when it cannot be told. */
 char *descriptor_path(int fd);
 /* Is `path` this folder or below it? */

@@ -84,6 +84,7 @@ struct walk {
 	struct mounts mounts;
 	struct sniffer sniffer;
 	struct seen seen; /* read-only while threads run */
+	bool has_process; /* of its own: threads may have descriptor tables of their own */
 	int wake_fd;      /* eventfd: work is done, or writing failed */
 	atomic_bool is_stopping;
 	atomic_bool has_failed; /* a thread could not go on: the pass is not complete */

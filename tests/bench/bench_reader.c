@@ -32,16 +32,15 @@ static double seconds(clockid_t clock)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-static void *run(void *arg)
-{
-	int fd = *(int *)arg;
-	struct why why = { 0 };
-
-	if (reader_role.run(fd, &why) != ERR_OK)
-		(void)fprintf(stderr, "bench_reader: %s\n", why.text);
-	(void)close(fd);
-	return NULL;
-}
+/* What main would be, in a thread. */
+struct taker {
+	int fd;
+	const char *root;
+	unsigned threads;
+	struct buffer *memory; /* in and out */
+	struct totals totals;
+	enum err result;
+};
 
 static enum err send_all(struct channel *c, const char *root, unsigned threads, struct slice memory)
 {
@@ -104,38 +103,52 @@ static void take(struct channel *c, struct totals *t, struct buffer *memory)
 	}
 }
 
+static void *run_taker(void *arg)
+{
+	struct taker *t = arg;
+	struct buffer fresh;
+	struct channel c;
+
+	buffer_init(&fresh, MEMORY_BYTES_MAX);
+	t->result = channel_init(&c, t->fd);
+	if (t->result == ERR_OK)
+		t->result = send_all(&c, t->root, t->threads, buffer_bytes(t->memory));
+	take(&c, &t->totals, &fresh);
+	channel_fini(&c);
+	buffer_fini(t->memory);
+	*t->memory = fresh;
+	return NULL;
+}
+
 static enum err pass(const char *name, const char *root, unsigned threads, struct buffer *memory)
 {
 	double wall = seconds(CLOCK_MONOTONIC);
 	double cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
-	struct totals t = { 0 };
-	struct buffer fresh;
+	struct taker t = { .root = root, .threads = threads, .memory = memory };
+	struct why why = { 0 };
 	struct rusage usage;
-	struct channel c;
 	pthread_t thread;
 	int pair[2];
 	enum err e;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 ||
-		pthread_create(&thread, NULL, run, &pair[1]) != 0)
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
 		return ERR_IO;
-	buffer_init(&fresh, MEMORY_BYTES_MAX);
-	e = channel_init(&c, pair[0]);
-	if (e == ERR_OK)
-		e = send_all(&c, root, threads, buffer_bytes(memory));
-	take(&c, &t, &fresh);
+	t.fd = pair[0];
+	if (pthread_create(&thread, NULL, run_taker, &t) != 0)
+		return ERR_IO;
+	e = reader_role.run(pair[1], &why);
+	if (e != ERR_OK)
+		(void)fprintf(stderr, "bench_reader: %s\n", why.text);
+	(void)close(pair[1]);
 	(void)pthread_join(thread, NULL);
-	channel_fini(&c);
 	(void)close(pair[0]);
-	buffer_fini(memory);
-	*memory = fresh;
 	(void)getrusage(RUSAGE_SELF, &usage);
 	printf("%s\tthreads=%u\twall=%.4f\tcpu=%.4f\tfiles=%llu\tfindings=%llu\tunchanged=%llu\t"
 	       "bytes=%llu\trss_max_kib=%ld\n",
 		name, threads, seconds(CLOCK_MONOTONIC) - wall,
-		seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu, (unsigned long long)t.files,
-		(unsigned long long)t.findings, (unsigned long long)t.unchanged,
-		(unsigned long long)t.bytes, usage.ru_maxrss);
+		seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu, (unsigned long long)t.totals.files,
+		(unsigned long long)t.totals.findings, (unsigned long long)t.totals.unchanged,
+		(unsigned long long)t.totals.bytes, usage.ru_maxrss);
 	return e;
 }
 

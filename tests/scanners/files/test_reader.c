@@ -73,12 +73,15 @@ struct outcome {
 struct request {
 	struct files_options options;
 	bool is_optional;
+	bool in_process; /* of its own, as in earnest; else in a thread, as with --single */
 	struct slice memory;
 };
 
 struct reader_end {
 	int fd;
 	enum err result;
+	pthread_t thread;
+	pid_t pid;
 };
 
 static void *run_reader(void *arg)
@@ -89,6 +92,36 @@ static void *run_reader(void *arg)
 	end->result = reader_role.run(end->fd, &why);
 	(void)close(end->fd);
 	return NULL;
+}
+
+static void start_reader(struct reader_end *end, const int pair[2], bool in_process)
+{
+	*end = (struct reader_end){ .fd = pair[1] };
+	if (!in_process) {
+		assert_int_equal(pthread_create(&end->thread, NULL, run_reader, end), 0);
+		return;
+	}
+	end->pid = fork();
+	assert_true(end->pid >= 0);
+	if (end->pid == 0) {
+		struct why why = { 0 };
+
+		(void)close(pair[0]);
+		_exit(reader_role.run(pair[1], &why) == ERR_OK ? 0 : 1);
+	}
+	(void)close(pair[1]);
+}
+
+static void wait_for_reader(struct reader_end *end)
+{
+	int status = 0;
+
+	if (end->pid == 0) {
+		assert_int_equal(pthread_join(end->thread, NULL), 0);
+		return;
+	}
+	assert_int_equal(waitpid(end->pid, &status, 0), end->pid);
+	end->result = WIFEXITED(status) && WEXITSTATUS(status) == 0 ? ERR_OK : ERR_IO;
 }
 
 static void take_finding(struct outcome *o, struct slice payload)
@@ -216,7 +249,6 @@ static struct outcome *pass(const struct request *r)
 	struct reader_end end;
 	struct channel c;
 	struct slice payload;
-	pthread_t thread;
 	int pair[2];
 	uint16_t type;
 
@@ -224,12 +256,11 @@ static struct outcome *pass(const struct request *r)
 	buffer_init(&o->memory, CONTENT_BYTES_MAX);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	assert_int_equal(channel_init(&c, pair[0]), ERR_OK);
-	end = (struct reader_end){ .fd = pair[1] };
-	assert_int_equal(pthread_create(&thread, NULL, run_reader, &end), 0);
+	start_reader(&end, pair, r->in_process);
 	send_request(&c, r);
 	while (channel_read(&c, &type, &payload) == ERR_OK)
 		take(o, type, payload);
-	assert_int_equal(pthread_join(thread, NULL), 0);
+	wait_for_reader(&end);
 	o->result = end.result;
 	channel_fini(&c);
 	(void)close(pair[0]);
@@ -630,6 +661,14 @@ static void test_links_to_files(void **state)
 	outcome_free(o);
 }
 
+static void test_links_in_own_process(void **state)
+{
+	struct tree *t = *state;
+
+	t->request.in_process = true;
+	test_links_to_files(state);
+}
+
 static void test_follow_links(void **state)
 {
 	struct tree *t = *state;
@@ -1019,21 +1058,19 @@ static void test_main_goes_away(void **state)
 	struct tree *t = *state;
 	struct reader_end end;
 	struct channel c;
-	pthread_t thread;
 	int pair[2];
 
 	put_long(t, "/large.pem", 10, 6 * MIB);
 	put_long(t, "/large2.pem", 10, 6 * MIB);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	assert_int_equal(channel_init(&c, pair[0]), ERR_OK);
-	end = (struct reader_end){ .fd = pair[1] };
-	assert_int_equal(pthread_create(&thread, NULL, run_reader, &end), 0);
+	start_reader(&end, pair, false);
 	send_request(&c, &t->request);
 	/* The threads fill the socket and wait. */
 	(void)usleep(200000);
 	channel_fini(&c);
 	(void)close(pair[0]);
-	assert_int_equal(pthread_join(thread, NULL), 0);
+	wait_for_reader(&end);
 	assert_int_equal(end.result, ERR_CLOSED);
 }
 
@@ -1045,6 +1082,7 @@ static void test_rescan(void **state)
 	struct outcome *first;
 	struct outcome *o;
 
+	t->request.in_process = true;
 	put(t, "/plain", "nothing\n");
 	put(t, "/cert.pem", PEM);
 	put(t, "/will-change.pem", PEM);
@@ -1118,6 +1156,7 @@ int main(void)
 		ON_TREE(test_odd_names),
 		ON_TREE(test_no_files),
 		ON_TREE(test_links_to_files),
+		ON_TREE(test_links_in_own_process),
 		ON_TREE(test_follow_links),
 		ON_TREE(test_deep_tree),
 		ON_TREE(test_too_long_a_path),
