@@ -12,7 +12,6 @@
 
 #define FILE_SCHEME "file://"
 /* The name of the trust store whose anchors are public roots. */
-#define SYSTEM_STORE "system"
 #define IDENTITY_INPUT_BYTES_MAX (4 * RECORD_TEXT_BYTES_MAX)
 #define FNV_OFFSET UINT64_C(14695981039346656037)
 #define FNV_PRIME UINT64_C(1099511628211)
@@ -353,7 +352,9 @@ static bool is_public_root(const struct record *r)
 {
 	const struct verdict *v = &r->certificate.verdict;
 
-	if (!v->is_anchor || (v->trust && strcmp(v->trust, SYSTEM_STORE) != 0))
+	if (v->is_bundled)
+		return true;
+	if (!v->is_anchor || (v->trust && strcmp(v->trust, TRUST_SYSTEM) != 0))
 		return false;
 	for (size_t i = 0; i < sizeof(local_anchor_folders) / sizeof(local_anchor_folders[0]); i++)
 		if (strncmp(r->location.uri, local_anchor_folders[i],
@@ -485,7 +486,8 @@ static enum err consider_problems(
 	if (r->facts.not_before != TIME_UNKNOWN)
 		note_next(s, r->facts.not_before);
 	/* What is sent with a leaf is judged with the leaf. */
-	if (r->verdict.is_anchor || (r->is_served && sight->record->location.index))
+	if (r->verdict.is_anchor || r->verdict.is_bundled ||
+		(r->is_served && sight->record->location.index))
 		return ERR_OK;
 	place.breaks = TIME_UNKNOWN;
 	place.severity = SEVERITY_WARNING;

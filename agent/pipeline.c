@@ -18,7 +18,6 @@
 #define TICK_MS 200
 #define PASSWORD_FILE_BYTES_MAX (256 * 1024)
 #define CONTEXT_BYTES_MAX (PARSER_TRUST_BYTES_MAX + 4 * FRAME_BYTES_MAX)
-#define SYSTEM_STORE "system"
 
 struct slot {
 	struct pass *pass; /* NULL = free */
@@ -78,7 +77,7 @@ static enum err add_store(
 	e = trust_read(path, &bytes, why);
 	if (e == ERR_OK)
 		e = parser_options_add_store(
-			options, is_system ? SYSTEM_STORE : path, is_system, buffer_bytes(&bytes));
+			options, is_system ? TRUST_SYSTEM : path, is_system, buffer_bytes(&bytes));
 	buffer_fini(&bytes);
 	return e;
 }

@@ -16,6 +16,8 @@
 #define ISSUERS_MAX 64
 /* Problems told of one file. */
 #define PROBLEMS_MAX 10000
+/* Self-issued CAs in one file that make it somebody's trust store. */
+#define BUNDLE_ROOTS_MIN 10
 
 struct item {
 	struct record record; /* of a certificate: only its location until it is judged */
@@ -28,6 +30,7 @@ struct gather {
 	const struct parser_place *place;
 	struct item *items;   /* owned: issuers of earlier batches, then this batch */
 	size_t issuers_count; /* judged and told already */
+	bool is_bundle;       /* of roots: a trust store */
 	size_t count;
 	size_t capacity;
 	const struct format *format;
@@ -89,6 +92,22 @@ static enum err judge_item(struct gather *g, struct item *item,
 	return judge(g->context->trust, g->context->cache, &q, &item->record.certificate.verdict);
 }
 
+static bool is_root(const struct item *item)
+{
+	return item->parsed.facts.is_ca && item->parsed.facts.is_self_issued;
+}
+
+/* So many roots in one file are what a program trusts, not what this host has issued. */
+static bool is_bundle(const struct gather *g)
+{
+	size_t roots = 0;
+
+	for (size_t i = 0; i < g->count; i++)
+		if (g->items[i].record.kind == RECORD_CERTIFICATE && is_root(&g->items[i]))
+			roots++;
+	return roots >= BUNDLE_ROOTS_MIN;
+}
+
 /* The facts are lent to the record for the telling: verdicts of others still need them. */
 static enum err tell_certificate(struct gather *g, struct item *item,
 	const struct parsed_certificate *const *all, size_t count)
@@ -97,6 +116,7 @@ static enum err tell_certificate(struct gather *g, struct item *item,
 
 	if (e != ERR_OK)
 		return e;
+	item->record.certificate.verdict.is_bundled = g->is_bundle && is_root(item);
 	item->record.certificate.facts = item->parsed.facts;
 	e = g->context->record(g->context->arg, &item->record);
 	item->record.certificate.facts = (struct certificate){ 0 };
@@ -115,6 +135,7 @@ static enum err tell_all(struct gather *g)
 	for (size_t i = 0; i < g->count; i++)
 		if (g->items[i].record.kind == RECORD_CERTIFICATE)
 			all[count++] = &g->items[i].parsed;
+	g->is_bundle = g->is_bundle || is_bundle(g);
 	for (size_t i = g->issuers_count; e == ERR_OK && i < g->count; i++) {
 		struct item *item = &g->items[i];
 

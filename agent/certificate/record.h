@@ -23,6 +23,9 @@
 #define RECORD_USAGES_MAX 4096
 #define RECORD_BYTES_MAX (16 * 1024 * 1024)
 
+/* What verdict.trust calls the operating system's store. */
+#define TRUST_SYSTEM "system"
+
 enum problem {
 #define PROBLEM(name, word, served, any, meaning) name,
 #include "agent/certificate/words.def"
@@ -116,7 +119,8 @@ struct certificate {
 struct verdict {
 	bool is_checked;
 	bool is_anchor; /* a configured trust store holds this very certificate */
-	char *trust;    /* name of the store that validated it, or NULL */
+	bool is_bundled; /* a root among many in one file: somebody's trust store, not a CA of this host */
+	char *trust; /* name of the store that validated it, or NULL */
 	uint32_t problems;
 	struct fingerprints chain; /* leaf first, anchor last; empty where none was built */
 	int64_t expires;           /* when the best path breaks, or TIME_UNKNOWN */
@@ -205,6 +209,9 @@ int64_t threshold_span(const struct threshold *t, int64_t not_before, int64_t no
 
 /* The problems of a certificate at a time: those stored, and what the clock adds. */
 uint32_t record_problems_at(const struct certificate_record *r, int64_t now);
+/* A root that others publish and renew: of the system's store, or of a bundle of roots that a program
+ * brought along. It is kept, but has no series and raises no alert of its own. */
+bool verdict_is_public_root(const struct verdict *v);
 /* Its status: expired, broken, critical, warning, ok, unchecked, the first that holds. The time that
  * counts is the earlier of not_after and, for a trusted chain, verdict.expires. */
 enum status record_status_at(

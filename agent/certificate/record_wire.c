@@ -65,6 +65,7 @@ static void put_verdict(struct buffer *out, const struct verdict *v)
 {
 	wire_put_bool(out, v->is_checked);
 	wire_put_bool(out, v->is_anchor);
+	wire_put_bool(out, v->is_bundled);
 	wire_put_text(out, v->trust);
 	wire_put_u32(out, storable(v->problems));
 	put_fingerprints(out, &v->chain);
@@ -218,6 +219,7 @@ static void get_verdict(struct wire *w, struct verdict *v)
 {
 	v->is_checked = wire_get_bool(w);
 	v->is_anchor = wire_get_bool(w);
+	v->is_bundled = wire_get_bool(w);
 	v->trust = get_optional(w);
 	v->problems = wire_get_u32(w);
 	if (v->problems >= PROBLEM_BIT(PROBLEM_COUNT) || v->problems != storable(v->problems))

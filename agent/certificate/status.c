@@ -163,6 +163,11 @@ static bool is_within(int64_t breaks, int64_t now, int64_t span)
 	return !__builtin_sub_overflow(breaks, now, &left) && left <= span;
 }
 
+bool verdict_is_public_root(const struct verdict *v)
+{
+	return v->is_bundled || (v->is_anchor && v->trust && strcmp(v->trust, TRUST_SYSTEM) == 0);
+}
+
 enum status record_status_at(
 	const struct certificate_record *r, const struct thresholds *t, int64_t now)
 {

@@ -157,7 +157,8 @@ static enum err count_certificate(void *arg, const struct sighting *sighting)
 
 	count->scan->summary.certificates++;
 	/* A root that the system trusts is the system's to renew. */
-	if (!count->scan->options->fail_within || (r->verdict.is_anchor && !r->is_served))
+	if (!count->scan->options->fail_within ||
+		((r->verdict.is_anchor || r->verdict.is_bundled) && !r->is_served))
 		return ERR_OK;
 	status = record_status_at(r, &t, clock_now_s());
 	if (status != STATUS_OK && status != STATUS_UNCHECKED)

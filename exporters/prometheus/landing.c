@@ -85,11 +85,6 @@ static void soon_fini(struct soon *s)
 	free(s->place);
 }
 
-static bool is_public_root(const struct verdict *v)
-{
-	return v->is_anchor && v->trust && strcmp(v->trust, "system") == 0;
-}
-
 /* Counts one place more where the certificate stands already. */
 static bool is_known(struct page *p, const struct certificate *f)
 {
@@ -135,7 +130,7 @@ static enum err each_certificate(void *arg, const struct sighting *s)
 	if (s->gone_at != TIME_UNKNOWN)
 		return ERR_OK;
 	p->statuses[status]++;
-	if (is_public_root(&r->verdict) || breaks == TIME_UNKNOWN || is_known(p, &r->facts))
+	if (verdict_is_public_root(&r->verdict) || breaks == TIME_UNKNOWN || is_known(p, &r->facts))
 		return ERR_OK;
 	if (p->soonest_count == SOONEST_MAX && p->soonest[SOONEST_MAX - 1].breaks <= breaks)
 		return ERR_OK;

@@ -18,11 +18,6 @@ struct collecting {
 	struct buffer labels; /* scratch */
 };
 
-static bool is_public_root(const struct verdict *v)
-{
-	return v->is_anchor && v->trust && strcmp(v->trust, "system") == 0;
-}
-
 /* Copies the scratch labels to the texts and empties them. */
 static struct piece keep_labels(struct collecting *c, struct places *places)
 {
@@ -94,7 +89,7 @@ static enum err each_certificate(void *arg, const struct sighting *s)
 	if (!counts)
 		return ERR_MEMORY;
 	counts->statuses[record_status_at(r, &view->thresholds, view->now)]++;
-	if (is_public_root(&r->verdict))
+	if (verdict_is_public_root(&r->verdict))
 		return ERR_OK;
 	place = places_add(&c->certificates, s->record->location.uri, s->record->location.index);
 	if (!place) {

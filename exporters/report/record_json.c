@@ -162,7 +162,8 @@ static bool fill_verdict(cJSON *to, const void *from)
 	       put_problems(to, record_problems_at(s->record, s->now)) &&
 	       put_chain(to, &v->chain) && put_time(to, "expires", v->expires) &&
 	       (v->expires == TIME_UNKNOWN ||
-		       put_fingerprint(to, "expires_because", v->expires_because));
+		       put_fingerprint(to, "expires_because", v->expires_because)) &&
+	       (!verdict_is_public_root(v) || put(to, "public_root", cJSON_CreateTrue()));
 }
 
 static bool fill_certificate(cJSON *to, const struct record *r, const struct verdict_source *v)

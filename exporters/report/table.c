@@ -35,7 +35,7 @@ static void paint_roots(struct paint *p, const struct table_counts *n)
 		return;
 	paint_text(p, "Not listed: ", INK_DIM);
 	paint_count(p, n->hidden_roots, "public root", "public roots");
-	paint_text(p, " of the system trust store", INK_PLAIN);
+	paint_text(p, " of trust stores", INK_PLAIN);
 	if (n->hidden_roots_expired)
 		paint_format(p, INK_YELLOW, ", %" PRIu64 " expired", n->hidden_roots_expired);
 	paint_text(p, " (--all lists them)", INK_DIM);

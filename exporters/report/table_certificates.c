@@ -77,11 +77,6 @@ fail:
 	return ERR_MEMORY;
 }
 
-static bool is_public_root(const struct verdict *v)
-{
-	return v->is_anchor && v->trust && strcmp(v->trust, "system") == 0;
-}
-
 static char *place_of(const struct sighting *s)
 {
 	char *place = place_text(&s->record->location);
@@ -107,7 +102,7 @@ static enum err collect(void *arg, const struct sighting *s)
 		.problems = record_problems_at(r, rows->view->now),
 	};
 
-	if (is_public_root(&r->verdict) && !rows->options->all) {
+	if (verdict_is_public_root(&r->verdict) && !rows->options->all) {
 		rows->counts->hidden_roots++;
 		rows->counts->hidden_roots_expired += row.status == STATUS_EXPIRED;
 		return ERR_OK;

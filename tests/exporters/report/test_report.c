@@ -232,7 +232,7 @@ static void the_table_shows_the_worst_first(void **state)
 	(void)position(text, "permission-denied 12  it could not be opened\n");
 	(void)position(text, "and 7 more\n");
 	(void)position(text,
-		"Not listed: 142 public roots of the system trust store, 2 expired (--all lists them)\n");
+		"Not listed: 142 public roots of trust stores, 2 expired (--all lists them)\n");
 	(void)position(text,
 		"8 certificates at 16 places: 1 expired, 1 broken, 1 critical, 1 warning, 4 ok\n");
 	(void)position(
