@@ -164,11 +164,24 @@ static enum err send_work(struct worker *w, const struct piece_of_work *work)
 	return e;
 }
 
+/* Work handed out ahead to each process. */
+static unsigned window_each(const struct pass *p)
+{
+	const struct scanner *scanner = p->conf.scanner;
+	unsigned window;
+
+	if (!scanner->window_of)
+		return scanner->window;
+	window = scanner->window_of(p->conf.conf) / p->workers_count;
+	return window ? window : 1;
+}
+
 static void feed(struct worker *w)
 {
 	struct pass *p = w->pass;
+	const unsigned window = window_each(p);
 
-	while (w->child && !w->was_told_finish && w->under_way_count < p->conf.scanner->window) {
+	while (w->child && !w->was_told_finish && w->under_way_count < window) {
 		struct piece_of_work *work = next_work(p);
 
 		if (!work)

@@ -83,11 +83,12 @@ static bool drop_files(const struct role *role)
 	if (version < 1)
 		return false;
 	attr.handled_access_fs = landlock_file_rights(version);
+	/* Who may read everything is not asked about reading: each open would climb to the root to learn so. */
+	if (role->needs & ROLE_NEEDS_READ_FILES)
+		attr.handled_access_fs &= ~read_only;
 	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
 	if (ruleset < 0)
 		return false;
-	if (role->needs & ROLE_NEEDS_READ_FILES)
-		(void)landlock_allow_below(ruleset, "/", read_only);
 	if (role->needs & ROLE_NEEDS_NETWORK)
 		for (size_t i = 0; i < sizeof(resolver_files) / sizeof(resolver_files[0]); i++)
 			(void)landlock_allow_below(ruleset, resolver_files[i], read_only);
