@@ -143,7 +143,12 @@ static void finish_if_done(struct probe *p)
 /* Is there nothing to tell of a target that nobody said speaks TLS? */
 static bool is_silent(const struct target *t, const struct session *seen)
 {
-	if (!t->is_quiet || !seen->has_problem || seen->certificates.count)
+	if (!seen->has_problem || seen->certificates.count)
+		return false;
+	/* In a network that is swept most addresses are nobody's. */
+	if (t->is_unnamed && !seen->facts.is_reachable)
+		return true;
+	if (!t->is_quiet)
 		return false;
 	/* A TLS record, if only an alert, makes it worth telling. */
 	return seen->reason != REASON_HANDSHAKE_FAILED ||
