@@ -33,6 +33,23 @@ static enum err check_files(const struct settings *s, struct why *why)
 	return e;
 }
 
+/* As the agent would run: what the file does not name has its default. */
+static enum err add_defaults(struct settings *s, struct why *why)
+{
+	enum err e = s->has_scanners ? ERR_OK : settings_add_default_jobs(s, why);
+
+	return e == ERR_OK && !s->has_exporters ? settings_add_default_outlets(s, why) : e;
+}
+
+static void say(const char *path, const struct settings *s)
+{
+	if (path || access(SETTINGS_FILE, F_OK) == 0)
+		(void)printf("%s: good", path ? path : SETTINGS_FILE);
+	else
+		(void)printf("%s: not there, so defaults hold", SETTINGS_FILE);
+	(void)printf("; jobs: %zu, exporters: %zu\n", s->jobs_count, s->outlets_count);
+}
+
 static int run(const struct options *o)
 {
 	const char *path = o->words.count ? o->words.items[0] : NULL;
@@ -46,6 +63,8 @@ static int run(const struct options *o)
 	if (e == ERR_OK)
 		e = settings_load(path, &s, &why);
 	if (e == ERR_OK)
+		e = add_defaults(s, &why);
+	if (e == ERR_OK)
 		e = check_files(s, &why);
 	if (e == ERR_OK && o->show) {
 		buffer_init(&shown, SHOWN_BYTES_MAX);
@@ -53,8 +72,7 @@ static int run(const struct options *o)
 		(void)fputs(buffer_string(&shown), stdout);
 		buffer_fini(&shown);
 	} else if (e == ERR_OK) {
-		(void)printf("%s: good, %zu jobs, %zu exporters\n", path ? path : SETTINGS_FILE,
-			s->jobs_count, s->outlets_count);
+		say(path, s);
 	}
 	settings_free(s);
 	return e == ERR_OK ? EXIT_DONE : command_fail(e == ERR_USAGE ? e : ERR_CONFIG, &why);

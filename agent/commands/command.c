@@ -113,21 +113,36 @@ static int run_command_line(const struct command *c, int argc, char **argv)
 	return code;
 }
 
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < commands_count; i++)
+		if (strcmp(name, commands[i]->name) == 0)
+			return commands[i];
+	return NULL;
+}
+
+/* What stands before or instead of a command. */
+static bool is_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
+}
+
 int command_line(int argc, char **argv)
 {
-	/* Who reads from us may leave: a write then fails, and says so. */
+	const struct command *c;
+
+	/* Who reads from us may leave: a write then fails. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (argc < 2) {
 		(void)show_help(stderr);
 		return EXIT_USAGE;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-		strcmp(argv[1], "help") == 0)
+	if (is_help(argv[1]) && argc == 2)
 		return show_help(stdout);
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0)
 		return show_version();
-	for (size_t i = 0; i < commands_count; i++)
-		if (strcmp(argv[1], commands[i]->name) == 0)
-			return run_command_line(commands[i], argc - 2, argv + 2);
-	return unknown_command(argv[1]);
+	c = find_command(is_help(argv[1]) ? argv[2] : argv[1]);
+	if (!c)
+		return unknown_command(is_help(argv[1]) ? argv[2] : argv[1]);
+	return is_help(argv[1]) ? show_command_help(c) : run_command_line(c, argc - 2, argv + 2);
 }

@@ -2,8 +2,6 @@
 #include "agent/commands/start.h"
 #include "agent/view.h"
 
-#include <errno.h>
-#include <string.h>
 
 static enum err list(const struct options *o, const struct settings *settings, struct why *why)
 {
@@ -19,10 +17,7 @@ static enum err list(const struct options *o, const struct settings *settings, s
 		return e;
 	source.inventory = opened.inventory;
 	view = view_of(&source);
-	e = output.report->write(&view, &output.options, NULL, stdout);
-	if (e != ERR_OK || fflush(stdout) != 0)
-		e = why_fail(why, e == ERR_OK ? ERR_IO : e, "cannot write the list: %s",
-			strerror(errno));
+	e = start_write(&output, &view, NULL, why);
 	start_close(&opened);
 	return e;
 }

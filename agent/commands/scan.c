@@ -6,7 +6,6 @@
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +36,8 @@ static void on_pass_done(void *arg, const struct pass_stats *stats, const struct
 {
 	struct scan *s = arg;
 
-	s->summary.files += stats->items;
+	if (strcmp(stats->scanner, "files") == 0)
+		s->summary.files += stats->items;
 	if (!stats->is_complete) {
 		s->is_incomplete = true;
 		log_error("%s could not be scanned to the end: %s", stats->scanner, why->text);
@@ -192,10 +192,7 @@ static enum err tell(struct scan *s, bool *is_due, struct why *why)
 		return why_fail(why, e, "cannot read the inventory");
 	s->summary.seconds = (double)(clock_monotonic_ms() - s->started_ms) / 1000.0;
 	*is_due = count.is_due;
-	e = s->output.report->write(&view, &s->output.options, &s->summary, stdout);
-	if (e == ERR_OK && fflush(stdout) != 0)
-		e = ERR_IO;
-	return e == ERR_OK ? e : why_fail(why, e, "cannot write the result: %s", strerror(errno));
+	return start_write(&s->output, &view, &s->summary, why);
 }
 
 static void on_walk_close(uv_handle_t *handle, void *arg)
@@ -232,6 +229,8 @@ static int run(const struct options *o)
 
 	if (e == ERR_OK)
 		e = run_jobs(&s, &why);
+	if (e == ERR_OK && s.signal_number)
+		(void)fputs("leafwatch: interrupted: this is what was found so far\n", stderr);
 	if (e == ERR_OK)
 		e = tell(&s, &is_due, &why);
 	if (e != ERR_OK)

@@ -4,7 +4,6 @@
 
 #include "agent/base/text.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +22,7 @@ static bool is_hex(const char *text)
 	       strspn(text, "0123456789abcdefABCDEF") == strlen(text);
 }
 
-/* "/path" as file: uri, "host:port" as tls: uri, a uri as itself. */
+/* "/path" as file: uri, "host" and "host:port" as tls: uri, a uri as itself. */
 static enum err place_uri(const char *word, struct buffer *out, struct why *why)
 {
 	char *absolute = NULL;
@@ -39,8 +38,11 @@ static enum err place_uri(const char *word, struct buffer *out, struct why *why)
 		free(absolute);
 		return buffer_status(out);
 	}
-	if (strchr(word, ':')) {
-		buffer_format(out, "tls://%s", word);
+	if (strchr(word, ':') || strchr(word, '.') || strcmp(word, "localhost") == 0) {
+		const char *bracket = strrchr(word, ']');
+		bool has_port = strchr(bracket ? bracket : word, ':');
+
+		buffer_format(out, "tls://%s%s", word, has_port ? "" : ":443");
 		return buffer_status(out);
 	}
 	return why_fail(why, ERR_USAGE,
@@ -105,8 +107,8 @@ static enum err show(const struct options *o, const struct settings *settings, s
 		e = view.each_sighting(view.ctx, (enum record_kind)kind, count_one, &count);
 	if (e == ERR_OK && !count)
 		e = why_fail(why, ERR_NOT_FOUND, "nothing is known of %s", o->words.items[0]);
-	if (e == ERR_OK && output.report->write(&view, &output.options, NULL, stdout) != ERR_OK)
-		e = why_fail(why, ERR_IO, "cannot write: %s", strerror(errno));
+	if (e == ERR_OK)
+		e = start_write(&output, &view, NULL, why);
 out:
 	buffer_fini(&wanted.uri);
 	start_close(&opened);

@@ -4,6 +4,8 @@
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -94,6 +96,21 @@ enum err start_output(const struct options *o, struct output *out, struct why *w
 			name);
 	out->options = (struct report_options){ .width = terminal_width(), .all = o->all };
 	return choose_color(o, &out->options.color, why);
+}
+
+enum err start_write(const struct output *out, const struct view *view,
+	const struct report_summary *summary, struct why *why)
+{
+	enum err e;
+
+	errno = 0;
+	e = out->report->write(view, &out->options, summary, stdout);
+	if (e == ERR_OK && fflush(stdout) != 0)
+		e = ERR_IO;
+	if (e == ERR_OK || (e == ERR_IO && errno == EPIPE))
+		return ERR_OK;
+	return why_fail(
+		why, e, "cannot write the result: %s", e == ERR_IO ? strerror(errno) : err_text(e));
 }
 
 enum err start_reading(const struct settings *s, struct opened *out, struct why *why)

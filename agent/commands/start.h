@@ -20,6 +20,9 @@ struct output {
 	struct report_options options;
 };
 enum err start_output(const struct options *o, struct output *out, struct why *why) MUST_CHECK;
+/* Writes the report to stdout. A reader that left (`| head`) has had enough: that is no failure. */
+enum err start_write(const struct output *out, const struct view *view,
+	const struct report_summary *summary, struct why *why) MUST_CHECK;
 
 /* The inventory of a state folder, for reading beside a running agent. */
 struct opened {
