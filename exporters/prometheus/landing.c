@@ -85,16 +85,34 @@ static void soon_fini(struct soon *s)
 	free(s->place);
 }
 
-/* Counts one place more where the certificate stands already. */
-static bool is_known(struct page *p, const struct certificate *f)
+static struct soon *find(struct page *p, const struct certificate *f)
 {
-	for (size_t i = 0; i < p->soonest_count; i++) {
-		if (memcmp(p->soonest[i].fingerprint, f->fingerprint, FINGERPRINT_BYTES) == 0) {
-			p->soonest[i].places++;
-			return true;
-		}
-	}
-	return false;
+	for (size_t i = 0; i < p->soonest_count; i++)
+		if (memcmp(p->soonest[i].fingerprint, f->fingerprint, FINGERPRINT_BYTES) == 0)
+			return &p->soonest[i];
+	return NULL;
+}
+
+static bool is_worse(enum status a, enum status b)
+{
+	return a != STATUS_UNCHECKED && (b == STATUS_UNCHECKED || a > b);
+}
+
+/* One place more of a certificate that stands already: the worst one is named. */
+static enum err add_place(struct soon *soon, const struct location *at, enum status status)
+{
+	char *place;
+
+	soon->places++;
+	if (!is_worse(status, soon->status))
+		return ERR_OK;
+	place = place_text(at);
+	if (!place)
+		return ERR_MEMORY;
+	free(soon->place);
+	soon->place = place;
+	soon->status = status;
+	return ERR_OK;
 }
 
 static enum err insert(struct page *p, const struct sighting *s, int64_t breaks, enum status status)
@@ -126,12 +144,16 @@ static enum err each_certificate(void *arg, const struct sighting *s)
 	const struct certificate_record *r = &s->record->certificate;
 	enum status status = record_status_at(r, &p->view->thresholds, p->view->now);
 	int64_t breaks = record_breaks(r);
+	struct soon *known;
 
 	if (s->gone_at != TIME_UNKNOWN)
 		return ERR_OK;
 	p->statuses[status]++;
-	if (verdict_is_public_root(&r->verdict) || breaks == TIME_UNKNOWN || is_known(p, &r->facts))
+	if (verdict_is_public_root(&r->verdict) || breaks == TIME_UNKNOWN)
 		return ERR_OK;
+	known = find(p, &r->facts);
+	if (known)
+		return add_place(known, &s->record->location, status);
 	if (p->soonest_count == SOONEST_MAX && p->soonest[SOONEST_MAX - 1].breaks <= breaks)
 		return ERR_OK;
 	return insert(p, s, breaks, status);
@@ -155,7 +177,7 @@ static enum err count_problem(void *arg, const struct sighting *s)
 
 static void write_numbers(struct page *p)
 {
-	buffer_text(p->out, "<h2>Certificates by status</h2><table><tr>");
+	buffer_text(p->out, "<h2>Places that hold a certificate, by status</h2><table><tr>");
 	for (unsigned i = 0; i < STATUS_COUNT; i++)
 		buffer_format(p->out, "<th>%s</th>", status_word((enum status)i));
 	buffer_text(p->out, "</tr><tr>");
