@@ -22,6 +22,8 @@
 #define BUSY_TIMEOUT_MS 5000
 /* Pages kept in memory, as PRAGMA cache_size counts them: KiB when negative. */
 #define CACHE_PRAGMA "PRAGMA cache_size=-8192"
+/* What is not kept may grow beyond this in a file that nobody else sees. */
+#define TRANSIENT_CACHE_PRAGMA "PRAGMA cache_size=-2048"
 /* The log is copied into the file from this many pages on, and cut back to this size. */
 #define CHECKPOINT_PRAGMA "PRAGMA wal_autocheckpoint=2000"
 #define JOURNAL_LIMIT_PRAGMA "PRAGMA journal_size_limit=67108864"
@@ -434,9 +436,8 @@ static enum err harden(struct store *s, struct why *why)
 	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
 	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
-	return execute(s,
-		"PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY; " CACHE_PRAGMA,
-		"set it up", why);
+	return execute(
+		s, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0;" CACHE_PRAGMA, "set it up", why);
 }
 
 /* Only after the file is known to be ours: this writes. The schema is committed before the change to
@@ -450,12 +451,16 @@ static enum err set_up(struct store *s, bool was_closed, struct why *why)
 		e = check_pages(s, why);
 	if (e == ERR_OK)
 		e = migrate(s, version, why);
-	if (e == ERR_OK && s->path)
-		e = execute(s,
-			"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" CHECKPOINT_PRAGMA
-			";" JOURNAL_LIMIT_PRAGMA,
+	if (e != ERR_OK)
+		return e;
+	if (!s->path)
+		return execute(s,
+			"PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF;" TRANSIENT_CACHE_PRAGMA,
 			"set it up", why);
-	return e;
+	return execute(s,
+		"PRAGMA temp_store=MEMORY; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" CHECKPOINT_PRAGMA
+		";" JOURNAL_LIMIT_PRAGMA,
+		"set it up", why);
 }
 
 static enum err open_database(struct store *s, const char *name, int flags, struct why *why)
@@ -468,6 +473,23 @@ static enum err open_database(struct store *s, const char *name, int flags, stru
 	if (code != SQLITE_OK)
 		return store_fail(s, why, "open it");
 	return harden(s, why);
+}
+
+/* SQLite's names for a database that ends with its connection: "" may spill into an unnamed file of the
+ * folder for temporary files, ":memory:" never does, for hosts where there is no such folder. */
+static const char *transient_name(void)
+{
+	static const char *const folders[] = { "/var/tmp", "/usr/tmp", "/tmp" };
+	const char *chosen = getenv("SQLITE_TMPDIR");
+
+	if (!chosen)
+		chosen = getenv("TMPDIR");
+	if (chosen && access(chosen, W_OK | X_OK) == 0)
+		return "";
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+		if (access(folders[i], W_OK | X_OK) == 0)
+			return "";
+	return ":memory:";
 }
 
 static enum err new_store(const char *dir, struct store **out)
@@ -504,9 +526,8 @@ enum err store_open(const char *dir, struct store **out, struct why *why)
 		}
 	}
 	if (e == ERR_OK)
-		e = open_database(s,
-			dir ? s->path : ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
-			why);
+		e = open_database(s, dir ? s->path : transient_name(),
+			SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, why);
 	if (e == ERR_OK)
 		e = set_up(s, was_closed, why);
 	if (e == ERR_OK) {

@@ -11,7 +11,7 @@
 
 struct store {
 	sqlite3 *db; /* owned */
-	char *path;  /* owned; NULL in memory */
+	char *path;  /* owned; NULL for one that is not kept */
 	bool is_in_batch;
 	int lock_fd;     /* held while open for writing, or -1 */
 	bool is_suspect; /* damage was met: the next open checks every page */
@@ -20,7 +20,7 @@ struct store {
 /* Opens DIR/inventory.db (WAL, synchronous NORMAL for batches, FULL at pass ends and alerts), creating
  * the folder (0750) and schema, migrating an older one, refusing with ERR_STORE and a clear sentence one
  * that is newer, damaged (quick_check on a dirty open) or not ours (application_id): it is never overwritten.
- * `dir` NULL = in memory. A second writer is refused with ERR_BUSY naming the pid. */
+ * `dir` NULL = one that ends with this process, in memory and, where it grows, an unnamed temporary file. A second writer is refused with ERR_BUSY naming the pid. */
 enum err store_open(const char *dir, struct store **out, struct why *why) MUST_CHECK;
 /* For list, show: read-only, beside a running agent. ERR_NOT_FOUND when there is none. */
 enum err store_open_read(const char *dir, struct store **out, struct why *why) MUST_CHECK;
