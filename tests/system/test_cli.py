@@ -1,7 +1,10 @@
 """The command line: help, usage, exit codes, configuration errors."""
 import json
+import os
+import subprocess
 import unittest
 
+import harness
 from harness import Case, certificates
 
 
@@ -12,6 +15,25 @@ class CommandLine(Case):
             out = self.leafwatch(command, "--help").stdout.decode()
             self.assertIn(f"usage: leafwatch {command}", out)
             self.assertIn("--help", out)
+
+    def test_help_before_a_command(self):
+        self.assertEqual(self.leafwatch("help", "scan").stdout, self.leafwatch("scan", "--help").stdout)
+        self.assertIn(b'did you mean "scan"', self.leafwatch("help", "scna", code=2).stderr)
+
+    def test_a_reader_that_leaves_is_no_failure(self):
+        (self.tree / "a.pem").write_text(self.pki.make("left.example").pem)
+        read, write = os.pipe()
+        os.close(read)
+        done = subprocess.run([harness.BINARY, "scan", self.tree], stdout=write, stderr=subprocess.PIPE, timeout=60)
+        os.close(write)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+
+    def test_check_config_shows_what_the_agent_would_run(self):
+        path = self.folder / "empty.yml"
+        path.write_text("")
+        out = self.leafwatch("check-config", "--show", path).stdout
+        for word in (b"files:", b"listeners:", b"127.0.0.1:9947"):
+            self.assertIn(word, out)
 
     def test_version_names_libraries(self):
         out = self.leafwatch("--version").stdout.decode()
@@ -44,7 +66,6 @@ class CommandLine(Case):
             self.assertIn(wanted, done.stderr.decode())
 
     def test_shipped_configuration_is_good(self):
-        import harness
         self.leafwatch("check-config", harness.SOURCE / "etc/leafwatch.yml")
 
     def test_show_masks_secrets(self):
@@ -91,6 +112,7 @@ class CommandLine(Case):
             self.assertIn(certificate.fingerprint, out)
             self.assertIn("kept.example", out)
         self.leafwatch("show", "--state", state, "abcdefabcdef", code=1)
+        self.assertIn(b"nothing is known", self.leafwatch("show", "--state", state, "host.example", code=1).stderr)
 
 
 if __name__ == "__main__":
