@@ -2,7 +2,7 @@
 #ifndef LEAFWATCH_AGENT_VERSION_H
 #define LEAFWATCH_AGENT_VERSION_H
 
-const char *version_text(void);	 /* "0.1.0" */
+const char *version_text(void);     /* "0.1.0" */
 const char *version_revision(void); /* commit, or "unknown" */
 
 #endif

@@ -19,16 +19,16 @@ struct sighting {
 	int64_t first_seen;
 	int64_t last_seen; /* last time it was really read or probed well */
 	int64_t gone_at;   /* TIME_UNKNOWN while it is there */
-	bool is_stale;	   /* could not be looked at in the last pass; this is what was known */
+	bool is_stale;     /* could not be looked at in the last pass; this is what was known */
 };
 
 struct scanner_state {
 	const char *scanner;
 	const char *job;
-	bool is_up;		 /* the last pass came to its end */
-	int64_t last_success;	 /* TIME_UNKNOWN = never */
-	double duration_s;	 /* of the last complete pass */
-	uint64_t items;		 /* files or targets of the last complete pass */
+	bool is_up;           /* the last pass came to its end */
+	int64_t last_success; /* TIME_UNKNOWN = never */
+	double duration_s;    /* of the last complete pass */
+	uint64_t items;       /* files or targets of the last complete pass */
 	bool is_running;
 	int64_t next; /* when it is due, TIME_UNKNOWN = not scheduled */
 };
@@ -44,7 +44,8 @@ struct receiver_state {
 
 struct receiver_failure {
 	const char *receiver;
-	const char *reason; /* clientError serverError authError rateLimited timeout other abandoned */
+	const char
+		*reason; /* clientError serverError authError rateLimited timeout other abandoned */
 	uint64_t count;
 };
 
@@ -68,15 +69,21 @@ struct view {
 	struct thresholds thresholds;
 	const char *version;
 	const char *revision;
-	bool is_ready; /* a first pass of every job has ended */
+	bool is_ready;           /* a first pass of every job has ended */
 	int64_t config_reloaded; /* time of the last reload */
 	bool config_reload_ok;
-	enum err (*each_sighting)(void *ctx, enum record_kind kind, enum err (*fn)(void *, const struct sighting *), void *arg);
-	enum err (*each_scanner)(void *ctx, enum err (*fn)(void *, const struct scanner_state *), void *arg);
-	enum err (*each_receiver)(void *ctx, enum err (*fn)(void *, const struct receiver_state *), void *arg);
-	enum err (*each_failure)(void *ctx, enum err (*fn)(void *, const struct receiver_failure *), void *arg);
-	enum err (*each_alert)(void *ctx, enum err (*fn)(void *, const struct alert_state *), void *arg);
-	enum err (*each_sandbox)(void *ctx, enum err (*fn)(void *, const struct sandbox_state *), void *arg);
+	enum err (*each_sighting)(void *ctx, enum record_kind kind,
+		enum err (*fn)(void *, const struct sighting *), void *arg);
+	enum err (*each_scanner)(
+		void *ctx, enum err (*fn)(void *, const struct scanner_state *), void *arg);
+	enum err (*each_receiver)(
+		void *ctx, enum err (*fn)(void *, const struct receiver_state *), void *arg);
+	enum err (*each_failure)(
+		void *ctx, enum err (*fn)(void *, const struct receiver_failure *), void *arg);
+	enum err (*each_alert)(
+		void *ctx, enum err (*fn)(void *, const struct alert_state *), void *arg);
+	enum err (*each_sandbox)(
+		void *ctx, enum err (*fn)(void *, const struct sandbox_state *), void *arg);
 };
 
 /* How a delivery ended. */
@@ -94,7 +101,7 @@ struct exporter_host {
 	uv_loop_t *loop;
 	void *ctx;
 	void (*request_reload)(void *ctx); /* may be called from any thread */
-	const char *version;		   /* of this program, for User-Agent; NULL = not told */
+	const char *version;               /* of this program, for User-Agent; NULL = not told */
 };
 
 struct exporter {
@@ -106,13 +113,15 @@ struct exporter {
 	bool is_receiver; /* takes notifications: its entries have a unique `name` */
 
 	/* `conf` stays valid until stop. */
-	enum err (*start)(const void *conf, const struct exporter_host *host, void **state, struct why *why);
+	enum err (*start)(
+		const void *conf, const struct exporter_host *host, void **state, struct why *why);
 	/* Something may have changed (a pass ended, a batch was stored, time went by): render anew. NULL = does
 	 * not care. */
 	enum err (*update)(void *state, const struct view *view);
 	/* Sends one notification; `done` is called exactly once, later, from the loop - or never, when stop
 	 * comes first. NULL unless is_receiver. `n` is borrowed for the call. */
-	enum err (*deliver)(void *state, const struct notification *n, delivery_fn done, void *arg, struct why *why);
+	enum err (*deliver)(void *state, const struct notification *n, delivery_fn done, void *arg,
+		struct why *why);
 	/* Ends at once, drops deliveries under way. */
 	void (*stop)(void *state);
 	/* A line for the user about where to find it ("http://127.0.0.1:9947/"), or NULL. */
