@@ -320,8 +320,11 @@ static enum err apply_schedule(struct agent *a, const struct settings *s, struct
 
 static void on_address(void *arg, const char *exporter, const char *address)
 {
-	(void)arg;
+	const struct agent *a = arg;
+
 	log_info("%s at %s", exporter, address);
+	if (a->conf.address)
+		a->conf.address(a->conf.arg, exporter, address);
 }
 
 /* Puts settings in force; what can fail without harm comes first. */

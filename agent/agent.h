@@ -22,6 +22,8 @@ struct agent_conf {
 	void (*first_pass)(void *arg, const struct view *view);
 	/* Called once everything runs, before the first pass. NULL = not wanted. */
 	void (*started)(void *arg, uv_loop_t *loop, const struct pipeline *pipeline);
+	/* Called with the address of each exporter that has one, at the start and after a reload. */
+	void (*address)(void *arg, const char *exporter, const char *address);
 	/* Called just before everything is taken down. NULL = not wanted. */
 	void (*ending)(void *arg);
 	void *arg;

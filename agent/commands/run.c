@@ -3,14 +3,18 @@
 #include "agent/commands/progress.h"
 #include "agent/commands/start.h"
 
+#include "agent/base/buffer.h"
 #include "agent/base/log.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#define ADDRESSES_BYTES_MAX 4096
+
 struct foreground {
 	const struct options *options;
+	struct buffer addresses; /* what to tell below the table */
 	struct output output;
 	struct progress_bar *bar;
 };
@@ -32,6 +36,9 @@ static enum err load(void *arg, struct settings **out, struct why *why)
 	struct settings *s = NULL;
 	enum err e = start_settings(f->options, &s, why);
 
+	/* Who wants the table does not want it buried. */
+	if (e == ERR_OK && f->options->print && !f->options->log_level)
+		log_setup(LOG_LEVEL_WARN, "main");
 	if (e == ERR_OK && !s->has_scanners)
 		e = settings_add_default_jobs(s, why);
 	if (e == ERR_OK)
@@ -42,6 +49,13 @@ static enum err load(void *arg, struct settings **out, struct why *why)
 	}
 	*out = s;
 	return ERR_OK;
+}
+
+static void on_address(void *arg, const char *exporter, const char *address)
+{
+	struct foreground *f = arg;
+
+	buffer_format(&f->addresses, "%s: %s\n", exporter, address);
 }
 
 static void on_started(void *arg, uv_loop_t *loop, const struct pipeline *pipeline)
@@ -69,6 +83,8 @@ static void on_first_pass(void *arg, const struct view *view)
 	if (!f->options->print)
 		return;
 	if (f->output.report->write(view, &f->output.options, NULL, stdout) != ERR_OK ||
+		fprintf(stdout, "\nLooking again by the clock; Ctrl-C ends it. To be seen at\n%s",
+			buffer_string(&f->addresses)) < 0 ||
 		fflush(stdout) != 0)
 		log_error("cannot print what was found");
 }
@@ -82,16 +98,19 @@ static int run(const struct options *o)
 		.at_once = o->once || o->print,
 		.first_pass = on_first_pass,
 		.started = on_started,
+		.address = on_address,
 		.ending = on_ending,
 		.arg = &f };
 	struct why why = { 0 };
 	enum err e = start_output(o, &f.output, &why);
 
+	buffer_init(&f.addresses, ADDRESSES_BYTES_MAX);
 	if (e == ERR_OK && o->words.count)
 		e = why_fail(&why, ERR_USAGE,
 			"run takes no argument: what it looks at is in the configuration");
 	if (e == ERR_OK)
 		e = agent_run(&conf, &why);
+	buffer_fini(&f.addresses);
 	return e == ERR_OK ? EXIT_DONE : command_fail(e, &why);
 }
 

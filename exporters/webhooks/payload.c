@@ -20,8 +20,11 @@ struct payload_counts payload_count(const struct notification *n)
 		}
 		c.tests += a->event == ALERT_TEST;
 		c.firing++;
-		if (a->severity > c.worst)
+		if (a->severity > c.worst) {
 			c.worst = a->severity;
+			c.as_bad = 0;
+		}
+		c.as_bad += a->severity == c.worst;
 	}
 	return c;
 }
@@ -32,9 +35,12 @@ void payload_title(const struct notification *n, struct buffer *out)
 
 	if (c.tests)
 		buffer_text(out, "Test notification");
-	else if (c.firing)
+	else if (c.firing && c.firing == c.as_bad)
 		buffer_format(out, "%zu %s alert%s", c.firing, severity_word(c.worst),
 			c.firing == 1 ? "" : "s");
+	else if (c.firing)
+		buffer_format(
+			out, "%zu alerts, %zu %s", c.firing, c.as_bad, severity_word(c.worst));
 	if (c.resolved)
 		buffer_format(out, "%s%zu resolved", c.firing ? ", " : "", c.resolved);
 	if (!c.firing && !c.resolved)

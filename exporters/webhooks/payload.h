@@ -14,6 +14,7 @@ struct payload_counts {
 	size_t resolved;
 	size_t tests;
 	enum alert_severity worst; /* of what fires */
+	size_t as_bad;             /* how many of them are of that severity */
 };
 struct payload_counts payload_count(const struct notification *n);
 

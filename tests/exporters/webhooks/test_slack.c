@@ -148,7 +148,7 @@ static void test_says_how_many_more(void **state)
 	cJSON *root = render(&n);
 
 	(void)state;
-	assert_true(says(root, "200 critical alerts on web01"));
+	assert_true(says(root, "200 alerts, 100 critical on web01"));
 	assert_true(says(root, "…and 155 more"));
 	assert_true(says(root, "…and 2 more places"));
 	cJSON_Delete(root);
