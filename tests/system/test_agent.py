@@ -275,7 +275,7 @@ class Kill(Case):
         killed = 0
         while process.poll() is None and killed < 1:
             for pid, name in children(process.pid).items():
-                if name == role:
+                if name == role and not killed:
                     time.sleep(random.random() * 0.1)
                     try:
                         os.kill(pid, signal.SIGKILL)
