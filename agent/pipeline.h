@@ -18,7 +18,7 @@ struct pipeline_conf {
 	const struct settings
 		*settings; /* borrowed; trust, passwords and processes are taken from it */
 	bool is_transient; /* the inventory is not kept */
-	bool is_single; /* roles as threads of this process */
+	bool is_single;    /* roles as threads of this process */
 	/* A pass is over. It may be started again from here. */
 	void (*pass_done)(void *arg, const struct pass_stats *stats, const struct why *why);
 	void *arg;

@@ -460,8 +460,9 @@ enum err settings_add_source(struct settings *s, const char *source, struct why 
 		return e == ERR_OK ? scanners[i]->add_source(conf, source, why) : e;
 	}
 	if (access(source, F_OK) == 0)
-		return why_fail(why, ERR_USAGE, "\"%s\" could be a name: write ./%s for the file or folder",
-			source, source);
+		return why_fail(why, ERR_USAGE,
+			"\"%s\" could be a name: write ./%s for the file or folder", source,
+			source);
 	return why_fail(why, ERR_USAGE,
 		"\"%s\" is not a source; write /path or ./path, host:port, 10.0.0.0/24:443, or listeners:",
 		source);

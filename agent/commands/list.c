@@ -2,7 +2,6 @@
 #include "agent/commands/start.h"
 #include "agent/view.h"
 
-
 static enum err list(const struct options *o, const struct settings *settings, struct why *why)
 {
 	struct output output;

@@ -129,12 +129,12 @@ enum err channel_write(struct channel *c, uint16_t type, struct slice payload)
 	return e;
 }
 
-enum err channel_problem(
-	struct channel *c, const char *scanner, const char *uri, int reason, const char *message)
+enum err channel_problem(struct channel *c, const char *scanner, const char *uri,
+	enum reason reason, const char *message)
 {
 	struct record record;
 	struct buffer out;
-	enum err e = record_problem(&record, scanner, uri, (enum reason)reason, message);
+	enum err e = record_problem(&record, scanner, uri, reason, message);
 
 	if (e != ERR_OK)
 		return e;

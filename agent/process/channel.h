@@ -5,6 +5,7 @@
 #include "agent/base/buffer.h"
 #include "agent/base/err.h"
 #include "agent/base/slice.h"
+#include "agent/certificate/record.h"
 #include "agent/process/messages.h"
 
 #include <pthread.h>
@@ -33,8 +34,8 @@ enum err channel_fill(struct channel *c) MUST_CHECK;
 enum err channel_write(struct channel *c, uint16_t type, struct slice payload) MUST_CHECK;
 
 /* A problem record in one call. */
-enum err channel_problem(struct channel *c, const char *scanner, const char *uri, int reason,
-	const char *message) MUST_CHECK;
+enum err channel_problem(struct channel *c, const char *scanner, const char *uri,
+	enum reason reason, const char *message) MUST_CHECK;
 
 /* A finding in as many pieces as it needs. `kind` is an enum finding_kind. */
 enum err channel_finding(

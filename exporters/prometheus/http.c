@@ -433,7 +433,7 @@ static void end_dawdlers(struct http *h)
 
 /* --- start and stop -------------------------------------------------------------------------- */
 
-static void on_log(void *cls, const char *format, va_list args)
+static void PRINTF_LIKE(2, 0) on_log(void *cls, const char *format, va_list args)
 {
 	char text[256];
 

@@ -38,7 +38,8 @@ struct format_sink {
 	void *arg;
 	/* One certificate's DER (with or without trailing bytes). `alias` and `integrity` may be NULL.
 	 * Anything but ERR_OK ends the parse. */
-	enum err (*certificate)(void *arg, struct slice der, const char *alias, const char *integrity);
+	enum err (*certificate)(
+		void *arg, struct slice der, const char *alias, const char *integrity);
 	/* Something that could not be read; `bytes` are the evident certificate's or empty. */
 	enum err (*problem)(void *arg, enum reason reason, struct slice bytes, const char *message);
 	/* Bytes of a member to be tried with all formats, one level deeper; `member` goes into the uri
@@ -50,9 +51,9 @@ struct format_sink {
 };
 
 struct format_input {
-	struct slice bytes;		   /* the whole content */
-	const struct strings *passwords;   /* candidates, tried in order after none and empty */
-	unsigned depth;			   /* 0 = the file itself */
+	struct slice bytes;              /* the whole content */
+	const struct strings *passwords; /* candidates, tried in order after none and empty */
+	unsigned depth;                  /* 0 = the file itself */
 };
 
 struct format {
@@ -75,6 +76,7 @@ extern const size_t formats_count;
 
 /* Tries the formats in table order until one says mine or broken; those with a text marker are all
  * asked, because one text may hold several kinds. `*which` is the first. ERR_NOT_FOUND = nobody's. */
-enum err formats_parse(const struct format_input *in, const struct format_sink *sink, const struct format **which) MUST_CHECK;
+enum err formats_parse(const struct format_input *in, const struct format_sink *sink,
+	const struct format **which) MUST_CHECK;
 
 #endif
