@@ -351,7 +351,8 @@ static void play(struct world *w, const struct step *steps, size_t count)
 
 		w->now = START + steps[i].hour * (int64_t)HOUR;
 		clock_pin(w->now);
-		seen += is_restart;
+		if (is_restart)
+			seen++;
 		if (seen && *seen != '-') {
 			run_pass(w, "files", seen);
 			run_pass(w, "endpoints", seen);
