@@ -10,7 +10,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 
-/* Verdicts remembered between findings. */
+/* Verdicts, and certificates that GnuTLS took, remembered between findings. */
 #define CACHE_ENTRIES_MAX 4096
 /* Names left in a record that is larger than a frame. */
 #define CUT_NAMES_MAX 2000
@@ -36,6 +36,7 @@ struct parser {
 	bool is_set_up;
 	struct trust *trust;
 	struct judge_cache *cache;
+	struct known_certificates *known;
 	struct finding findings[PARSER_FINDINGS_MAX];
 	size_t findings_bytes;
 };
@@ -200,6 +201,7 @@ static enum err finding_look(struct parser *p, struct finding *f)
 {
 	const struct parser_context context = { .trust = p->trust,
 		.cache = p->cache,
+		.known = p->known,
 		.passwords = &p->options.passwords,
 		.record = on_record,
 		.arg = p };
@@ -311,6 +313,8 @@ static enum err on_setup(struct parser *p, struct slice payload)
 		e = trust_new(&p->trust);
 	if (e == ERR_OK)
 		e = judge_cache_new(CACHE_ENTRIES_MAX, &p->cache);
+	if (e == ERR_OK)
+		e = known_certificates_new(CACHE_ENTRIES_MAX, &p->known);
 	if (e != ERR_OK)
 		return e;
 	clock_pin(setup.pinned_now);
@@ -356,6 +360,7 @@ static void parser_free(struct parser *p)
 			finding_fini(p, &p->findings[i]);
 	trust_free(p->trust);
 	judge_cache_free(p->cache);
+	known_certificates_free(p->known);
 	parser_options_fini(&p->options);
 	channel_fini(&p->channel);
 	free(p);

@@ -42,7 +42,8 @@ static enum err chain_parse(struct chain *c)
 	if (!c->parsed || !c->is_parsed || !c->why)
 		return ERR_MEMORY;
 	for (size_t i = 0; i < c->count; i++) {
-		enum err e = certificate_parse(der_of(c, i), &c->parsed[i], NULL, &c->why[i]);
+		enum err e = certificate_parse_known(
+			c->context->known, der_of(c, i), &c->parsed[i], NULL, &c->why[i]);
 
 		if (e == ERR_MEMORY)
 			return e;

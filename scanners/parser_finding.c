@@ -272,7 +272,8 @@ static enum err add_certificate(
 		return ERR_MEMORY;
 	if (der.size)
 		memcpy(item.der, der.data, der.size);
-	e = certificate_parse(slice_of(item.der, der.size), &item.parsed, &trailing, &why);
+	e = certificate_parse_known(
+		g->context->known, slice_of(item.der, der.size), &item.parsed, &trailing, &why);
 	if (e != ERR_OK) {
 		free(item.der);
 		return refused(g, der, e, &why);

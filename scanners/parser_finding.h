@@ -5,6 +5,7 @@
 #include "agent/base/err.h"
 #include "agent/base/slice.h"
 #include "agent/base/strings.h"
+#include "agent/certificate/certificate.h"
 #include "agent/certificate/judge.h"
 #include "agent/certificate/record.h"
 #include "agent/certificate/trust.h"
@@ -13,6 +14,7 @@
 struct parser_context {
 	const struct trust *trust;
 	struct judge_cache *cache;
+	struct known_certificates *known; /* or NULL */
 	const struct strings *passwords;
 	/* Where records go. */
 	enum err (*record)(void *arg, const struct record *r);

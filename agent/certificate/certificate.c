@@ -4,6 +4,7 @@
 #include "agent/base/text.h"
 #include "agent/certificate/der.h"
 #include "agent/certificate/key.h"
+#include "agent/certificate/known.h"
 #include "agent/certificate/name.h"
 
 #include <gnutls/x509.h>
@@ -215,14 +216,11 @@ static enum err read_facts(const struct der_certificate *c, struct parsed_certif
 	struct certificate *facts = &p->facts;
 	enum err e;
 
-	fingerprint_of(c->whole, facts->fingerprint);
 	fingerprint_of(c->spki, facts->spki_sha256);
 	p->subject = c->subject;
 	p->issuer = c->issuer;
 	facts->is_self_issued = c->subject.size == c->issuer.size &&
 				memcmp(c->subject.data, c->issuer.data, c->issuer.size) == 0;
-	facts->not_before = date_of(&c->not_before, gnutls_x509_crt_get_activation_time(p->handle));
-	facts->not_after = date_of(&c->not_after, gnutls_x509_crt_get_expiration_time(p->handle));
 	facts->serial = serial_text(c->serial, &p->is_cut);
 	if (!facts->serial)
 		return ERR_MEMORY;
@@ -257,8 +255,41 @@ static enum err import(struct slice der, gnutls_x509_crt_t *out, struct why *why
 	return why_fail(why, ERR_MALFORMED, "GnuTLS: %s", gnutls_strerror(rc));
 }
 
+/* What takes GnuTLS: its consent, and the dates that our own walk cannot read. */
+static enum err ask_gnutls(const struct der_certificate *c, struct known_certificates *known,
+	struct parsed_certificate *p, struct why *why)
+{
+	struct certificate *facts = &p->facts;
+	const struct known *before = known ? known_find(known, facts->fingerprint) : NULL;
+	struct known now;
+	enum err e;
+
+	if (before) {
+		facts->not_before = before->not_before;
+		facts->not_after = before->not_after;
+		return ERR_OK;
+	}
+	e = import(c->whole, &p->handle, why);
+	if (e != ERR_OK)
+		return e;
+	facts->not_before = date_of(&c->not_before, gnutls_x509_crt_get_activation_time(p->handle));
+	facts->not_after = date_of(&c->not_after, gnutls_x509_crt_get_expiration_time(p->handle));
+	if (!known)
+		return ERR_OK;
+	now = (struct known){ .not_before = facts->not_before, .not_after = facts->not_after };
+	memcpy(now.fingerprint, facts->fingerprint, FINGERPRINT_BYTES);
+	known_put(known, &now);
+	return ERR_OK;
+}
+
 enum err certificate_parse(
 	struct slice bytes, struct parsed_certificate *out, size_t *trailing, struct why *why)
+{
+	return certificate_parse_known(NULL, bytes, out, trailing, why);
+}
+
+enum err certificate_parse_known(struct known_certificates *known, struct slice bytes,
+	struct parsed_certificate *out, size_t *trailing, struct why *why)
 {
 	struct parsed_certificate p = { 0 };
 	struct der_certificate c;
@@ -269,7 +300,8 @@ enum err certificate_parse(
 	if (!c.is_complete || c.whole.size > UINT32_MAX)
 		return why_fail(why, ERR_MALFORMED,
 			"it has the form of a certificate, but parts of it are missing or damaged");
-	e = import(c.whole, &p.handle, why);
+	fingerprint_of(c.whole, p.facts.fingerprint);
+	e = ask_gnutls(&c, known, &p, why);
 	if (e != ERR_OK)
 		return e;
 	p.der = c.whole;

@@ -10,10 +10,11 @@
 /* SHA-256 of bytes. */
 void fingerprint_of(struct slice bytes, uint8_t out[FINGERPRINT_BYTES]);
 
-/* A parsed certificate: facts to tell, handle to verify. Handles are costly (24 KiB): drop them soon. */
+/* A parsed certificate: facts to tell, handle to verify. Handles are costly (24 KiB): drop them soon.
+ * NULL where the certificate was known before; the judge makes one where it needs it. */
 struct parsed_certificate {
 	struct certificate facts;
-	gnutls_x509_crt_t handle; /* owned */
+	gnutls_x509_crt_t handle; /* owned, or NULL */
 	struct slice der;         /* borrowed: exactly the certificate, without trailing bytes */
 	bool is_cut; /* a ceiling of record.h was reached: facts show less than there is */
 
@@ -40,6 +41,15 @@ bool certificate_is_evident(struct slice bytes, struct evident_certificate *out)
  * ERR_MALFORMED or ERR_UNSUPPORTED with GnuTLS's reason in `why`. */
 enum err certificate_parse(struct slice bytes, struct parsed_certificate *out, size_t *trailing,
 	struct why *why) MUST_CHECK;
+
+/* Certificates met before, by fingerprint: what GnuTLS took once it need not be asked again. */
+struct known_certificates;
+enum err known_certificates_new(size_t entries_max, struct known_certificates **out) MUST_CHECK;
+void known_certificates_free(struct known_certificates *k);
+/* certificate_parse with the same outcome, but a certificate that is in `known` (may be NULL) has no
+ * handle. One that is not is put there when it parses. */
+enum err certificate_parse_known(struct known_certificates *known, struct slice bytes,
+	struct parsed_certificate *out, size_t *trailing, struct why *why) MUST_CHECK;
 
 /* A DER Name as RFC 4514 with control bytes and invalid UTF-8 escaped; owned. Never fails on odd content:
  * what cannot be shown as text is shown as "#hex". NULL only when out of memory or not a Name at all. */

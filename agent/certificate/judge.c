@@ -20,6 +20,8 @@ struct family {
 
 struct path {
 	const struct parsed_certificate *members[PATH_MAX_CERTIFICATES];
+	gnutls_x509_crt_t handles[PATH_MAX_CERTIFICATES]; /* those of `lent` */
+	struct lent_handle lent[PATH_MAX_CERTIFICATES];
 	size_t count;
 };
 
@@ -96,6 +98,23 @@ static enum likeness likeness(struct slice authority_key_id, struct slice subjec
 	return same(authority_key_id, subject_key_id) ? SAME_KEY : OTHER_KEY;
 }
 
+static enum err path_add(struct path *path, const struct parsed_certificate *p)
+{
+	enum err e = lent_handle_of(p, &path->lent[path->count]);
+
+	if (e != ERR_OK)
+		return e;
+	path->handles[path->count] = path->lent[path->count].handle;
+	path->members[path->count++] = p;
+	return ERR_OK;
+}
+
+static void path_fini(struct path *path)
+{
+	for (size_t i = 0; i < path->count; i++)
+		lent_handle_fini(&path->lent[i]);
+}
+
 static bool is_on_path(const struct path *path, const struct parsed_certificate *p)
 {
 	for (size_t i = 0; i < path->count; i++)
@@ -138,7 +157,7 @@ static enum err verify_with_anchor(const struct path *path, const struct anchor 
 	if (gnutls_x509_crt_init(&handle) != 0)
 		return ERR_MEMORY;
 	if (gnutls_x509_crt_import(handle, &der, GNUTLS_X509_FMT_DER) == 0)
-		e = verify_path(path->members, path->count, handle, purpose, problems);
+		e = verify_path(path->handles, path->count, handle, purpose, problems);
 	gnutls_x509_crt_deinit(handle);
 	return e;
 }
@@ -188,6 +207,7 @@ static enum err try_anchors(const struct trust *trust, const struct path *path,
 static enum err judge_unanchored(const struct path *path, enum purpose purpose, struct judged *out)
 {
 	const struct parsed_certificate *last = path->members[path->count - 1];
+	gnutls_x509_crt_t handle = path->handles[path->count - 1];
 	bool is_root = last->facts.is_self_issued &&
 		       likeness(last->authority_key_id, last->subject_key_id) != OTHER_KEY;
 	/* A CA of the issuer's name is in the store, but it did not sign. */
@@ -196,7 +216,7 @@ static enum err judge_unanchored(const struct path *path, enum purpose purpose, 
 	enum err e = ERR_OK;
 
 	if (path->count > 1)
-		e = verify_path(path->members, path->count - 1, last->handle, purpose, &problems);
+		e = verify_path(path->handles, path->count - 1, handle, purpose, &problems);
 	if (e == ERR_MEMORY)
 		return e;
 	out->problems |= problems & ~PROBLEM_BIT(PROBLEM_UNTRUSTED_ISSUER);
@@ -205,9 +225,9 @@ static enum err judge_unanchored(const struct path *path, enum purpose purpose, 
 			is_disowned ? PROBLEM_UNTRUSTED_ISSUER : PROBLEM_INCOMPLETE_CHAIN);
 		return ERR_OK;
 	}
-	if (!verify_is_possible(last)) {
+	if (!verify_is_possible(handle)) {
 		out->is_verified = false;
-	} else if (!verify_is_self_signed(last)) {
+	} else if (!verify_is_self_signed(last, handle)) {
 		out->problems |=
 			PROBLEM_BIT(PROBLEM_BAD_SIGNATURE) | PROBLEM_BIT(PROBLEM_UNTRUSTED_ISSUER);
 		return ERR_OK;
@@ -226,38 +246,53 @@ static void keep_path(const struct family *f, const struct path *path, struct ju
 				out->path[i] = (uint8_t)j;
 }
 
-static enum err build(const struct trust *trust, const struct judge_question *q,
-	const struct family *f, struct judged *out)
+/* Extends the path until an anchor signed its end, or nothing is left to extend it with. */
+static enum err find_path(const struct trust *trust, const struct judge_question *q,
+	const struct family *f, struct path *path, struct judged *out)
 {
-	struct path path = { .members = { q->leaf }, .count = 1 };
-	const struct parsed_certificate *issuer;
-	enum err e;
+	const struct parsed_certificate *issuer = q->leaf;
+	enum err e = ERR_OK;
 
-	out->is_verified = true;
-	for (;;) {
-		e = try_anchors(trust, &path, q->purpose, out);
-		if (e != ERR_OK)
-			return e;
-		issuer = out->has_anchor ? NULL : next_issuer(f, &path, q->now);
-		if (!issuer)
-			break;
+	while (issuer) {
 		/* The namesake in the store was another CA. */
 		out->problems = 0;
-		path.members[path.count++] = issuer;
+		e = path_add(path, issuer);
+		if (e == ERR_OK)
+			e = try_anchors(trust, path, q->purpose, out);
+		if (e != ERR_OK)
+			return e;
+		issuer = out->has_anchor ? NULL : next_issuer(f, path, q->now);
 	}
-	if (!out->has_anchor)
-		e = judge_unanchored(&path, q->purpose, out);
-	for (size_t i = 0; i < path.count; i++) {
-		bool is_end = i + 1 == path.count && !out->has_anchor;
+	return out->has_anchor ? ERR_OK : judge_unanchored(path, q->purpose, out);
+}
 
-		out->problems |= verify_weakness(path.members[i], i == 0);
-		if (!is_end && !verify_is_possible(path.members[i]))
+static void judge_strength(const struct path *path, struct judged *out)
+{
+	for (size_t i = 0; i < path->count; i++) {
+		bool is_end = i + 1 == path->count && !out->has_anchor;
+
+		out->problems |= verify_weakness(path->members[i], i == 0);
+		if (!is_end && !verify_is_possible(path->handles[i]))
 			out->is_verified = false;
 	}
 	/* GnuTLS calls a signature it cannot compute a wrong one. */
 	if (!out->is_verified)
 		out->problems &= ~PROBLEM_BIT(PROBLEM_BAD_SIGNATURE);
-	keep_path(f, &path, out);
+}
+
+static enum err build(const struct trust *trust, const struct judge_question *q,
+	const struct family *f, struct judged *out)
+{
+	struct path path = { 0 };
+	enum err e;
+
+	out->is_verified = true;
+	e = find_path(trust, q, f, &path, out);
+	if (e == ERR_OK) {
+		judge_strength(&path, out);
+		keep_path(f, &path, out);
+	}
+	path_fini(&path);
 	return e;
 }
 
@@ -355,16 +390,18 @@ enum err judge(const struct trust *trust, struct judge_cache *cache, const struc
 	const struct anchor *anchor;
 	enum err e;
 
-	if (!trust || !q->leaf->handle) {
+	if (!trust || !q->leaf->der.size) {
 		*out = v;
 		return ERR_OK;
 	}
 	v.chain.items = calloc(PATH_MAX_CERTIFICATES + 1, FINGERPRINT_BYTES);
 	if (!v.chain.items)
 		return ERR_MEMORY;
-	v.problems = verify_name(q->leaf, q->server_name) | verify_usage(q->leaf, q->purpose);
+	e = verify_name(q->leaf, q->server_name, &v.problems);
+	v.problems |= verify_usage(q->leaf, q->purpose);
 	anchor = trust_find(trust, q->leaf->facts.fingerprint);
-	e = anchor ? judge_anchor(anchor, q, &v) : judge_path(trust, cache, q, &v);
+	if (e == ERR_OK)
+		e = anchor ? judge_anchor(anchor, q, &v) : judge_path(trust, cache, q, &v);
 	if (e != ERR_OK) {
 		verdict_fini(&v);
 		return e;

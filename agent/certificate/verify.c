@@ -54,8 +54,33 @@ static uint32_t problems_of(unsigned status)
 	return problems;
 }
 
-enum err verify_path(const struct parsed_certificate *const *path, size_t count,
-	gnutls_x509_crt_t anchor, enum purpose purpose, uint32_t *problems)
+enum err lent_handle_of(const struct parsed_certificate *p, struct lent_handle *out)
+{
+	const gnutls_datum_t der = { (unsigned char *)(uintptr_t)p->der.data,
+		(unsigned)p->der.size };
+
+	*out = (struct lent_handle){ .handle = p->handle };
+	if (p->handle)
+		return ERR_OK;
+	if (gnutls_x509_crt_init(&out->handle) != 0)
+		return ERR_MEMORY;
+	out->is_made = true;
+	/* The same bytes were taken before, so this is no word on them. */
+	if (gnutls_x509_crt_import(out->handle, &der, GNUTLS_X509_FMT_DER) == 0)
+		return ERR_OK;
+	lent_handle_fini(out);
+	return ERR_MEMORY;
+}
+
+void lent_handle_fini(struct lent_handle *h)
+{
+	if (h->is_made)
+		gnutls_x509_crt_deinit(h->handle);
+	*h = (struct lent_handle){ 0 };
+}
+
+enum err verify_path(const gnutls_x509_crt_t *path, size_t count, gnutls_x509_crt_t anchor,
+	enum purpose purpose, uint32_t *problems)
 {
 	gnutls_x509_crt_t handles[PATH_MAX_CERTIFICATES];
 	gnutls_typed_vdata_st usage = { .type = GNUTLS_DT_KEY_PURPOSE_OID };
@@ -64,8 +89,7 @@ enum err verify_path(const struct parsed_certificate *const *path, size_t count,
 	unsigned status = 0;
 	int rc;
 
-	for (size_t i = 0; i < count; i++)
-		handles[i] = path[i]->handle;
+	memcpy(handles, path, count * sizeof(*path));
 	usage.data = (unsigned char *)(uintptr_t)oid;
 	rc = gnutls_x509_trust_list_init(&list, 1);
 	if (rc != 0)
@@ -86,13 +110,13 @@ enum err verify_path(const struct parsed_certificate *const *path, size_t count,
 	return ERR_OK;
 }
 
-bool verify_is_self_signed(const struct parsed_certificate *p)
+bool verify_is_self_signed(const struct parsed_certificate *p, gnutls_x509_crt_t handle)
 {
 	gnutls_pubkey_t key = NULL;
 	struct der_certificate c;
 	gnutls_datum_t tbs;
 	gnutls_datum_t signature;
-	int algorithm = gnutls_x509_crt_get_signature_algorithm(p->handle);
+	int algorithm = gnutls_x509_crt_get_signature_algorithm(handle);
 	int rc = -1;
 
 	if (algorithm <= 0 || !der_certificate(p->der, &c) || gnutls_pubkey_init(&key) != 0)
@@ -100,7 +124,7 @@ bool verify_is_self_signed(const struct parsed_certificate *p)
 	tbs = (gnutls_datum_t){ (unsigned char *)(uintptr_t)c.tbs.data, (unsigned)c.tbs.size };
 	signature = (gnutls_datum_t){ (unsigned char *)(uintptr_t)c.signature.data,
 		(unsigned)c.signature.size };
-	if (gnutls_pubkey_import_x509(key, p->handle, 0) == 0)
+	if (gnutls_pubkey_import_x509(key, handle, 0) == 0)
 		rc = gnutls_pubkey_verify_data2(key, (gnutls_sign_algorithm_t)algorithm,
 			GNUTLS_VERIFY_ALLOW_BROKEN | GNUTLS_VERIFY_ALLOW_SIGN_WITH_SHA1, &tbs,
 			&signature);
@@ -136,14 +160,14 @@ uint32_t verify_weakness(const struct parsed_certificate *p, bool is_leaf)
 	return problems;
 }
 
-bool verify_is_possible(const struct parsed_certificate *p)
+bool verify_is_possible(gnutls_x509_crt_t handle)
 {
-	int algorithm = gnutls_x509_crt_get_signature_algorithm(p->handle);
+	int algorithm = gnutls_x509_crt_get_signature_algorithm(handle);
 
 	return algorithm > 0 && algorithm != GNUTLS_SIGN_UNKNOWN;
 }
 
-uint32_t verify_name(const struct parsed_certificate *leaf, const char *server_name)
+static bool is_named(gnutls_x509_crt_t handle, const char *server_name)
 {
 	unsigned char address[sizeof(struct in6_addr)];
 	char host[HOST_BYTES_MAX];
@@ -151,24 +175,40 @@ uint32_t verify_name(const struct parsed_certificate *leaf, const char *server_n
 	size_t size;
 	int used;
 
-	if (!server_name)
-		return 0;
 	used = snprintf(host, sizeof(host), "%s", server_name);
 	if (used > 0 && (size_t)used < sizeof(host)) {
 		/* A zone is the client's own affair, and a final dot only says "absolute". */
 		host[strcspn(host, "%")] = 0;
 		size = strlen(host);
 		if (inet_pton(AF_INET, host, address) == 1) {
-			matches = gnutls_x509_crt_check_ip(leaf->handle, address, 4, 0);
+			matches = gnutls_x509_crt_check_ip(handle, address, 4, 0);
 		} else if (inet_pton(AF_INET6, host, address) == 1) {
-			matches = gnutls_x509_crt_check_ip(leaf->handle, address, 16, 0);
+			matches = gnutls_x509_crt_check_ip(handle, address, 16, 0);
 		} else {
 			if (size && host[size - 1] == '.')
 				host[size - 1] = 0;
-			matches = gnutls_x509_crt_check_hostname2(leaf->handle, host, 0);
+			matches = gnutls_x509_crt_check_hostname2(handle, host, 0);
 		}
 	}
-	return matches ? 0 : PROBLEM_BIT(PROBLEM_NAME_MISMATCH);
+	return matches;
+}
+
+enum err verify_name(
+	const struct parsed_certificate *leaf, const char *server_name, uint32_t *problems)
+{
+	struct lent_handle lent;
+	enum err e;
+
+	*problems = 0;
+	if (!server_name)
+		return ERR_OK;
+	e = lent_handle_of(leaf, &lent);
+	if (e != ERR_OK)
+		return e;
+	if (!is_named(lent.handle, server_name))
+		*problems = PROBLEM_BIT(PROBLEM_NAME_MISMATCH);
+	lent_handle_fini(&lent);
+	return ERR_OK;
 }
 
 uint32_t verify_usage(const struct parsed_certificate *leaf, enum purpose purpose)

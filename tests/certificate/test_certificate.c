@@ -202,6 +202,83 @@ static void test_refused_is_evident(void **state)
 	made_fini(&m);
 }
 
+static void check_same(const struct certificate *a, const struct certificate *b)
+{
+	assert_memory_equal(a->fingerprint, b->fingerprint, FINGERPRINT_BYTES);
+	assert_memory_equal(a->spki_sha256, b->spki_sha256, FINGERPRINT_BYTES);
+	assert_string_equal(a->subject, b->subject);
+	assert_string_equal(a->issuer, b->issuer);
+	assert_string_equal(a->serial, b->serial);
+	assert_int_equal(a->not_before, b->not_before);
+	assert_int_equal(a->not_after, b->not_after);
+	assert_true(strings_equal(&a->names, &b->names));
+	assert_string_equal(a->key_algorithm, b->key_algorithm);
+	assert_string_equal(a->signature_algorithm, b->signature_algorithm);
+}
+
+/* Met again, a certificate has the same facts and no handle, until others took its place. */
+static void test_known(void **state)
+{
+	struct recipe r = recipe_of("CN=known");
+	struct made made[6];
+	const size_t count = sizeof(made) / sizeof(*made);
+	struct known_certificates *known;
+	struct parsed_certificate p;
+
+	(void)state;
+	assert_int_equal(known_certificates_new(4, &known), ERR_OK);
+	for (size_t i = 0; i < count; i++) {
+		r.serial = (uint16_t)(i + 1);
+		make(&made[i], &r, NULL);
+		for (int again = 0; again < 2; again++) {
+			assert_int_equal(
+				certificate_parse_known(known, made[i].parsed.der, &p, NULL, NULL),
+				ERR_OK);
+			assert_int_equal(p.handle == NULL, again);
+			check_same(&p.facts, &made[i].parsed.facts);
+			parsed_certificate_fini(&p);
+		}
+	}
+	for (size_t i = count; i-- > 0;) {
+		/* There is room for four. Those that make way come last here. */
+		assert_int_equal(
+			certificate_parse_known(known, made[i].parsed.der, &p, NULL, NULL), ERR_OK);
+		assert_int_equal(p.handle == NULL, i >= count - 4);
+		check_same(&p.facts, &made[i].parsed.facts);
+		parsed_certificate_fini(&p);
+		made_fini(&made[i]);
+	}
+	known_certificates_free(known);
+}
+
+/* What GnuTLS refused it refuses again, in the same words. */
+static void test_refused_is_not_known(void **state)
+{
+	struct recipe r = recipe_of("CN=refused");
+	struct known_certificates *known;
+	struct parsed_certificate p;
+	struct made m;
+	uint8_t *at;
+
+	(void)state;
+	make(&m, &r, NULL);
+	at = memmem(m.der.data, m.der.size, "260101000000Z", 13);
+	assert_non_null(at);
+	at[2] = '1'; /* month 13 */
+	at[3] = '3';
+	assert_int_equal(known_certificates_new(4, &known), ERR_OK);
+	for (int i = 0; i < 2; i++) {
+		struct why why = { 0 };
+
+		assert_int_equal(certificate_parse_known(
+					 known, slice_of(m.der.data, m.der.size), &p, NULL, &why),
+			ERR_MALFORMED);
+		assert_non_null(strstr(why.text, "GnuTLS"));
+	}
+	known_certificates_free(known);
+	made_fini(&m);
+}
+
 static void check_not_evident(gnutls_datum_t *der)
 {
 	struct evident_certificate e;
@@ -257,6 +334,8 @@ int main(void)
 		cmocka_unit_test(test_dates_gnutls_cannot_tell),
 		cmocka_unit_test(test_trailing_bytes),
 		cmocka_unit_test(test_refused_is_evident),
+		cmocka_unit_test(test_known),
+		cmocka_unit_test(test_refused_is_not_known),
 		cmocka_unit_test(test_others_are_not_evident),
 	};
 

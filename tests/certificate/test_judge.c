@@ -63,7 +63,31 @@ static struct judge_question question(const struct made *leaf)
 	return (struct judge_question){ .leaf = &leaf->parsed, .now = NOW };
 }
 
-/* Judges without and twice with a cache; all three must agree. */
+/* Judges as if all certificates had been known before: without handles. */
+static void judge_known(
+	const struct trust *trust, const struct judge_question *q, struct verdict *out)
+{
+	size_t count = q->candidates_count;
+	struct parsed_certificate *copies = calloc(count + 1, sizeof(*copies));
+	const struct parsed_certificate **candidates =
+		calloc(count + 1, sizeof(const struct parsed_certificate *));
+	struct judge_question known = *q;
+
+	assert_non_null(copies);
+	assert_non_null(candidates);
+	for (size_t i = 0; i <= count; i++) {
+		copies[i] = i < count ? *q->candidates[i] : *q->leaf;
+		copies[i].handle = NULL;
+		candidates[i] = &copies[i];
+	}
+	known.leaf = &copies[count];
+	known.candidates = candidates;
+	assert_int_equal(judge(trust, NULL, &known, out), ERR_OK);
+	free(candidates);
+	free(copies);
+}
+
+/* Judges without and twice with a cache, and without handles; all must agree. */
 static struct verdict judged(
 	const struct trust *trust, struct judge_cache *cache, const struct judge_question *q)
 {
@@ -71,8 +95,11 @@ static struct verdict judged(
 	struct verdict again;
 
 	assert_int_equal(judge(trust, NULL, q, &first), ERR_OK);
-	for (int i = 0; i < 2; i++) {
-		assert_int_equal(judge(trust, cache, q, &again), ERR_OK);
+	for (int i = 0; i < 3; i++) {
+		if (i < 2)
+			assert_int_equal(judge(trust, cache, q, &again), ERR_OK);
+		else
+			judge_known(trust, q, &again);
 		assert_int_equal(again.problems, first.problems);
 		assert_int_equal(again.is_checked, first.is_checked);
 		assert_int_equal(again.chain.count, first.chain.count);
