@@ -1,8 +1,9 @@
-/* Base64 (RFC 4648 4) as it comes, a character at a time: what surrounds it is the caller's affair. */
+/* Base64 (RFC 4648 4) as it comes, in runs of digits: what surrounds it is the caller's affair. */
 #ifndef LEAFWATCH_SCANNERS_FORMATS_BASE64_H
 #define LEAFWATCH_SCANNERS_FORMATS_BASE64_H
 
 #include "agent/base/buffer.h"
+#include "agent/base/slice.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,6 +16,10 @@ struct base64 {
 };
 
 bool base64_is_digit(uint8_t c);
+/* How many digits stand at the start of `s`. */
+size_t base64_span(struct slice s);
+/* Takes the digits at the start of `s` and returns how many they were. */
+size_t base64_take(struct base64 *b, struct slice s);
 /* Takes one digit; anything else is ignored. */
 void base64_feed(struct base64 *b, uint8_t c);
 /* Writes what is left, padded or not; false where a single digit is left over. */

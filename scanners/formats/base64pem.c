@@ -29,10 +29,7 @@ static size_t decode(struct slice s, struct buffer *out)
 	while (at < s.size) {
 		size_t skip;
 
-		if (base64_is_digit(s.data[at])) {
-			base64_feed(&digits, s.data[at++]);
-			continue;
-		}
+		at += base64_take(&digits, slice_after(s, at));
 		skip = gap(slice_after(s, at));
 		if (!skip)
 			break;
