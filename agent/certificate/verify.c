@@ -89,7 +89,9 @@ enum err verify_path(const gnutls_x509_crt_t *path, size_t count, gnutls_x509_cr
 	unsigned status = 0;
 	int rc;
 
-	memcpy(handles, path, count * sizeof(*path));
+	/* GnuTLS wants a list that it may write to. */
+	for (size_t i = 0; i < count; i++)
+		handles[i] = path[i];
 	usage.data = (unsigned char *)(uintptr_t)oid;
 	rc = gnutls_x509_trust_list_init(&list, 1);
 	if (rc != 0)
