@@ -535,7 +535,9 @@ static enum err hand_memory(struct worker *w)
 
 static enum err send_setup(struct worker *w, struct why *why)
 {
-	struct setup setup = { .pinned_now = clock_pinned(), .log_level = (uint8_t)log_level() };
+	struct setup setup = { .pinned_now = clock_pinned(),
+		.log_level = (uint8_t)log_level(),
+		.is_transient = w->pass->conf.is_transient };
 	struct buffer options;
 	struct buffer frame;
 	enum err e;

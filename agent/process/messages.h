@@ -36,6 +36,7 @@ enum message {
 struct setup {
 	int64_t pinned_now; /* TIME_UNKNOWN = the clock runs */
 	uint8_t log_level;
+	bool is_transient; /* nothing is remembered for a next pass: no MEMORY is wanted */
 	struct slice
 		options; /* the role's own: scanner options, or the parser's trust and passwords */
 };

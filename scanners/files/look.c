@@ -20,7 +20,7 @@ static uint64_t entry_of(const struct worker *w, struct slice name, const struct
 
 static void remember(struct worker *w, struct slice name, const struct stat *st, bool is_holder)
 {
-	if (!seen_is_racy(st, w->now_s))
+	if (!w->walk->is_transient && !seen_is_racy(st, w->now_s))
 		seen_add(&w->seen, entry_of(w, name, st) | (is_holder ? SEEN_HOLDER : 0));
 }
 
@@ -60,23 +60,44 @@ static enum err answer(struct worker *w, struct slice name, struct sniff *f, enu
 	return e;
 }
 
-static enum err look_open(struct worker *w, int fd, struct slice name, const struct stat *st)
+static void count(struct worker *w)
 {
-	struct sniff f = { .fd = fd, .st = st, .buffer = w->buffer, .steps = &w->steps };
-
 	atomic_fetch_add_explicit(&w->files, 1, memory_order_relaxed);
-	return answer(w, name, &f, sniff_file(&w->walk->sniffer, &f));
+}
+
+static enum err look_open(struct worker *w, struct slice name, struct sniff *f)
+{
+	struct stat st;
+
+	if (fstat(f->fd, &st) != 0)
+		return tell_errno(w, name, errno);
+	if (!S_ISREG(st.st_mode))
+		return ERR_OK;
+	f->st = &st;
+	count(w);
+	return answer(w, name, f, sniff_file(&w->walk->sniffer, f));
 }
 
 enum err look_into(struct worker *w, int fd, struct slice name)
 {
-	struct stat st;
+	struct sniff f = { .fd = fd, .buffer = w->buffer, .steps = &w->steps };
+	enum err e = look_open(w, name, &f);
+
+	(void)close(fd);
+	return e;
+}
+
+/* The same for what was listed as a file, when nothing is to be remembered: then most need not be asked
+ * about. */
+static enum err glance_into(struct worker *w, int fd, struct slice name)
+{
+	struct sniff f = { .fd = fd, .buffer = w->buffer, .steps = &w->steps };
 	enum err e = ERR_OK;
 
-	if (fstat(fd, &st) != 0)
-		e = tell_errno(w, name, errno);
-	else if (S_ISREG(st.st_mode))
-		e = look_open(w, fd, name, &st);
+	if (sniff_glance(&w->walk->sniffer, &f, w->is_plain))
+		count(w);
+	else
+		e = look_open(w, name, &f);
 	(void)close(fd);
 	return e;
 }
@@ -115,7 +136,7 @@ enum err look_at_file(struct worker *w, int folder, struct slice name)
 	fd = openat(folder, text, FILE_FLAGS | O_NOFOLLOW);
 	if (fd < 0)
 		return tell_errno(w, name, errno);
-	return look_into(w, fd, name);
+	return w->walk->is_transient ? glance_into(w, fd, name) : look_into(w, fd, name);
 }
 
 /* --- links ------------------------------------------------------------------------------------- */

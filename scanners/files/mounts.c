@@ -59,6 +59,23 @@ static const uint32_t skipped_magics[] = {
 };
 #define FUSE_MAGIC 0x65735546U
 
+/* Reads of these come from the page cache. */
+static const uint32_t plain_magics[] = {
+	0xef53,     /* ext2, ext3, ext4 */
+	0x58465342, /* xfs */
+	0x9123683e, /* btrfs */
+	0xca451a4e, /* bcachefs */
+	0xf2f52010, /* f2fs */
+	0x2fc12fc1, /* zfs */
+	0x01021994, /* tmpfs */
+	0x858458f6, /* ramfs */
+	0x794c7630, /* overlay */
+	0x73717368, /* squashfs */
+	0xe0f5e1e2, /* erofs */
+	0x9660,     /* iso9660 */
+	0x4d44,     /* vfat */
+};
+
 void mounts_fini(struct mounts *m)
 {
 	strings_fini(&m->skipped);
@@ -178,6 +195,14 @@ bool mounts_skip(const struct mounts *m, const char *path)
 					   sizeof(*m->skipped.items), compare);
 }
 
+static bool has_magic(const struct statfs *fs, const uint32_t *magics, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if ((uint32_t)fs->f_type == magics[i])
+			return true;
+	return false;
+}
+
 bool mounts_skip_fd(const struct mounts *m, int fd)
 {
 	struct statfs fs;
@@ -187,8 +212,13 @@ bool mounts_skip_fd(const struct mounts *m, int fd)
 	/* All FUSE file systems share one magic number: only the table can tell them apart. */
 	if ((uint32_t)fs.f_type == FUSE_MAGIC)
 		return !m->is_known;
-	for (size_t i = 0; i < sizeof(skipped_magics) / sizeof(skipped_magics[0]); i++)
-		if ((uint32_t)fs.f_type == skipped_magics[i])
-			return true;
-	return false;
+	return has_magic(&fs, skipped_magics, sizeof(skipped_magics) / sizeof(skipped_magics[0]));
+}
+
+bool mounts_is_plain_fd(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 &&
+	       has_magic(&fs, plain_magics, sizeof(plain_magics) / sizeof(plain_magics[0]));
 }

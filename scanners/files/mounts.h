@@ -24,5 +24,8 @@ void mounts_fini(struct mounts *m);
 bool mounts_skip(const struct mounts *m, const char *path);
 /* The same by statfs of an open directory, for what came after the table or is not in it. */
 bool mounts_skip_fd(const struct mounts *m, int fd);
+/* Is an open file or folder on a file system of disks or memory, where a read that gives less than was
+ * asked for has met the end? Those made up by the kernel or a program may give any piece. */
+bool mounts_is_plain_fd(int fd);
 
 #endif

@@ -33,7 +33,8 @@ static enum err start(struct reader *r)
 		return ERR_OK;
 	r->has_started = true;
 	/* What was not understood is looked at again; that is all. */
-	if (r->memory.size && seen_load(&r->walk.seen, &r->memory) != ERR_OK)
+	if (r->memory.size && !r->walk.is_transient &&
+		seen_load(&r->walk.seen, &r->memory) != ERR_OK)
 		log_info("the memory of the last pass is not of use: every file is read");
 	buffer_fini(&r->memory);
 	for (uint32_t i = 0; e == ERR_OK && i < r->walk.options.threads; i++)
@@ -193,10 +194,11 @@ static enum err finish(struct reader *r)
 {
 	struct buffer memory;
 	struct slice left;
-	enum err e;
+	enum err e = ERR_OK;
 
 	buffer_init(&memory, SEEN_BYTES_MAX);
-	e = gather(r, &memory);
+	if (!r->walk.is_transient)
+		e = gather(r, &memory);
 	left = buffer_bytes(&memory);
 	if (e == ERR_OK)
 		e = send_progress(r);
@@ -241,6 +243,7 @@ static enum err set_up(struct reader *r, struct why *why)
 	/* With --single this is a thread of the whole agent, whose log is its own and whose sockets must not
 	 * be copied. The clock stays as it is: change times are compared with the real one. */
 	r->walk.has_process = getpid() == gettid();
+	r->walk.is_transient = setup.is_transient;
 	if (r->walk.has_process && setup.log_level <= LOG_LEVEL_DEBUG)
 		log_setup((enum log_level)setup.log_level, reader_role.name);
 	return e;

@@ -104,11 +104,10 @@ static enum sniff_answer search(const struct sniffer *s, struct sniff *f)
 	return SNIFF_NOTHING;
 }
 
-static const struct format *sniff_head(const struct sniffer *s, const struct sniff *f)
+static const struct format *sniff_head(
+	const struct sniffer *s, const struct sniff *f, struct file_size_hint hint)
 {
 	struct slice head = slice_of(f->buffer, f->size);
-	struct file_size_hint hint = { .size = (uint64_t)f->st->st_size,
-		.is_known = f->st->st_size > 0 };
 
 	for (size_t i = 0; i < s->formats_count; i++)
 		if (s->formats[i]->sniff && s->formats[i]->sniff(head, hint))
@@ -116,21 +115,42 @@ static const struct format *sniff_head(const struct sniffer *s, const struct sni
 	return NULL;
 }
 
+bool sniff_glance(const struct sniffer *s, struct sniff *f, bool is_plain)
+{
+	ssize_t n = read_more(f, 0, SNIFF_HEAD_BYTES);
+	unsigned which;
+
+	/* An error is told by the next read, once it is known that this is a file at all. */
+	if (n <= 0)
+		return n == 0;
+	f->size = (size_t)n;
+	if (sniff_head(s, f, (struct file_size_hint){ 0 }))
+		return false;
+	if (!s->deep && memchr(f->buffer, 0, f->size))
+		return true;
+	return is_plain && f->size < SNIFF_HEAD_BYTES &&
+	       markers_find(&s->markers, slice_of(f->buffer, f->size), &which) < 0;
+}
+
 enum sniff_answer sniff_file(const struct sniffer *s, struct sniff *f)
 {
 	uint64_t size = (uint64_t)f->st->st_size;
+	struct file_size_hint hint = { .size = size, .is_known = size > 0 };
 	const struct format *format;
 	enum sniff_answer answer;
 	unsigned which;
 	bool is_text;
-	ssize_t n = read_more(f, 0, SNIFF_HEAD_BYTES);
 
-	if (n <= 0)
-		return n < 0 ? SNIFF_FAILED : SNIFF_NOTHING;
-	f->size = (size_t)n;
+	if (f->size == 0) {
+		ssize_t n = read_more(f, 0, SNIFF_HEAD_BYTES);
+
+		if (n <= 0)
+			return n < 0 ? SNIFF_FAILED : SNIFF_NOTHING;
+		f->size = (size_t)n;
+	}
 	/* A made-up file (proc) says that it has no bytes: there only reading on tells. */
 	f->is_whole = size > 0 && f->size >= size;
-	format = sniff_head(s, f);
+	format = sniff_head(s, f, hint);
 	if (format && size <= s->file_bytes_max)
 		return SNIFF_WHOLE;
 	is_text = !memchr(f->buffer, 0, f->size);

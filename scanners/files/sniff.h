@@ -40,14 +40,17 @@ enum sniff_answer {
 /* A file being looked at. */
 struct sniff {
 	int fd;
-	const struct stat *st;
-	uint8_t *buffer;    /* SNIFF_BUFFER_BYTES, borrowed */
-	size_t size;        /* bytes of the file's start that are in the buffer ... */
-	bool is_whole;      /* ... which are all there are */
-	atomic_uint *steps; /* counts what came back from the kernel */
+	const struct stat *st; /* sniff_glance does without */
+	uint8_t *buffer;       /* SNIFF_BUFFER_BYTES, borrowed */
+	size_t size;           /* bytes of the file's start that are in the buffer ... */
+	bool is_whole;         /* ... which are all there are */
+	atomic_uint *steps;    /* counts what came back from the kernel */
 };
 
-/* Reads the head, and a text to its end. The offset of `fd` moves. */
+/* Reads the head, without knowing anything of the file. true when there is nothing in it, of whatever
+ * size it is; else sniff_file goes on with what was read. `is_plain`: a short read is the end. */
+bool sniff_glance(const struct sniffer *s, struct sniff *f, bool is_plain);
+/* Reads the head unless it was, and a text to its end. The offset of `fd` moves. */
 enum sniff_answer sniff_file(const struct sniffer *s, struct sniff *f);
 
 /* Where the search for spans stands. Each span begins at the start of a marker's line and ends after

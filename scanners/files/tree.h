@@ -31,6 +31,7 @@ struct dir {
 	char *target;       /* owned; where a followed link leads, free of links; else NULL */
 	uint64_t dev;       /* once it was opened, as are the following */
 	uint64_t ino;
+	bool is_plain; /* on it a short read is the end of the file */
 	atomic_uint references;
 	uint16_t depth;
 	uint16_t links; /* followed on the way */

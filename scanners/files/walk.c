@@ -239,6 +239,8 @@ static bool may_enter(struct worker *w, struct dir *dir, int fd)
 		return false;
 	dir->dev = st.st_dev;
 	dir->ino = st.st_ino;
+	dir->is_plain = dir->parent && dir->parent->dev == dir->dev ? dir->parent->is_plain
+								    : mounts_is_plain_fd(fd);
 	return w->walk->options.all_filesystems || !dir->parent || dir->parent->dev == dir->dev ||
 	       !mounts_skip_fd(&w->walk->mounts, fd);
 }
@@ -281,12 +283,14 @@ static enum err walk_open_folder(struct worker *w, const struct unit *u, int fd)
 	enum err e = ERR_OK;
 
 	if (u->kind == UNIT_NAMES) {
+		w->is_plain = u->dir->is_plain;
 		l.size = u->size;
 		l.entries = (char *)(uintptr_t)u->names;
 		return look_at_entries(&l);
 	}
 	if (!may_enter(w, u->dir, fd))
 		return ERR_OK;
+	w->is_plain = u->dir->is_plain;
 	if (u->offset && lseek(fd, u->offset, SEEK_SET) < 0)
 		return tell_errno(w, slice_of(NULL, 0), errno);
 	while (e == ERR_OK)

@@ -72,6 +72,7 @@ struct worker {
 	struct buffer target; /* the same free of links */
 	struct buffer uri;
 	uint64_t path_hash;
+	bool is_plain;   /* the folder's file system: see struct dir */
 	int64_t now_s;   /* wall clock when the folder was opened */
 	char *entries;   /* ENTRIES_BYTES */
 	uint8_t *buffer; /* SNIFF_BUFFER_BYTES */
@@ -83,9 +84,10 @@ struct walk {
 	struct channel *channel; /* borrowed */
 	struct mounts mounts;
 	struct sniffer sniffer;
-	struct seen seen; /* read-only while threads run */
-	bool has_process; /* of its own: threads may have descriptor tables of their own */
-	int wake_fd;      /* eventfd: work is done, or writing failed */
+	struct seen seen;  /* read-only while threads run */
+	bool has_process;  /* of its own: threads may have descriptor tables of their own */
+	bool is_transient; /* nothing is to be remembered */
+	int wake_fd;       /* eventfd: work is done, or writing failed */
 	atomic_bool is_stopping;
 	atomic_bool has_failed; /* a thread could not go on: the pass is not complete */
 	atomic_uint idle;
@@ -165,7 +167,7 @@ enum err tell_work_done(struct walk *w, uint64_t work) MUST_CHECK;
 enum err look_at_file(struct worker *w, int folder, struct slice name) MUST_CHECK;
 /* The same for a link: to a file below a root, and with follow_links to anything. */
 enum err look_at_link(struct worker *w, struct dir *dir, int folder, struct slice name) MUST_CHECK;
-/* An open file; `fd` is closed. */
+/* An open file, nothing of it read yet; `fd` is closed. */
 enum err look_into(struct worker *w, int fd, struct slice name) MUST_CHECK;
 
 /* --- walk.c --- */

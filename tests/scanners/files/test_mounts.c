@@ -53,6 +53,7 @@ static void test_real(void **state)
 	fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(fd >= 0);
 	assert_true(mounts_skip_fd(&m, fd));
+	assert_false(mounts_is_plain_fd(fd));
 	(void)close(fd);
 	fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_false(mounts_skip_fd(&m, fd));

@@ -73,6 +73,7 @@ struct outcome {
 struct request {
 	struct files_options options;
 	bool is_optional;
+	bool is_transient;
 	bool in_process; /* of its own, as in earnest; else in a thread, as with --single */
 	struct slice memory;
 };
@@ -193,15 +194,17 @@ static void take(struct outcome *o, uint16_t type, struct slice payload)
 	}
 }
 
-static void send_setup(struct channel *c, const struct files_options *options)
+static void send_setup(struct channel *c, const struct request *r)
 {
-	struct setup setup = { .pinned_now = TIME_UNKNOWN, .log_level = LOG_LEVEL_ERROR };
+	struct setup setup = { .pinned_now = TIME_UNKNOWN,
+		.log_level = LOG_LEVEL_ERROR,
+		.is_transient = r->is_transient };
 	struct buffer inner;
 	struct buffer frame;
 
 	buffer_init(&inner, FRAME_BYTES_MAX);
 	buffer_init(&frame, FRAME_BYTES_MAX);
-	files_options_encode(&inner, options);
+	files_options_encode(&inner, &r->options);
 	setup.options = buffer_bytes(&inner);
 	setup_encode(&frame, &setup);
 	assert_int_equal(channel_write(c, MESSAGE_SETUP, buffer_bytes(&frame)), ERR_OK);
@@ -230,7 +233,7 @@ static void send_request(struct channel *c, const struct request *r)
 {
 	struct slice left = r->memory;
 
-	send_setup(c, &r->options);
+	send_setup(c, r);
 	while (left.size) {
 		size_t size = left.size < 100000 ? left.size : 100000;
 
@@ -344,6 +347,18 @@ static int set_up(void **state)
 	if (strings_add(&t->request.options.roots, t->root) != ERR_OK)
 		return -1;
 	*state = t;
+	return 0;
+}
+
+/* For a scan that nothing is remembered of. */
+static int set_up_once(void **state)
+{
+	struct tree *t;
+
+	if (set_up(state) != 0)
+		return -1;
+	t = *state;
+	t->request.is_transient = true;
 	return 0;
 }
 
@@ -1142,9 +1157,33 @@ static void test_memory_of_no_use(void **state)
 	outcome_free(first);
 }
 
+/* What was remembered before is of no use to it either: all is told anew. */
+static void test_sends_no_memory(void **state)
+{
+	struct tree *t = *state;
+	struct outcome *first;
+	struct outcome *o;
+
+	put(t, "/pem", PEM);
+	put(t, "/text", "nothing here\n");
+	t->request.is_transient = false;
+	first = pass(&t->request);
+	assert_true(first->memory.size > 0);
+	t->request.is_transient = true;
+	t->request.memory = buffer_bytes(&first->memory);
+	o = pass(&t->request);
+	assert_int_equal(o->memory.size, 0);
+	assert_int_equal(o->unchanged.count, 0);
+	assert_int_equal(o->found_count, 1);
+	assert_int_equal(o->items, 2);
+	outcome_free(o);
+	outcome_free(first);
+}
+
 int main(void)
 {
 #define ON_TREE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define ONCE(test) cmocka_unit_test_setup_teardown(test, set_up_once, tear_down)
 	const struct CMUnitTest tests[] = {
 		ON_TREE(test_finds_by_content),
 		ON_TREE(test_deep_searches_binaries),
@@ -1172,7 +1211,22 @@ int main(void)
 		ON_TREE(test_main_goes_away),
 		ON_TREE(test_rescan),
 		ON_TREE(test_memory_of_no_use),
+		ONCE(test_finds_by_content),
+		ONCE(test_deep_searches_binaries),
+		ONCE(test_marker_across_buffers),
+		ONCE(test_large_text_gives_spans),
+		ONCE(test_large_bundle_is_whole),
+		ONCE(test_limits_are_told),
+		ONCE(test_sparse_costs_nothing),
+		ONCE(test_no_files),
+		ONCE(test_links_to_files),
+		ONCE(test_many_entries),
+		ONCE(test_pseudo_filesystems),
+		ONCE(test_permission_denied),
+		ONCE(test_file_that_shrinks),
+		ONCE(test_sends_no_memory),
 	};
+#undef ONCE
 #undef ON_TREE
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
