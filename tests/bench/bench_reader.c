@@ -1,5 +1,5 @@
-/* The reader alone, its findings thrown away: what walking and sniffing cost. With a second pass over
- * what the first one remembered. */
+/* The reader alone, its findings thrown away: what walking and sniffing cost. As a scan
+ * that remembers nothing, as a first one that does, and as a second one over what that remembered. */
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/process/channel.h"
@@ -37,22 +37,25 @@ struct taker {
 	int fd;
 	const char *root;
 	unsigned threads;
-	struct buffer *memory; /* in and out */
+	struct buffer *memory; /* in and out; NULL = nothing is to be remembered */
 	struct totals totals;
 	enum err result;
 };
 
-static enum err send_all(struct channel *c, const char *root, unsigned threads, struct slice memory)
+static enum err send_all(struct channel *c, const struct taker *t)
 {
+	struct slice memory = t->memory ? buffer_bytes(t->memory) : slice_of(NULL, 0);
 	struct files_options options = {
-		.threads = threads, .file_bytes_max = 8 * MIB, .text_bytes_max = 64 * MIB
+		.threads = t->threads, .file_bytes_max = 8 * MIB, .text_bytes_max = 64 * MIB
 	};
-	struct setup setup = { .pinned_now = TIME_UNKNOWN, .log_level = LOG_LEVEL_WARN };
-	struct root_item item = { .path = slice_text(root) };
+	struct setup setup = {
+		.pinned_now = TIME_UNKNOWN, .log_level = LOG_LEVEL_WARN, .is_transient = !t->memory
+	};
+	struct root_item item = { .path = slice_text(t->root) };
 	struct work work = { .id = 1, .place = slice_text("file:///") };
 	struct buffer inner;
 	struct buffer frame;
-	enum err e = strings_add(&options.roots, root);
+	enum err e = strings_add(&options.roots, t->root);
 
 	buffer_init(&inner, FRAME_BYTES_MAX);
 	buffer_init(&frame, FRAME_BYTES_MAX);
@@ -112,11 +115,13 @@ static void *run_taker(void *arg)
 	buffer_init(&fresh, MEMORY_BYTES_MAX);
 	t->result = channel_init(&c, t->fd);
 	if (t->result == ERR_OK)
-		t->result = send_all(&c, t->root, t->threads, buffer_bytes(t->memory));
+		t->result = send_all(&c, t);
 	take(&c, &t->totals, &fresh);
 	channel_fini(&c);
-	buffer_fini(t->memory);
-	*t->memory = fresh;
+	if (t->memory) {
+		buffer_fini(t->memory);
+		*t->memory = fresh;
+	}
 	return NULL;
 }
 
@@ -164,7 +169,9 @@ int main(int argc, char **argv)
 	}
 	log_setup(LOG_LEVEL_WARN, "bench");
 	buffer_init(&memory, MEMORY_BYTES_MAX);
-	e = pass("reader", argv[1], threads, &memory);
+	e = pass("reader", argv[1], threads, NULL);
+	if (e == ERR_OK)
+		e = pass("reader-first", argv[1], threads, &memory);
 	if (e == ERR_OK)
 		e = pass("reader-again", argv[1], threads, &memory);
 	buffer_fini(&memory);
