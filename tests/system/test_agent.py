@@ -297,7 +297,8 @@ class Kill(Case):
         self.assertEqual(killed, 1)
         lost = [p for p in harness.problems(records) if p["reason"] == "parser-crashed"]
         self.assertLessEqual(len(lost), 1)
-        self.assertEqual(len(harness.certificates(records)) + len(lost), count)
+        # Killed between the certificate and its last word, the place has both: never neither.
+        self.assertEqual(len({r["location"]["uri"] for r in harness.certificates(records) + lost}), count)
 
     def test_probe_is_replaced(self):
         root = self.pki.make("root", ca=True)
