@@ -269,8 +269,8 @@ class Kill(Case):
             (folder / f"{i}.pem").write_text(leaf.pem)
         return count
 
-    def scan_while_killing(self, role, *sources):
-        """Starts a scan and kills one process of a role as soon as it is seen."""
+    def scan_while_killing(self, role, *sources, number=signal.SIGKILL):
+        """Starts a scan and sends one process of a role a signal as soon as it is seen."""
         process = self.start(harness.BINARY, "scan", "-o", "jsonl", *sources, stdout=open(self.folder / "out", "wb"))
         killed = 0
         while process.poll() is None and killed < 1:
@@ -278,7 +278,7 @@ class Kill(Case):
                 if name == role and not killed:
                     time.sleep(random.random() * 0.1)
                     try:
-                        os.kill(pid, signal.SIGKILL)
+                        os.kill(pid, number)
                         killed += 1
                     except ProcessLookupError:
                         pass
@@ -298,6 +298,14 @@ class Kill(Case):
         lost = [p for p in harness.problems(records) if p["reason"] == "parser-crashed"]
         self.assertLessEqual(len(lost), 1)
         # Killed between the certificate and its last word, the place has both: never neither.
+        self.assertEqual(len({r["location"]["uri"] for r in harness.certificates(records) + lost}), count)
+
+    def test_parser_that_hangs_is_replaced(self):
+        count = self.fill(4000)
+        stopped, records = self.scan_while_killing("parser", self.tree, number=signal.SIGSTOP)
+        self.assertEqual(stopped, 1)
+        lost = [p for p in harness.problems(records) if p["reason"] == "timeout"]
+        self.assertLessEqual(len(lost), 1)
         self.assertEqual(len({r["location"]["uri"] for r in harness.certificates(records) + lost}), count)
 
     def test_probe_is_replaced(self):
