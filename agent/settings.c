@@ -576,21 +576,6 @@ enum err settings_state_folder(const struct settings *s, char **out, struct why 
 
 /* ---- telling ---------------------------------------------------------------------------------- */
 
-void settings_describe(struct buffer *out)
-{
-	schema_describe(top_fields, 0, out);
-	buffer_text(out, "scanners:\n");
-	for (size_t i = 0; i < scanners_count; i++) {
-		buffer_format(out, "  %s: (list) %s\n", scanners[i]->name, scanners[i]->help);
-		schema_describe(scanners[i]->fields, 2, out);
-	}
-	buffer_text(out, "exporters:\n");
-	for (size_t i = 0; i < exporters_count; i++) {
-		buffer_format(out, "  %s: (list) %s\n", exporters[i]->name, exporters[i]->help);
-		schema_describe(exporters[i]->fields, 2, out);
-	}
-}
-
 static void show_entry(const struct schema_field *fields, const void *conf, struct buffer *out)
 {
 	buffer_text(out, "    -\n");

@@ -80,8 +80,6 @@ enum err settings_override(struct settings *s, const char *option, const char *k
 /* Names every job after the sources, so that scans of the same sources share what they remember. */
 enum err settings_name_jobs(struct settings *s, const struct strings *sources) MUST_CHECK;
 
-/* The schema of the top level, for the manual; scanners and exporters describe themselves. */
-void settings_describe(struct buffer *out);
 /* The settings as YAML with secrets masked. */
 void settings_show(const struct settings *s, struct buffer *out);
 

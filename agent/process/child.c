@@ -205,11 +205,6 @@ enum err child_send(struct child *c, uint16_t type, struct slice payload)
 	return ERR_OK;
 }
 
-size_t child_queued_bytes(const struct child *c)
-{
-	return uv_stream_get_write_queue_size((const uv_stream_t *)&c->pipe);
-}
-
 void child_pause(struct child *c, bool is_paused)
 {
 	if (c->is_closed)
@@ -218,11 +213,6 @@ void child_pause(struct child *c, bool is_paused)
 		(void)uv_read_stop((uv_stream_t *)&c->pipe);
 	else
 		(void)uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read);
-}
-
-int child_pid(const struct child *c)
-{
-	return c->in_thread ? 0 : c->process.pid;
 }
 
 static void *thread_main(void *arg)

@@ -33,15 +33,10 @@ enum err child_new(const struct child_start *start, struct child **out, struct w
 
 /* Queues one frame. After the child died it is silently dropped: `gone` tells. */
 enum err child_send(struct child *c, uint16_t type, struct slice payload) MUST_CHECK;
-/* Bytes queued and not yet written. */
-size_t child_queued_bytes(const struct child *c);
 /* No more frames are read while paused, so that the child comes to a stop by itself. */
 void child_pause(struct child *c, bool is_paused);
 /* Ends it now (SIGKILL); `gone` follows with `how` (static text). */
 void child_kill(struct child *c, const char *how);
 /* Like child_kill, without any further event: the arg may be freed at once. */
 void child_abandon(struct child *c);
-/* 0 for a thread. */
-int child_pid(const struct child *c);
-
 #endif
