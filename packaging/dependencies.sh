@@ -5,7 +5,12 @@ libgnutls28-dev libcurl4-gnutls-dev libcjson-dev libuv1-dev libc-ares-dev libsql
 libmicrohttpd-dev libyaml-dev libcap-ng-dev zlib1g-dev"
 
 test_packages="libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy python3 openssl gnutls-bin
-nginx-light prometheus curl procps iproute2 ca-certificates default-jre-headless"
+nginx-light prometheus curl procps iproute2 ca-certificates default-jre-headless
+apache2 haproxy postfix dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-managesieved
+vsftpd slapd ldap-utils postgresql mariadb-server redis-server stunnel4 etcd-server prosody ngircd
+xrdp telnetd-ssl unbound tinyproxy microsocks
+softhsm2 opensc p11-kit libnss3-tools gnupg gpgsm openssh-client python3-cryptography
+prometheus-alertmanager prometheus-blackbox-exporter jq zstd rpm cpio"
 
 as_root() {
 	if [ "$(id -u)" -eq 0 ]; then
