@@ -1,0 +1,63 @@
+/* The parts that CRL and OCSP share. */
+#include "agent/certificate/revocation.h"
+
+#include "agent/certificate/der.h"
+
+#include <gnutls/crypto.h>
+
+static bool key_bits_of(struct slice spki, struct slice *out)
+{
+	struct der_item outer;
+	struct der_item algorithm;
+	struct der_item bits;
+
+	if (!der_take(&spki, DER_SEQUENCE, &outer) ||
+		!der_take(&outer.content, DER_SEQUENCE, &algorithm) ||
+		!der_take(&outer.content, DER_BIT_STRING, &bits) || !bits.content.size)
+		return false;
+	*out = slice_after(bits.content, 1);
+	return true;
+}
+
+bool issuer_parts_of(struct slice issuer_der, struct issuer_parts *out)
+{
+	struct der_certificate c;
+
+	if (!der_certificate(issuer_der, &c) || !key_bits_of(c.spki, &out->key))
+		return false;
+	out->name = c.subject;
+	return true;
+}
+
+static bool sha1(struct slice bytes, uint8_t out[ISSUER_HASH_BYTES])
+{
+	return gnutls_hash_fast(GNUTLS_DIG_SHA1, bytes.data, bytes.size, out) == 0;
+}
+
+bool issuer_id_of(struct slice issuer_der, struct issuer_id *out)
+{
+	struct issuer_parts parts;
+
+	return issuer_parts_of(issuer_der, &parts) && sha1(parts.name, out->name_sha1) &&
+	       sha1(parts.key, out->key_sha1);
+}
+
+bool revocation_is_current(int64_t this_update, int64_t next_update, int64_t now)
+{
+	int64_t end = next_update;
+
+	if (this_update == TIME_UNKNOWN || this_update > now + REVOCATION_SKEW_S)
+		return false;
+	if (end == TIME_UNKNOWN)
+		end = this_update + REVOCATION_OPEN_S;
+	return now <= end + REVOCATION_SKEW_S;
+}
+
+const char *revocation_reason_word(unsigned reason)
+{
+	static const char *const words[] = { "unspecified", "keyCompromise", "cACompromise",
+		"affiliationChanged", "superseded", "cessationOfOperation", "certificateHold",
+		"unspecified", "removeFromCRL", "privilegeWithdrawn", "aACompromise" };
+
+	return words[reason < sizeof(words) / sizeof(words[0]) ? reason : 0];
+}

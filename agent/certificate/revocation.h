@@ -1,0 +1,40 @@
+/* What an issuer says of a certificate after it was issued: the words, and where to ask. */
+#ifndef LEAFWATCH_CERTIFICATE_REVOCATION_H
+#define LEAFWATCH_CERTIFICATE_REVOCATION_H
+
+#include "agent/base/err.h"
+#include "agent/base/slice.h"
+#include "agent/certificate/record.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* SHA-1 of the issuer's Name and key bits: how OCSP names an issuer (RFC 6960 4.1.1). No security rests
+ * on it: the answer's signature is verified against the issuer itself. */
+#define ISSUER_HASH_BYTES 20
+
+struct issuer_id {
+	uint8_t name_sha1[ISSUER_HASH_BYTES];
+	uint8_t key_sha1[ISSUER_HASH_BYTES];
+};
+
+/* What OCSP hashes of an issuer; borrowed from its certificate. False where it is none. */
+struct issuer_parts {
+	struct slice name; /* the Name, with its header */
+	struct slice key;  /* the key's bits, without the octet that counts unused ones */
+};
+bool issuer_parts_of(struct slice issuer_der, struct issuer_parts *out);
+bool issuer_id_of(struct slice issuer_der, struct issuer_id *out);
+
+/* Clocks of responders and CRL issuers may be this far from ours. */
+#define REVOCATION_SKEW_S 300
+/* An answer without nextUpdate counts for so long after its thisUpdate. */
+#define REVOCATION_OPEN_S (7 * INT64_C(86400))
+
+/* Does what was said from `this_update` to `next_update` (or TIME_UNKNOWN) still hold? */
+bool revocation_is_current(int64_t this_update, int64_t next_update, int64_t now);
+
+/* The name of a CRLReason (RFC 5280 5.3.1), "unspecified" for unknown ones. */
+const char *revocation_reason_word(unsigned reason);
+
+#endif
