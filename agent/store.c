@@ -91,6 +91,9 @@ static const char *const migrations[] = {
 	" sent INTEGER NOT NULL DEFAULT 0);"
 	"CREATE TABLE receiver_failure(receiver TEXT NOT NULL, reason TEXT NOT NULL,"
 	" count INTEGER NOT NULL, PRIMARY KEY(receiver, reason));",
+	/* 1 -> 2: what records hold has changed */
+	"DELETE FROM certificate; DELETE FROM sighting; DELETE FROM endpoint; DELETE FROM problem;"
+	"DELETE FROM succession; DELETE FROM memory;",
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 

@@ -1,6 +1,8 @@
 /* A probe's session to its records: the endpoint, and the chain as it was sent. */
 #include "agent/base/text.h"
 #include "agent/certificate/certificate.h"
+#include "agent/certificate/ocsp.h"
+#include "agent/certificate/revocation.h"
 #include "scanners/parser_finding.h"
 #include "scanners/session.h"
 
@@ -14,6 +16,9 @@ struct chain {
 	bool *is_parsed;                   /* owned */
 	struct why *why;                   /* owned */
 	size_t count;
+	const struct parsed_certificate **all; /* owned; those that were parsed */
+	size_t all_count;
+	bool is_revoked; /* the stapled answer says so of the leaf */
 };
 
 static void chain_fini(struct chain *c)
@@ -24,6 +29,7 @@ static void chain_fini(struct chain *c)
 	free(c->parsed);
 	free(c->is_parsed);
 	free(c->why);
+	free(c->all);
 }
 
 static struct slice der_of(const struct chain *c, size_t i)
@@ -39,7 +45,8 @@ static enum err chain_parse(struct chain *c)
 	c->parsed = calloc(c->count + 1, sizeof(*c->parsed));
 	c->is_parsed = calloc(c->count + 1, sizeof(*c->is_parsed));
 	c->why = calloc(c->count + 1, sizeof(*c->why));
-	if (!c->parsed || !c->is_parsed || !c->why)
+	c->all = calloc(c->count + 1, sizeof(const struct parsed_certificate *));
+	if (!c->parsed || !c->is_parsed || !c->why || !c->all)
 		return ERR_MEMORY;
 	for (size_t i = 0; i < c->count; i++) {
 		enum err e = certificate_parse_known(
@@ -48,6 +55,8 @@ static enum err chain_parse(struct chain *c)
 		if (e == ERR_MEMORY)
 			return e;
 		c->is_parsed[i] = e == ERR_OK;
+		if (c->is_parsed[i])
+			c->all[c->all_count++] = &c->parsed[i];
 	}
 	return ERR_OK;
 }
@@ -147,22 +156,31 @@ static enum err tell_malformed(const struct chain *c, size_t i)
 	return e;
 }
 
+static struct judge_question question(
+	const struct chain *c, size_t i, const struct parsed_certificate *const *all, size_t count)
+{
+	return (struct judge_question){ .leaf = &c->parsed[i],
+		.candidates = all,
+		.candidates_count = count,
+		.server_name = i ? NULL : c->session->verify_name,
+		.purpose = i ? PURPOSE_ANY : PURPOSE_SERVER,
+		.now = clock_now_s() };
+}
+
 static enum err tell_certificate(
 	const struct chain *c, size_t i, const struct parsed_certificate *const *all, size_t count)
 {
 	struct record r = { .kind = RECORD_CERTIFICATE, .certificate = { .is_served = true } };
-	struct judge_question q = { .leaf = &c->parsed[i],
-		.candidates = all,
-		.candidates_count = count,
-		.purpose = i ? PURPOSE_ANY : PURPOSE_SERVER,
-		.now = clock_now_s() };
+	const struct judge_question q = question(c, i, all, count);
+	struct verdict *v = &r.certificate.verdict;
 	enum err e = locate(c, i, &r.location);
 
-	if (i == 0)
-		q.server_name = c->session->verify_name;
 	if (e == ERR_OK)
-		e = judge(c->context->trust, c->context->cache, &q, &r.certificate.verdict);
+		e = judge(c->context->trust, c->context->cache, &q, v);
 	if (e == ERR_OK) {
+		revocation_note_issuer(c->context->trust, &q, v);
+		if (i == 0 && c->is_revoked)
+			v->problems |= PROBLEM_BIT(PROBLEM_REVOKED);
 		r.certificate.facts = c->parsed[i].facts; /* lent */
 		e = c->context->record(c->context->arg, &r);
 		r.certificate.facts = (struct certificate){ 0 };
@@ -173,19 +191,11 @@ static enum err tell_certificate(
 
 static enum err tell_chain(const struct chain *c)
 {
-	const struct parsed_certificate **all =
-		calloc(c->count + 1, sizeof(const struct parsed_certificate *));
-	size_t count = 0;
 	enum err e = ERR_OK;
 
-	if (!all)
-		return ERR_MEMORY;
-	for (size_t i = 0; i < c->count; i++)
-		if (c->is_parsed[i])
-			all[count++] = &c->parsed[i];
 	for (size_t i = 0; e == ERR_OK && i < c->count; i++)
-		e = c->is_parsed[i] ? tell_certificate(c, i, all, count) : tell_malformed(c, i);
-	free(all);
+		e = c->is_parsed[i] ? tell_certificate(c, i, c->all, c->all_count)
+				    : tell_malformed(c, i);
 	return e;
 }
 
@@ -202,6 +212,55 @@ enum err parser_problem(const struct parser_context *c, const struct parser_plac
 	return e;
 }
 
+/* --- the stapled answer ------------------------------------------------------------------------ */
+
+static enum stapled_ocsp staple_word(enum ocsp_word word)
+{
+	switch (word) {
+	case OCSP_GOOD:
+		return STAPLED_OCSP_GOOD;
+	case OCSP_REVOKED:
+		return STAPLED_OCSP_REVOKED;
+	case OCSP_STALE:
+		return STAPLED_OCSP_STALE;
+	default:
+		return STAPLED_OCSP_INVALID;
+	}
+}
+
+/* Judges what was stapled by the issuer that the leaf's chain names. */
+static enum err read_staple(struct chain *c, struct session *session)
+{
+	const struct blob *staple = &session->ocsp_response;
+	struct judge_question q;
+	struct ocsp_question ask = { .now = clock_now_s() };
+	struct ocsp_answer answer = { .word = OCSP_INVALID,
+		.next_update = TIME_UNKNOWN,
+		.why = "the certificate's issuer is not known" };
+	struct verdict v = { 0 };
+	enum err e;
+
+	session->facts.stapled_ocsp_next_update = TIME_UNKNOWN;
+	if (!staple->size || !c->count || !c->is_parsed[0])
+		return ERR_OK;
+	q = question(c, 0, c->all, c->all_count);
+	e = judge(c->context->trust, c->context->cache, &q, &v);
+	ask.issuer_der = revocation_issuer(c->context->trust, &q, &v);
+	ask.serial = c->parsed[0].facts.serial;
+	if (e == ERR_OK && ask.issuer_der.size)
+		e = ocsp_read(slice_of(staple->data, staple->size), &ask, &answer);
+	verdict_fini(&v);
+	if (e != ERR_OK)
+		return e;
+	session->facts.stapled_ocsp = staple_word(answer.word);
+	session->facts.stapled_ocsp_next_update = answer.next_update;
+	c->is_revoked = answer.word == OCSP_REVOKED;
+	if (!answer.why[0])
+		return ERR_OK;
+	session->facts.stapled_ocsp_detail = strdup(answer.why);
+	return session->facts.stapled_ocsp_detail ? ERR_OK : ERR_MEMORY;
+}
+
 enum err parser_endpoint(
 	const struct parser_context *context, const struct parser_place *place, struct slice bytes)
 {
@@ -215,6 +274,8 @@ enum err parser_endpoint(
 		return parser_problem(
 			context, place, REASON_MALFORMED, "what the probe sent cannot be read");
 	e = chain_parse(&c);
+	if (e == ERR_OK)
+		e = read_staple(&c, &session);
 	if (e == ERR_OK)
 		e = tell_endpoint(&c, &session);
 	if (e == ERR_OK)

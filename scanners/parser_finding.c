@@ -3,6 +3,7 @@
 
 #include "agent/base/text.h"
 #include "agent/certificate/certificate.h"
+#include "agent/certificate/revocation.h"
 #include "scanners/formats/format.h"
 
 #include <stdio.h>
@@ -89,7 +90,12 @@ static enum err judge_item(struct gather *g, struct item *item,
 		.purpose = PURPOSE_ANY,
 		.now = clock_now_s() };
 
-	return judge(g->context->trust, g->context->cache, &q, &item->record.certificate.verdict);
+	struct verdict *v = &item->record.certificate.verdict;
+	enum err e = judge(g->context->trust, g->context->cache, &q, v);
+
+	if (e == ERR_OK)
+		revocation_note_issuer(g->context->trust, &q, v);
+	return e;
 }
 
 static bool is_root(const struct item *item)

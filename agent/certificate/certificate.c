@@ -6,6 +6,7 @@
 #include "agent/certificate/key.h"
 #include "agent/certificate/known.h"
 #include "agent/certificate/name.h"
+#include "agent/certificate/sources.h"
 
 #include <gnutls/x509.h>
 #include <stdlib.h>
@@ -189,6 +190,16 @@ static enum err read_authority_key_id(struct slice value, struct parsed_certific
 	return ERR_OK;
 }
 
+static enum err read_crl_points(struct slice value, struct parsed_certificate *p)
+{
+	return sources_of_crl(value, &p->facts.crl_urls, &p->is_cut);
+}
+
+static enum err read_authority_access(struct slice value, struct parsed_certificate *p)
+{
+	return sources_of_access(value, &p->facts.ocsp_urls, &p->facts.issuer_urls, &p->is_cut);
+}
+
 static enum err read_extensions(struct slice extensions, struct parsed_certificate *p)
 {
 	const struct {
@@ -201,6 +212,8 @@ static enum err read_extensions(struct slice extensions, struct parsed_certifica
 		{ OID("\x55\x1d\x25"), read_extended_key_usage },
 		{ OID("\x55\x1d\x0e"), read_subject_key_id },
 		{ OID("\x55\x1d\x23"), read_authority_key_id },
+		{ OID("\x55\x1d\x1f"), read_crl_points },
+		{ OID("\x2b\x06\x01\x05\x05\x07\x01\x01"), read_authority_access },
 	};
 	struct slice value;
 	enum err e = ERR_OK;

@@ -102,6 +102,9 @@ void certificate_fini(struct certificate *c)
 	free(c->signature_algorithm);
 	strings_fini(&c->key_usage);
 	strings_fini(&c->extended_key_usage);
+	strings_fini(&c->crl_urls);
+	strings_fini(&c->ocsp_urls);
+	strings_fini(&c->issuer_urls);
 	*c = (struct certificate){ 0 };
 }
 
@@ -120,6 +123,7 @@ static void endpoint_fini(struct endpoint_record *e)
 	free(e->cipher_suite);
 	free(e->handshake);
 	free(e->client_certificate_evidence);
+	free(e->stapled_ocsp_detail);
 	strings_fini(&e->acceptable_cas);
 	free(e->chain.items);
 }

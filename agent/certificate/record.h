@@ -21,6 +21,8 @@
 #define RECORD_CHAIN_MAX 64
 #define RECORD_CAS_MAX 4096
 #define RECORD_USAGES_MAX 4096
+#define RECORD_URLS_MAX 8
+#define RECORD_URL_BYTES_MAX 2048
 #define RECORD_BYTES_MAX (16 * 1024 * 1024)
 
 /* What verdict.trust calls the operating system's store. */
@@ -112,6 +114,18 @@ struct certificate {
 	bool is_self_issued;
 	struct strings key_usage;          /* RFC 5280 names */
 	struct strings extended_key_usage; /* RFC 5280 names, else dotted OIDs */
+	/* Where its issuer says to ask (RFC 5280 4.2.1.13, 4.2.2.1); as written there, of any scheme. */
+	struct strings crl_urls;
+	struct strings ocsp_urls;
+	struct strings issuer_urls;
+};
+
+/* SHA-1 of an issuer's Name and key bits: how OCSP names it (RFC 6960 4.1.1). No security rests on it:
+ * the answer's signature is verified against the issuer itself. */
+#define ISSUER_HASH_BYTES 20
+struct issuer_id {
+	uint8_t name_sha1[ISSUER_HASH_BYTES];
+	uint8_t key_sha1[ISSUER_HASH_BYTES];
 };
 
 /* What follows from facts, trust stores and neighbours. PROBLEM_EXPIRED and PROBLEM_NOT_YET_VALID are
@@ -126,6 +140,8 @@ struct verdict {
 	int64_t expires;           /* when the best path breaks, or TIME_UNKNOWN */
 	uint8_t expires_because[FINGERPRINT_BYTES];
 	int64_t boundary; /* the next time at which this verdict may change by itself, or TIME_UNKNOWN */
+	bool has_issuer_id; /* the chain holds its issuer: */
+	struct issuer_id issuer_id;
 };
 
 struct certificate_record {
@@ -147,6 +163,8 @@ struct endpoint_record {
 	struct strings acceptable_cas; /* RFC 4514 */
 	struct fingerprints chain;     /* as sent, leaf first */
 	enum stapled_ocsp stapled_ocsp;
+	char *stapled_ocsp_detail;        /* why it is stale or invalid, or NULL */
+	int64_t stapled_ocsp_next_update; /* TIME_UNKNOWN unless it was stapled */
 };
 
 /* What could not be seen, and why. */

@@ -53,6 +53,9 @@ static void put_facts(struct buffer *out, const struct certificate *c)
 	wire_put_bool(out, c->is_self_issued);
 	wire_put_strings(out, &c->key_usage);
 	wire_put_strings(out, &c->extended_key_usage);
+	wire_put_strings(out, &c->crl_urls);
+	wire_put_strings(out, &c->ocsp_urls);
+	wire_put_strings(out, &c->issuer_urls);
 }
 
 static uint32_t storable(uint32_t problems)
@@ -72,6 +75,11 @@ static void put_verdict(struct buffer *out, const struct verdict *v)
 	wire_put_i64(out, v->expires);
 	buffer_append(out, v->expires_because, FINGERPRINT_BYTES);
 	wire_put_i64(out, v->boundary);
+	wire_put_bool(out, v->has_issuer_id);
+	if (v->has_issuer_id) {
+		buffer_append(out, v->issuer_id.name_sha1, ISSUER_HASH_BYTES);
+		buffer_append(out, v->issuer_id.key_sha1, ISSUER_HASH_BYTES);
+	}
 }
 
 static void put_endpoint(struct buffer *out, const struct endpoint_record *e)
@@ -88,6 +96,8 @@ static void put_endpoint(struct buffer *out, const struct endpoint_record *e)
 	wire_put_strings(out, &e->acceptable_cas);
 	put_fingerprints(out, &e->chain);
 	wire_put_u8(out, (uint8_t)e->stapled_ocsp);
+	wire_put_text(out, e->stapled_ocsp_detail);
+	wire_put_i64(out, e->stapled_ocsp_next_update);
 }
 
 static void put_problem(struct buffer *out, const struct problem_record *p)
@@ -213,6 +223,9 @@ static void get_facts(struct wire *w, struct certificate *c)
 	c->is_self_issued = wire_get_bool(w);
 	get_strings(w, &c->key_usage, RECORD_USAGES_MAX);
 	get_strings(w, &c->extended_key_usage, RECORD_USAGES_MAX);
+	get_strings(w, &c->crl_urls, RECORD_URLS_MAX);
+	get_strings(w, &c->ocsp_urls, RECORD_URLS_MAX);
+	get_strings(w, &c->issuer_urls, RECORD_URLS_MAX);
 }
 
 static void get_verdict(struct wire *w, struct verdict *v)
@@ -228,6 +241,11 @@ static void get_verdict(struct wire *w, struct verdict *v)
 	v->expires = get_date(w);
 	(void)wire_get_raw(w, v->expires_because, FINGERPRINT_BYTES);
 	v->boundary = get_date(w);
+	v->has_issuer_id = wire_get_bool(w);
+	if (v->has_issuer_id) {
+		(void)wire_get_raw(w, v->issuer_id.name_sha1, ISSUER_HASH_BYTES);
+		(void)wire_get_raw(w, v->issuer_id.key_sha1, ISSUER_HASH_BYTES);
+	}
 }
 
 static void get_endpoint(struct wire *w, struct endpoint_record *e)
@@ -244,6 +262,8 @@ static void get_endpoint(struct wire *w, struct endpoint_record *e)
 	get_strings(w, &e->acceptable_cas, RECORD_CAS_MAX);
 	get_fingerprints(w, &e->chain);
 	e->stapled_ocsp = get_enum(w, STAPLED_OCSP_COUNT);
+	e->stapled_ocsp_detail = get_optional(w);
+	e->stapled_ocsp_next_update = get_date(w);
 }
 
 static void get_problem(struct wire *w, struct problem_record *p)

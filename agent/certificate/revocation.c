@@ -1,6 +1,7 @@
 /* The parts that CRL and OCSP share. */
 #include "agent/certificate/revocation.h"
 
+#include "agent/certificate/anchors.h"
 #include "agent/certificate/der.h"
 
 #include <gnutls/crypto.h>
@@ -40,6 +41,30 @@ bool issuer_id_of(struct slice issuer_der, struct issuer_id *out)
 
 	return issuer_parts_of(issuer_der, &parts) && sha1(parts.name, out->name_sha1) &&
 	       sha1(parts.key, out->key_sha1);
+}
+
+struct slice revocation_issuer(
+	const struct trust *trust, const struct judge_question *q, const struct verdict *v)
+{
+	const struct anchor *anchor;
+	const uint8_t *wanted;
+
+	if (v->chain.count < 2)
+		return slice_of(NULL, 0);
+	wanted = v->chain.items[1];
+	for (size_t i = 0; i < q->candidates_count; i++)
+		if (memcmp(q->candidates[i]->facts.fingerprint, wanted, FINGERPRINT_BYTES) == 0)
+			return q->candidates[i]->der;
+	anchor = trust ? trust_find(trust, wanted) : NULL;
+	return anchor ? anchor->der : slice_of(NULL, 0);
+}
+
+void revocation_note_issuer(
+	const struct trust *trust, const struct judge_question *q, struct verdict *v)
+{
+	struct slice issuer = revocation_issuer(trust, q, v);
+
+	v->has_issuer_id = issuer.size && issuer_id_of(issuer, &v->issuer_id);
 }
 
 bool revocation_is_current(int64_t this_update, int64_t next_update, int64_t now)

@@ -4,19 +4,12 @@
 
 #include "agent/base/err.h"
 #include "agent/base/slice.h"
+#include "agent/certificate/judge.h"
 #include "agent/certificate/record.h"
+#include "agent/certificate/trust.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-/* SHA-1 of the issuer's Name and key bits: how OCSP names an issuer (RFC 6960 4.1.1). No security rests
- * on it: the answer's signature is verified against the issuer itself. */
-#define ISSUER_HASH_BYTES 20
-
-struct issuer_id {
-	uint8_t name_sha1[ISSUER_HASH_BYTES];
-	uint8_t key_sha1[ISSUER_HASH_BYTES];
-};
 
 /* What OCSP hashes of an issuer; borrowed from its certificate. False where it is none. */
 struct issuer_parts {
@@ -25,6 +18,14 @@ struct issuer_parts {
 };
 bool issuer_parts_of(struct slice issuer_der, struct issuer_parts *out);
 bool issuer_id_of(struct slice issuer_der, struct issuer_id *out);
+
+/* The certificate that stands above the leaf in a verdict's chain, among the question's candidates or the
+ * anchors; empty where the chain has none. Borrowed from them. */
+struct slice revocation_issuer(
+	const struct trust *trust, const struct judge_question *q, const struct verdict *v);
+/* Notes in the verdict who issued the leaf. */
+void revocation_note_issuer(
+	const struct trust *trust, const struct judge_question *q, struct verdict *v);
 
 /* Clocks of responders and CRL issuers may be this far from ours. */
 #define REVOCATION_SKEW_S 300

@@ -148,6 +148,9 @@ static enum err certificate(void *arg, const struct sighting *s)
 	fact(d, "CA", c->is_ca ? "yes" : "no", INK_PLAIN);
 	fact_list(d, "key usage", &c->key_usage);
 	fact_list(d, "extended key usage", &c->extended_key_usage);
+	fact_list(d, "CRL at", &c->crl_urls);
+	fact_list(d, "OCSP at", &c->ocsp_urls);
+	fact_list(d, "issuer at", &c->issuer_urls);
 	fact(d, "trusted by", r->verdict.trust, INK_PLAIN);
 	fact_fingerprints(d, "chain", &r->verdict.chain);
 	return paint_status(d->paint);
@@ -173,6 +176,9 @@ static enum err endpoint(void *arg, const struct sighting *s)
 	fact(d, "evidence", r->client_certificate_evidence, INK_PLAIN);
 	fact_list(d, "acceptable CAs", &r->acceptable_cas);
 	fact(d, "stapled OCSP", stapled_ocsp_word(r->stapled_ocsp), INK_PLAIN);
+	fact(d, "", r->stapled_ocsp_detail, INK_YELLOW);
+	if (r->stapled_ocsp > STAPLED_OCSP_NONE)
+		fact_time(d, "OCSP next update", r->stapled_ocsp_next_update);
 	fact_fingerprints(d, "chain", &r->chain);
 	return paint_status(d->paint);
 }

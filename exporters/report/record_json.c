@@ -68,6 +68,12 @@ static bool put_strings(cJSON *to, const char *key, const struct strings *s)
 	return false;
 }
 
+/* The same, but an empty list says nothing. */
+static bool put_some(cJSON *to, const char *key, const struct strings *s)
+{
+	return !s->count || put_strings(to, key, s);
+}
+
 static bool put_fingerprint(cJSON *to, const char *key, const uint8_t bytes[FINGERPRINT_BYTES])
 {
 	char text[FINGERPRINT_TEXT_BYTES];
@@ -180,6 +186,9 @@ static bool fill_certificate(cJSON *to, const struct record *r, const struct ver
 	       put(to, "is_ca", cJSON_CreateBool(c->is_ca)) &&
 	       put_strings(to, "key_usage", &c->key_usage) &&
 	       put_strings(to, "extended_key_usage", &c->extended_key_usage) &&
+	       put_some(to, "crl_distribution_points", &c->crl_urls) &&
+	       put_some(to, "ocsp_responders", &c->ocsp_urls) &&
+	       put_some(to, "ca_issuers", &c->issuer_urls) &&
 	       put_object(to, "location", fill_location, r) &&
 	       put_object(to, "verdict", fill_verdict, v);
 }
@@ -199,7 +208,10 @@ static bool fill_endpoint(cJSON *to, const struct record *r)
 	       put_text(to, "client_certificate_evidence", e->client_certificate_evidence) &&
 	       put_strings(to, "acceptable_cas", &e->acceptable_cas) && put_chain(to, &e->chain) &&
 	       (e->stapled_ocsp == STAPLED_OCSP_UNKNOWN ||
-		       put_text(to, "stapled_ocsp", stapled_ocsp_word(e->stapled_ocsp)));
+		       put_text(to, "stapled_ocsp", stapled_ocsp_word(e->stapled_ocsp))) &&
+	       put_text(to, "stapled_ocsp_detail", e->stapled_ocsp_detail) &&
+	       (e->stapled_ocsp <= STAPLED_OCSP_NONE ||
+		       put_time(to, "stapled_ocsp_next_update", e->stapled_ocsp_next_update));
 }
 
 static bool fill_problem(cJSON *to, const struct record *r)
