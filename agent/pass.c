@@ -733,7 +733,7 @@ static enum err load_memory(struct pass *p, struct why *why)
 static enum err begin(struct pass *p, struct why *why)
 {
 	const struct scanner *scanner = p->conf.scanner;
-	enum err e = scanner->open(p->conf.conf, &p->plan, &p->stats.expected, why);
+	enum err e = scanner->open(p->conf.conf, &p->conf.hints, &p->plan, &p->stats.expected, why);
 
 	if (e == ERR_OK)
 		e = inventory_pass_begin(p->conf.inventory, scanner->name, job_of(p)->name,

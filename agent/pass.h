@@ -34,6 +34,7 @@ struct pass_conf {
 	struct parsers *parsers;     /* borrowed */
 	const struct scanner *scanner;
 	const void *conf; /* of the scanner, borrowed until the end */
+	struct scan_hints hints;
 	unsigned processes_max;
 	bool in_thread;
 	bool is_transient; /* the inventory is not kept: nothing is remembered for a next pass */

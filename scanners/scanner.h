@@ -6,6 +6,7 @@
 
 #include "agent/base/buffer.h"
 #include "agent/base/err.h"
+#include "agent/base/slice.h"
 #include "agent/base/strings.h"
 #include "agent/config/schema.h"
 #include "agent/process/role.h"
@@ -49,6 +50,16 @@ struct scan_item {
 	struct buffer item; /* owned: what the role decodes */
 };
 
+/* What main knows that a plan may build on; borrowed for the call. A function that is NULL knows nothing.
+ * Each calls `fn` until it returns something other than ERR_OK and passes that on. */
+struct scan_hints {
+	void *ctx;
+	/* Questions to issuers that are due, each as a place and the encoded item of its work. */
+	enum err (*each_question)(void *ctx,
+		enum err (*fn)(void *arg, const char *place, struct slice item), void *arg,
+		struct why *why);
+};
+
 struct scanner {
 	const char *name; /* config key under `scanners:`, label in metrics */
 	const char *help;
@@ -77,7 +88,8 @@ struct scanner {
 	enum err (*encode_options)(const void *conf, struct buffer *out, struct why *why);
 	/* The work of one pass, lazily: open, next until ERR_END, close (NULL allowed).
 	 * `expected` (0 = not known) is for the progress bar. */
-	enum err (*open)(const void *conf, void **plan, uint64_t *expected, struct why *why);
+	enum err (*open)(const void *conf, const struct scan_hints *hints, void **plan,
+		uint64_t *expected, struct why *why);
 	enum err (*next)(void *plan, struct scan_item *out, struct why *why);
 	void (*close)(void *plan);
 };

@@ -204,12 +204,14 @@ static void close_plan(void *arg)
 	free(plan);
 }
 
-static enum err open_plan(const void *arg, void **out, uint64_t *expected, struct why *why)
+static enum err open_plan(const void *arg, const struct scan_hints *hints, void **out,
+	uint64_t *expected, struct why *why)
 {
 	const struct files_conf *conf = arg;
 	struct plan *plan = calloc(1, sizeof(*plan));
 	enum err e = plan ? roots_of(conf, &plan->roots, why) : ERR_MEMORY;
 
+	(void)hints;
 	if (e != ERR_OK) {
 		close_plan(plan);
 		return e;

@@ -84,11 +84,15 @@ static unsigned window_of(const void *arg)
 	return (unsigned)conf->concurrency;
 }
 
-static enum err open_plan(const void *arg, void **plan, uint64_t *expected, struct why *why)
+static enum err open_plan(const void *arg, const struct scan_hints *hints, void **plan,
+	uint64_t *expected, struct why *why)
 {
 	const struct endpoints_conf *conf = arg;
 	struct targets *targets = NULL;
-	enum err e = targets_open(&conf->targets, &targets, expected, why);
+	enum err e;
+
+	(void)hints;
+	e = targets_open(&conf->targets, &targets, expected, why);
 
 	if (e == ERR_OK)
 		*plan = targets;

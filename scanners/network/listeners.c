@@ -223,12 +223,14 @@ static void close_plan(void *arg)
 	free(plan);
 }
 
-static enum err open_plan(const void *conf, void **out, uint64_t *expected, struct why *why)
+static enum err open_plan(const void *conf, const struct scan_hints *hints, void **out,
+	uint64_t *expected, struct why *why)
 {
 	struct plan *plan = calloc(1, sizeof(*plan));
 	enum err e;
 
 	(void)conf;
+	(void)hints;
 	if (!plan)
 		return ERR_MEMORY;
 	e = read_table("/proc/net/tcp", AF_INET, &plan->listeners, why);

@@ -107,7 +107,7 @@ static size_t plan(const void *conf, struct strings *places)
 	uint64_t expected = 1;
 	size_t optional = 0;
 
-	assert_int_equal(files_scanner.open(conf, &p, &expected, &why), ERR_OK);
+	assert_int_equal(files_scanner.open(conf, NULL, &p, &expected, &why), ERR_OK);
 	while (files_scanner.next(p, &item, &why) == ERR_OK) {
 		struct root_item root;
 

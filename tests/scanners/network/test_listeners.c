@@ -111,7 +111,7 @@ static void test_plan(void **state)
 	(void)snprintf(wanted, sizeof(wanted), "tls://127.0.0.1:%u", ntohs(address.sin_port));
 	assert_true(s->accepts("listeners:"));
 	assert_false(s->accepts("listeners:x"));
-	assert_int_equal(s->open(NULL, &plan, &expected, NULL), ERR_OK);
+	assert_int_equal(s->open(NULL, NULL, &plan, &expected, NULL), ERR_OK);
 	while ((e = s->next(plan, &item, NULL)) == ERR_OK) {
 		struct target target;
 
