@@ -75,6 +75,13 @@ static const char *const texts[STATEMENT_COUNT] = {
 			    " detail=?5, gone_at=NULL WHERE id=?1",
 	[ENDPOINT_GONE] = GONE("endpoint"),
 	[ENDPOINT_GONE_OF_JOB] = GONE_OF_JOB("endpoint"),
+	[REFERENCE_PUT] =
+		"INSERT INTO reference(id,pass,seen,first_seen,file,detail)"
+		" VALUES(?1,?2,?3,?3,?4,?5) ON CONFLICT(id) DO UPDATE SET pass=?2, seen=?3,"
+		" first_seen=CASE WHEN gone_at IS NULL AND file IS ?4 THEN first_seen ELSE ?3 END,"
+		" file=?4, detail=?5, gone_at=NULL",
+	[REFERENCE_GONE] = GONE("reference"),
+	[REFERENCE_GONE_OF_JOB] = GONE_OF_JOB("reference"),
 	[PROBLEM_PUT] =
 		"INSERT INTO problem(place,idx,keeps_known,pass,seen,first_seen,reason,"
 		"fingerprint,detail) VALUES(?1,?2,?3,?4,?5,?5,?6,?7,?8)"
@@ -331,7 +338,7 @@ enum err inventory_job_id(struct inventory *i, const char *job, int64_t *out, st
 static enum err retire(struct inventory *i, int64_t job, int64_t now, struct why *why)
 {
 	static const enum statement steps[] = { SIGHTING_GONE_OF_JOB, ENDPOINT_GONE_OF_JOB,
-		PROBLEM_DROP_OF_JOB, MEMORY_DROP, JOB_RETIRE };
+		REFERENCE_GONE_OF_JOB, PROBLEM_DROP_OF_JOB, MEMORY_DROP, JOB_RETIRE };
 	const int64_t values[] = { job, now };
 	sqlite3_stmt *statement;
 	enum err e = ERR_OK;

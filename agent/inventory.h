@@ -74,10 +74,14 @@ struct inventory_filter {
 	bool include_gone;
 	const char *job;            /* NULL = all */
 	const char *uri;            /* exact, or NULL */
+	const char *file;           /* RECORD_REFERENCE only: those that name this file, or NULL */
 	const uint8_t *fingerprint; /* FINGERPRINT_BYTES, or NULL */
 };
 /* Calls `fn` for each, by uri and index. */
 enum err inventory_each(struct inventory *i, const struct inventory_filter *filter,
+	enum err (*fn)(void *, const struct sighting *), void *arg, struct why *why) MUST_CHECK;
+/* The references to the file at `uri` (of a member: to its container), or to the folder that it lies in. */
+enum err inventory_each_user(struct inventory *i, const char *uri,
 	enum err (*fn)(void *, const struct sighting *), void *arg, struct why *why) MUST_CHECK;
 /* Certificates whose fingerprint starts with these hex digits: `*count`, and the fingerprint if it is 1. */
 enum err inventory_find(struct inventory *i, const char *hex_prefix, uint64_t *count,

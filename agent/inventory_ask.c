@@ -35,13 +35,13 @@ struct asking {
 	const struct inventory_filter *filter;
 	enum err (*fn)(void *, const struct sighting *);
 	void *arg;
-	sqlite3_stmt *kinds[RECORD_PROBLEM + 1]; /* by enum record_kind */
+	sqlite3_stmt *kinds[RECORD_KIND_LAST + 1]; /* by enum record_kind */
 	sqlite3_stmt *freshness;
 };
 
 /* ?1 place, ?2 fingerprint or NULL, ?3 gone ones too. Columns: index, pass, first_seen, seen, gone_at,
  * detail, facts. */
-static const char *const kind_texts[RECORD_PROBLEM + 1] = {
+static const char *const kind_texts[RECORD_KIND_LAST + 1] = {
 	[RECORD_ENDPOINT] =
 		"SELECT id&16777215,pass,first_seen,seen,gone_at,detail FROM endpoint WHERE"
 		" id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND ?2 IS NULL"
@@ -54,16 +54,22 @@ static const char *const kind_texts[RECORD_PROBLEM + 1] = {
 	[RECORD_PROBLEM] = "SELECT idx,pass,first_seen,seen,NULL,detail FROM problem WHERE place=?1"
 			   " AND (?2 IS NULL OR fingerprint=?2) AND (?3 OR 1)"
 			   " ORDER BY idx,reason,fingerprint",
+	/* ?4 file or NULL. */
+	[RECORD_REFERENCE] = "SELECT id&16777215,pass,first_seen,seen,gone_at,detail FROM reference"
+			     " WHERE id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND ?2 IS NULL"
+			     " AND (?3 OR gone_at IS NULL) AND (?4 IS NULL OR file=?4) ORDER BY id",
 };
 /* When was something that is there last seen at the place? NULL where nothing is. */
 static const char freshness_text[] =
 	"SELECT max(at) FROM (SELECT coalesce(seen,first_seen) AS at FROM sighting WHERE id BETWEEN ?1<<24"
 	" AND (?1<<24)|16777215 AND gone_at IS NULL UNION ALL SELECT coalesce(seen,first_seen) FROM endpoint"
 	" WHERE id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND gone_at IS NULL UNION ALL"
+	" SELECT coalesce(seen,first_seen) FROM reference"
+	" WHERE id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND gone_at IS NULL UNION ALL"
 	" SELECT coalesce(seen,first_seen) FROM problem WHERE place=?1)";
 
-static const enum record_kind kind_order[] = { RECORD_ENDPOINT, RECORD_CERTIFICATE,
-	RECORD_PROBLEM };
+static const enum record_kind kind_order[] = { RECORD_ENDPOINT, RECORD_CERTIFICATE, RECORD_PROBLEM,
+	RECORD_REFERENCE };
 
 static enum err damaged(struct inventory *i, struct why *why)
 {
@@ -181,10 +187,18 @@ static const char places_fingerprint[] = PLACES_SELECT
 	" WHERE c.fingerprint=?3 UNION SELECT place FROM problem WHERE fingerprint=?3)"
 	" AND (?2 IS NULL OR p.uri=?2) AND (?1 IS NULL OR j.name=?1) ORDER BY p.uri,p.job";
 
+/* ?2 may be the place too. */
+static const char places_file[] = PLACES_SELECT
+	"p.id IN (SELECT id>>24 FROM reference WHERE file=?4) AND (?2 IS NULL OR p.uri=?2)"
+	" AND (?1 IS NULL OR j.name=?1) ORDER BY p.uri,p.job";
+
 static enum err prepare_places(struct asking *a, sqlite3_stmt **out, struct why *why)
 {
 	const struct inventory_filter *f = a->filter;
-	const char *text = f->fingerprint ? places_fingerprint : f->uri ? places_uri : places_all;
+	const char *text = f->fingerprint ? places_fingerprint
+			   : f->file      ? places_file
+			   : f->uri       ? places_uri
+					  : places_all;
 	enum err e = store_prepare(a->i->store, text, out, why);
 
 	if (e != ERR_OK)
@@ -193,6 +207,8 @@ static enum err prepare_places(struct asking *a, sqlite3_stmt **out, struct why 
 		inventory_bind_text(*out, 1, f->job);
 	if (f->uri)
 		inventory_bind_text(*out, 2, f->uri);
+	if (f->file)
+		inventory_bind_text(*out, 4, f->file);
 	if (f->fingerprint)
 		inventory_bind_bytes(*out, 3, slice_of(f->fingerprint, FINGERPRINT_BYTES));
 	return ERR_OK;
@@ -203,7 +219,7 @@ static enum err prepare_kinds(struct asking *a, struct why *why)
 	const struct inventory_filter *f = a->filter;
 	enum err e = store_prepare(a->i->store, freshness_text, &a->freshness, why);
 
-	for (int kind = RECORD_CERTIFICATE; e == ERR_OK && kind <= RECORD_PROBLEM; kind++) {
+	for (int kind = RECORD_CERTIFICATE; e == ERR_OK && kind <= RECORD_KIND_LAST; kind++) {
 		if (f->kind && f->kind != kind)
 			continue;
 		e = store_prepare(a->i->store, kind_texts[kind], &a->kinds[kind], why);
@@ -213,6 +229,8 @@ static enum err prepare_kinds(struct asking *a, struct why *why)
 			inventory_bind_bytes(
 				a->kinds[kind], 2, slice_of(f->fingerprint, FINGERPRINT_BYTES));
 		(void)sqlite3_bind_int(a->kinds[kind], 3, f->include_gone);
+		if (f->file && kind == RECORD_REFERENCE)
+			inventory_bind_text(a->kinds[kind], 4, f->file);
 	}
 	return e;
 }

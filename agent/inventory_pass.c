@@ -39,6 +39,8 @@ static enum err settle_complete(struct inventory *i, const struct open_pass *p, 
 	if (e == ERR_OK)
 		e = run_for_pass(i, ENDPOINT_GONE, values, 3, &endpoints, why);
 	if (e == ERR_OK)
+		e = run_for_pass(i, REFERENCE_GONE, values, 3, NULL, why);
+	if (e == ERR_OK)
 		e = run_for_pass(i, PROBLEM_DROP, values, 3, NULL, why);
 	result->vanished = p->vanished + sightings + endpoints;
 	return e;
@@ -136,10 +138,12 @@ static enum err write_purged_at(struct inventory *i, int64_t now, struct why *wh
 static const char *const purge_steps[] = {
 	"DELETE FROM sighting WHERE gone_at<?1",
 	"DELETE FROM endpoint WHERE gone_at<?1",
+	"DELETE FROM reference WHERE gone_at<?1",
 	"DELETE FROM succession WHERE at<?1",
 	"DELETE FROM place WHERE NOT EXISTS (SELECT 1 FROM sighting WHERE id BETWEEN place.id<<24"
 	" AND (place.id<<24)|16777215) AND NOT EXISTS (SELECT 1 FROM endpoint WHERE id BETWEEN"
-	" place.id<<24 AND (place.id<<24)|16777215)"
+	" place.id<<24 AND (place.id<<24)|16777215) AND NOT EXISTS (SELECT 1 FROM reference WHERE"
+	" id BETWEEN place.id<<24 AND (place.id<<24)|16777215)"
 	" AND NOT EXISTS (SELECT 1 FROM problem WHERE problem.place=place.id)",
 	"DELETE FROM certificate WHERE NOT EXISTS (SELECT 1 FROM sighting WHERE"
 	" sighting.certificate=certificate.id) AND NOT EXISTS (SELECT 1 FROM succession WHERE"

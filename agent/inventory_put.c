@@ -377,6 +377,21 @@ static enum err put_problem(struct inventory *i, struct put *p, struct why *why)
 	return inventory_run(i, write, NULL, why);
 }
 
+static enum err put_reference(struct inventory *i, struct put *p, struct why *why)
+{
+	const int64_t values[] = { p->id, p->pass->id, p->now };
+	const char *file = p->record->reference.file;
+	sqlite3_stmt *write;
+	enum err e = inventory_statement(i, REFERENCE_PUT, &write, why);
+
+	if (e != ERR_OK)
+		return e;
+	inventory_bind(write, values, 3);
+	inventory_bind_text(write, 4, file);
+	inventory_bind_bytes(write, 5, buffer_bytes(&i->detail));
+	return inventory_run(i, write, NULL, why);
+}
+
 enum err inventory_put(
 	struct inventory *i, int64_t pass, const struct record *r, int64_t now, struct why *why)
 {
@@ -403,6 +418,8 @@ enum err inventory_put(
 		return put_endpoint(i, &p, why);
 	case RECORD_PROBLEM:
 		return put_problem(i, &p, why);
+	case RECORD_REFERENCE:
+		return put_reference(i, &p, why);
 	}
 	return why_fail(why, ERR_MALFORMED, "a record of no known kind");
 }

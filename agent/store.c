@@ -91,6 +91,11 @@ static const char *const migrations[] = {
 	" sent INTEGER NOT NULL DEFAULT 0);"
 	"CREATE TABLE receiver_failure(receiver TEXT NOT NULL, reason TEXT NOT NULL,"
 	" count INTEGER NOT NULL, PRIMARY KEY(receiver, reason));",
+	/* 1 -> 2: what configurations name; the next pass must read those files. */
+	"CREATE TABLE reference(id INTEGER PRIMARY KEY, pass INTEGER NOT NULL,"
+	" first_seen INTEGER NOT NULL, seen INTEGER, gone_at INTEGER, file TEXT, detail BLOB NOT NULL);"
+	"CREATE INDEX reference_file ON reference(file) WHERE file IS NOT NULL;"
+	"DELETE FROM memory;",
 	/* 1 -> 2: what records hold has changed */
 	"DELETE FROM certificate; DELETE FROM sighting; DELETE FROM endpoint; DELETE FROM problem;"
 	"DELETE FROM succession; DELETE FROM memory;",

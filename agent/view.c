@@ -19,6 +19,15 @@ static enum err each_sighting(void *ctx, enum record_kind kind,
 	return inventory_each(s->inventory, &filter, fn, arg, &why);
 }
 
+static enum err each_user(
+	void *ctx, const char *uri, enum err (*fn)(void *, const struct sighting *), void *arg)
+{
+	const struct view_source *s = ctx;
+	struct why why = { 0 };
+
+	return inventory_each_user(s->inventory, uri, fn, arg, &why);
+}
+
 struct job_search {
 	const char *job;
 	struct job_state found;
@@ -124,6 +133,7 @@ struct view view_of(const struct view_source *source)
 		.config_reloaded = source->reloaded,
 		.config_reload_ok = source->reload_ok,
 		.each_sighting = each_sighting,
+		.each_user = each_user,
 		.each_scanner = each_scanner,
 		.each_receiver = each_receiver,
 		.each_failure = each_failure,

@@ -74,6 +74,9 @@ struct view {
 	bool config_reload_ok;
 	enum err (*each_sighting)(void *ctx, enum record_kind kind,
 		enum err (*fn)(void *, const struct sighting *), void *arg);
+	/* The references of configurations to the file at `uri`, or to its folder. */
+	enum err (*each_user)(void *ctx, const char *uri,
+		enum err (*fn)(void *, const struct sighting *), void *arg);
 	enum err (*each_scanner)(
 		void *ctx, enum err (*fn)(void *, const struct scanner_state *), void *arg);
 	enum err (*each_receiver)(

@@ -25,6 +25,15 @@ static const struct {
 #undef REASON
 };
 
+static const struct {
+	const char *word;
+	const char *use;
+} roles[REFERENCE_ROLE_COUNT] = {
+#define REFERENCE_ROLE(name, word, use) [name] = { word, use },
+#include "agent/certificate/words.def"
+#undef REFERENCE_ROLE
+};
+
 /* An index past its table comes from our own code only; the word then still prints. */
 static const char *word_at(const char *const *words, size_t count, size_t i)
 {
@@ -80,6 +89,16 @@ const char *stapled_ocsp_word(enum stapled_ocsp s)
 	return word_at(words, STAPLED_OCSP_COUNT, (size_t)s);
 }
 
+const char *reference_role_word(enum reference_role r)
+{
+	return (size_t)r < REFERENCE_ROLE_COUNT ? roles[r].word : "unknown";
+}
+
+const char *reference_role_use(enum reference_role r)
+{
+	return (size_t)r < REFERENCE_ROLE_COUNT ? roles[r].use : "unknown";
+}
+
 void location_fini(struct location *l)
 {
 	free(l->scanner);
@@ -128,6 +147,14 @@ static void endpoint_fini(struct endpoint_record *e)
 	free(e->chain.items);
 }
 
+static void reference_fini(struct reference_record *r)
+{
+	free(r->directive);
+	free(r->file);
+	free(r->password_file);
+	strings_fini(&r->names);
+}
+
 void record_fini(struct record *r)
 {
 	switch (r->kind) {
@@ -140,6 +167,9 @@ void record_fini(struct record *r)
 		break;
 	case RECORD_PROBLEM:
 		free(r->problem.message);
+		break;
+	case RECORD_REFERENCE:
+		reference_fini(&r->reference);
 		break;
 	}
 	location_fini(&r->location);

@@ -23,6 +23,9 @@
 #define RECORD_USAGES_MAX 4096
 #define RECORD_URLS_MAX 8
 #define RECORD_URL_BYTES_MAX 2048
+/* Of one reference: names that its server answers to, ports that it listens on. */
+#define REFERENCE_NAMES_MAX 256
+#define REFERENCE_PORTS_MAX 16
 #define RECORD_BYTES_MAX (16 * 1024 * 1024)
 
 /* What verdict.trust calls the operating system's store. */
@@ -59,6 +62,13 @@ enum client_certificate {
 	CLIENT_CERTIFICATE_REQUIRED,
 	CLIENT_CERTIFICATE_COUNT
 };
+/* What a configuration uses a file for. */
+enum reference_role {
+#define REFERENCE_ROLE(name, word, use) name,
+#include "agent/certificate/words.def"
+#undef REFERENCE_ROLE
+	REFERENCE_ROLE_COUNT
+};
 enum stapled_ocsp {
 	STAPLED_OCSP_UNKNOWN,
 	STAPLED_OCSP_NONE,
@@ -79,6 +89,9 @@ bool reason_keeps_known(enum reason r);
 const char *status_word(enum status s);
 const char *client_certificate_word(enum client_certificate c);
 const char *stapled_ocsp_word(enum stapled_ocsp s);
+const char *reference_role_word(enum reference_role r);
+/* "the server certificate of": what the file is to who names it. */
+const char *reference_role_use(enum reference_role r);
 
 /* Where. `index` is the position within the place, 0 first. */
 struct location {
@@ -177,7 +190,26 @@ struct problem_record {
 	int64_t not_after;
 };
 
-enum record_kind { RECORD_CERTIFICATE = 1, RECORD_ENDPOINT, RECORD_PROBLEM };
+/* What an active line of a server's or client's configuration names. The location is the line's:
+ * `uri` the configuration file, `format` its language, `index` counts its references. A file named as
+ * REFERENCE_CLIENT_CERTIFICATE is presented to servers, whatever its extended key usage says; one named
+ * as REFERENCE_CLIENT_CA is what a server here accepts client certificates of. Match `file` with a
+ * certificate's location: equal to its uri, or (is_folder) its parent; inventory_filter.file asks so. */
+struct reference_record {
+	enum reference_role role;
+	char *directive; /* as it is written, "ssl_certificate" */
+	uint32_t line;   /* of the directive, 1 first */
+	char *file; /* file: uri, made absolute as the program does; NULL for REFERENCE_SERVER */
+	bool is_folder;       /* every file in it is meant */
+	bool is_required;     /* the program does not work without it */
+	char *password_file;  /* file: uri of where its password is, or NULL */
+	struct strings names; /* DNS names of the server that uses it, wildcards too */
+	uint16_t ports[REFERENCE_PORTS_MAX]; /* on which that server speaks TLS */
+	size_t ports_count;
+};
+
+enum record_kind { RECORD_CERTIFICATE = 1, RECORD_ENDPOINT, RECORD_PROBLEM, RECORD_REFERENCE };
+#define RECORD_KIND_LAST RECORD_REFERENCE
 
 struct record {
 	enum record_kind kind;
@@ -186,6 +218,7 @@ struct record {
 		struct certificate_record certificate;
 		struct endpoint_record endpoint;
 		struct problem_record problem;
+		struct reference_record reference;
 	};
 };
 

@@ -110,6 +110,21 @@ static void put_problem(struct buffer *out, const struct problem_record *p)
 	wire_put_i64(out, p->not_after);
 }
 
+static void put_reference(struct buffer *out, const struct reference_record *r)
+{
+	wire_put_u8(out, (uint8_t)r->role);
+	put_required(out, r->directive);
+	wire_put_u32(out, r->line);
+	wire_put_text(out, r->file);
+	wire_put_bool(out, r->is_folder);
+	wire_put_bool(out, r->is_required);
+	wire_put_text(out, r->password_file);
+	wire_put_strings(out, &r->names);
+	wire_put_u8(out, (uint8_t)r->ports_count);
+	for (size_t i = 0; i < r->ports_count; i++)
+		wire_put_u16(out, r->ports[i]);
+}
+
 void record_encode(struct buffer *out, const struct record *r)
 {
 	wire_put_u8(out, RECORD_LAYOUT);
@@ -126,6 +141,9 @@ void record_encode(struct buffer *out, const struct record *r)
 		break;
 	case RECORD_PROBLEM:
 		put_problem(out, &r->problem);
+		break;
+	case RECORD_REFERENCE:
+		put_reference(out, &r->reference);
 		break;
 	}
 }
@@ -276,6 +294,21 @@ static void get_problem(struct wire *w, struct problem_record *p)
 	p->not_after = get_date(w);
 }
 
+static void get_reference(struct wire *w, struct reference_record *r)
+{
+	r->role = get_enum(w, REFERENCE_ROLE_COUNT);
+	r->directive = get_required(w);
+	r->line = wire_get_u32(w);
+	r->file = get_optional(w);
+	r->is_folder = wire_get_bool(w);
+	r->is_required = wire_get_bool(w);
+	r->password_file = get_optional(w);
+	get_strings(w, &r->names, REFERENCE_NAMES_MAX);
+	r->ports_count = get_enum(w, REFERENCE_PORTS_MAX + 1);
+	for (size_t i = 0; i < r->ports_count; i++)
+		r->ports[i] = wire_get_u16(w);
+}
+
 enum err record_decode(struct slice bytes, struct record *out)
 {
 	struct wire w = wire_of(bytes);
@@ -296,6 +329,9 @@ enum err record_decode(struct slice bytes, struct record *out)
 		break;
 	case RECORD_PROBLEM:
 		get_problem(&w, &r.problem);
+		break;
+	case RECORD_REFERENCE:
+		get_reference(&w, &r.reference);
 		break;
 	default:
 		w.bad = true;

@@ -103,7 +103,7 @@ static enum err show(const struct options *o, const struct settings *settings, s
 	source.uri = wanted.is_certificate ? NULL : buffer_string(&wanted.uri);
 	view = view_of(&source);
 	output.options.all = true;
-	for (int kind = RECORD_CERTIFICATE; e == ERR_OK && kind <= RECORD_PROBLEM; kind++)
+	for (int kind = RECORD_CERTIFICATE; e == ERR_OK && kind <= RECORD_KIND_LAST; kind++)
 		e = view.each_sighting(view.ctx, (enum record_kind)kind, count_one, &count);
 	if (e == ERR_OK && !count)
 		e = why_fail(why, ERR_NOT_FOUND, "nothing is known of %s", o->words.items[0]);

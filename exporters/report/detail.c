@@ -1,6 +1,8 @@
 /* -o detail: everything known of each record, a fact a line. What `show` prints. */
 #include "exporters/report/paint.h"
 
+#include "exporters/report/place.h"
+
 #include "agent/base/text.h"
 
 #include <inttypes.h>
@@ -90,6 +92,42 @@ static void place(struct detail *d, const struct sighting *s)
 		fact(d, "stale", "it could not be looked at; this is what was known", INK_YELLOW);
 }
 
+/* "nginx /etc/nginx/sites-enabled/api:12, the server certificate of api.example.org" */
+static void append_reference(struct buffer *out, const struct record *r)
+{
+	const struct location at = { .uri = r->location.uri };
+	const struct reference_record *f = &r->reference;
+	char *path = place_text(&at);
+
+	buffer_format(out, "%s %s:%" PRIu32 ", %s", r->location.format ? r->location.format : "",
+		path ? path : "", f->line, reference_role_use(f->role));
+	free(path);
+	for (size_t i = 0; i < f->names.count; i++)
+		buffer_format(out, "%s%s", i ? ", " : " ", f->names.items[i]);
+	if (!f->names.count)
+		buffer_text(out, " it");
+	for (size_t i = 0; i < f->ports_count; i++)
+		buffer_format(out, "%s%u", i ? ", " : " on port ", f->ports[i]);
+}
+
+static enum err used_by(void *arg, const struct sighting *s)
+{
+	struct buffer text;
+
+	if (s->gone_at != TIME_UNKNOWN)
+		return ERR_OK;
+	buffer_init(&text, RECORD_BYTES_MAX);
+	append_reference(&text, s->record);
+	fact_buffer(arg, "used by", &text, INK_PLAIN);
+	return ERR_OK;
+}
+
+static void users(struct detail *d, const struct location *l)
+{
+	if (d->view->each_user)
+		paint_note(d->paint, d->view->each_user(d->view->ctx, l->uri, used_by, d));
+}
+
 static void problems(struct detail *d, uint32_t bits)
 {
 	for (unsigned p = 0; p < PROBLEM_COUNT; p++) {
@@ -153,6 +191,7 @@ static enum err certificate(void *arg, const struct sighting *s)
 	fact_list(d, "issuer at", &c->issuer_urls);
 	fact(d, "trusted by", r->verdict.trust, INK_PLAIN);
 	fact_fingerprints(d, "chain", &r->verdict.chain);
+	users(d, &s->record->location);
 	return paint_status(d->paint);
 }
 
@@ -206,6 +245,31 @@ static enum err problem(void *arg, const struct sighting *s)
 	return paint_status(d->paint);
 }
 
+static enum err reference(void *arg, const struct sighting *s)
+{
+	struct detail *d = arg;
+	const struct reference_record *r = &s->record->reference;
+	struct buffer text;
+
+	if (d->records++)
+		paint_end(d->paint);
+	paint_text(d->paint, "reference  ", INK_BOLD);
+	paint_text(d->paint, reference_role_word(r->role), INK_PLAIN);
+	paint_end(d->paint);
+	place(d, s);
+	buffer_init(&text, RECORD_BYTES_MAX);
+	buffer_format(&text, "%s in line %" PRIu32, r->directive, r->line);
+	fact_buffer(d, "directive", &text, INK_PLAIN);
+	fact(d, r->is_folder ? "all files in" : "file", r->file, INK_PLAIN);
+	fact(d, "password in", r->password_file, INK_PLAIN);
+	fact_list(d, "names", &r->names);
+	buffer_init(&text, RECORD_TEXT_BYTES_MAX);
+	for (size_t i = 0; i < r->ports_count; i++)
+		buffer_format(&text, "%s%u", i ? ", " : "", r->ports[i]);
+	fact_buffer(d, "ports", &text, INK_PLAIN);
+	return paint_status(d->paint);
+}
+
 static enum err detail_write(const struct view *view, const struct report_options *options,
 	const struct report_summary *summary, FILE *to)
 {
@@ -220,6 +284,8 @@ static enum err detail_write(const struct view *view, const struct report_option
 		e = view->each_sighting(view->ctx, RECORD_ENDPOINT, endpoint, &d);
 	if (e == ERR_OK)
 		e = view->each_sighting(view->ctx, RECORD_PROBLEM, problem, &d);
+	if (e == ERR_OK)
+		e = view->each_sighting(view->ctx, RECORD_REFERENCE, reference, &d);
 	if (e == ERR_OK)
 		e = paint_status(&paint);
 	if (e == ERR_OK && fflush(to) != 0)

@@ -225,6 +225,31 @@ static bool fill_problem(cJSON *to, const struct record *r)
 	       put_time(to, "not_before", p->not_before) && put_time(to, "not_after", p->not_after);
 }
 
+static bool put_ports(cJSON *to, const struct reference_record *r)
+{
+	cJSON *array = cJSON_CreateArray();
+	bool good = array != NULL;
+
+	for (size_t i = 0; good && i < r->ports_count; i++)
+		good = push(array, cJSON_CreateNumber(r->ports[i]));
+	if (good)
+		return put(to, "ports", array);
+	cJSON_Delete(array);
+	return false;
+}
+
+static bool fill_reference(cJSON *to, const struct record *r)
+{
+	const struct reference_record *f = &r->reference;
+
+	return put_text(to, "type", "reference") && put_object(to, "location", fill_location, r) &&
+	       put_text(to, "role", reference_role_word(f->role)) &&
+	       put_text(to, "directive", f->directive) && put_number(to, "line", f->line) &&
+	       put_text(to, "file", f->file) && put_true(to, "folder", f->is_folder) &&
+	       put_text(to, "password_file", f->password_file) &&
+	       put_strings(to, "names", &f->names) && put_ports(to, f);
+}
+
 static bool fill_kind(cJSON *to, const struct record *r, const struct verdict_source *v)
 {
 	switch (r->kind) {
@@ -234,6 +259,8 @@ static bool fill_kind(cJSON *to, const struct record *r, const struct verdict_so
 		return fill_endpoint(to, r);
 	case RECORD_PROBLEM:
 		return fill_problem(to, r);
+	case RECORD_REFERENCE:
+		return fill_reference(to, r);
 	}
 	return false;
 }

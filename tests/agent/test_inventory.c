@@ -317,6 +317,71 @@ static void tells_by_uri_and_index(void **state)
 	holds_filtered(w, &(struct inventory_filter){ .job = "other" }, "");
 }
 
+/* ---- references ------------------------------------------------------------------------------- */
+
+static void put_reference(
+	struct world *w, int64_t pass, const char *uri, const char *file, bool is_folder)
+{
+	struct record r = { .kind = RECORD_REFERENCE };
+
+	r.location = (struct location){ .scanner = (char *)"files", .uri = (char *)uri };
+	r.reference.role = REFERENCE_SERVER_CERTIFICATE;
+	r.reference.directive = (char *)"ssl_certificate";
+	r.reference.file = (char *)file;
+	r.reference.is_folder = is_folder;
+	OK(w, inventory_put(w->inventory, pass, &r, w->now, &w->why));
+}
+
+static enum err note_user(void *arg, const struct sighting *s)
+{
+	struct buffer *out = arg;
+
+	buffer_format(out, "%s>%s%s ", s->record->location.uri, s->record->reference.file,
+		s->gone_at == TIME_UNKNOWN ? "" : " gone");
+	return ERR_OK;
+}
+
+static void users_are(struct world *w, const char *uri, const char *wanted)
+{
+	struct buffer out;
+
+	buffer_init(&out, 4096);
+	OK(w, inventory_each_user(w->inventory, uri, note_user, &out, &w->why));
+	assert_string_equal(buffer_string(&out), wanted);
+	buffer_fini(&out);
+}
+
+static void tells_who_uses_a_file(void **state)
+{
+	struct world *w = *state;
+	int64_t pass = begin(w, "files");
+
+	put_reference(w, pass, "file:///etc/n", "file:///tls/a.p12", false);
+	put_reference(w, pass, "file:///etc/h", "file:///tls", true);
+	put_reference(w, pass, "file:///etc/i", "file:///tls", false);
+	(void)end(w, pass, true);
+	users_are(w, "file:///tls/a.p12",
+		"file:///etc/n>file:///tls/a.p12 file:///etc/h>file:///tls ");
+	users_are(w, "file:///tls/a.p12!/x",
+		"file:///etc/n>file:///tls/a.p12 file:///etc/h>file:///tls ");
+	users_are(w, "file:///tls/b.pem", "file:///etc/h>file:///tls ");
+	users_are(w, "file:///a.p12", "");
+
+	/* An unchanged configuration keeps what it names; a changed one names what it names now. */
+	pass = begin(w, "files");
+	OK(w, inventory_keep(
+		      w->inventory, pass, &(struct keep){ .uri = "file:///etc/n" }, NULL, &w->why));
+	put_reference(w, pass, "file:///etc/h", "file:///other", true);
+	(void)end(w, pass, true);
+	users_are(w, "file:///tls/a.p12", "file:///etc/n>file:///tls/a.p12 ");
+	users_are(w, "file:///other/b", "file:///etc/h>file:///other ");
+
+	pass = begin(w, "files");
+	(void)end(w, pass, true);
+	users_are(w, "file:///tls/a.p12", "");
+	OK(w, inventory_retain_jobs(w->inventory, &(struct strings){ 0 }, w->now, &w->why));
+}
+
 static void replaces_what_a_place_holds(void **state)
 {
 	struct world *w = *state;
@@ -1149,6 +1214,7 @@ int main(void)
 		TEST(gives_back_what_was_put),
 		TEST(stops_when_told),
 		TEST(tells_by_uri_and_index),
+		TEST(tells_who_uses_a_file),
 		TEST(replaces_what_a_place_holds),
 		TEST(last_of_one_pass_wins),
 		TEST(incomplete_pass_forgets_nothing),

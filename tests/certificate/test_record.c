@@ -94,9 +94,30 @@ static struct record problem_made(void)
 	return r;
 }
 
+static struct record reference_made(void)
+{
+	struct record r = { .kind = RECORD_REFERENCE };
+
+	locate(&r.location);
+	r.reference = (struct reference_record){ .role = REFERENCE_CLIENT_CERTIFICATE,
+		.directive = strdup("proxy_ssl_certificate"),
+		.line = 12,
+		.file = strdup("file:///etc/ssl/client.pem"),
+		.is_folder = true,
+		.is_required = true,
+		.password_file = strdup("file:///etc/ssl/pass"),
+		.ports = { 443, 8443 },
+		.ports_count = 2 };
+	assert_int_equal(strings_add(&r.reference.names, "*.example.org"), ERR_OK);
+	return r;
+}
+
 static struct record made(size_t i)
 {
-	return i == 0 ? certificate_made() : i == 1 ? endpoint_made() : problem_made();
+	return i == 0   ? certificate_made()
+	       : i == 1 ? endpoint_made()
+	       : i == 2 ? problem_made()
+			: reference_made();
 }
 
 static void encode(struct buffer *out, const struct record *r)
@@ -110,7 +131,7 @@ static void encode(struct buffer *out, const struct record *r)
 static void test_round_trip(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		struct record r = made(i);
 		struct record back;
 		struct buffer first;
@@ -156,7 +177,7 @@ static void test_fields_come_back(void **state)
 static void test_cut_anywhere_is_malformed(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		struct record r = made(i);
 		struct record back;
 		struct buffer bytes;
@@ -187,7 +208,7 @@ static void test_flipped_bytes_never_hurt(void **state)
 	static const uint8_t flips[] = { 0x01, 0x80, 0xff, 0x20 };
 
 	(void)state;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		struct record r = made(i);
 		struct buffer bytes;
 

@@ -136,6 +136,32 @@ static void a_problem(void **state)
 	fake_view_fini(&f);
 }
 
+static void a_reference(void **state)
+{
+	struct fake_view f;
+	struct fake_sighting *s;
+
+	(void)state;
+	fake_view_init(&f);
+	s = fake_add(&f, RECORD_REFERENCE, "files", "file:///etc/nginx/nginx.conf");
+	s->record.location.format = fake_dup("nginx");
+	s->record.location.index = 1;
+	s->record.reference.role = REFERENCE_SERVER_KEY;
+	s->record.reference.directive = fake_dup("ssl_certificate_key");
+	s->record.reference.line = 7;
+	s->record.reference.file = fake_dup("file:///etc/ssl/a.key");
+	s->record.reference.ports[0] = 443;
+	s->record.reference.ports_count = 1;
+	fake_add_text(&s->record.reference.names, "api.example.org");
+	expect_json(&f,
+		"{\"type\":\"reference\",\"location\":{\"scanner\":\"files\","
+		"\"uri\":\"file:///etc/nginx/nginx.conf\",\"format\":\"nginx\",\"index\":1},"
+		"\"role\":\"server-key\",\"directive\":\"ssl_certificate_key\",\"line\":7,"
+		"\"file\":\"file:///etc/ssl/a.key\",\"names\":[\"api.example.org\"],"
+		"\"ports\":[443]," SEEN "}");
+	fake_view_fini(&f);
+}
+
 /* 10,000 names: far over the first size of the buffer. */
 static void a_very_long_one(void **state)
 {
@@ -177,6 +203,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_known_is_absent),
 		cmocka_unit_test(an_endpoint),
 		cmocka_unit_test(a_problem),
+		cmocka_unit_test(a_reference),
 		cmocka_unit_test(a_very_long_one),
 	};
 
