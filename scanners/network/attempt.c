@@ -2,6 +2,7 @@
 #include "scanners/network/attempt.h"
 
 #include "agent/base/clock.h"
+#include "scanners/network/dialogue.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,7 +20,15 @@
 #define LISTEN_ROUND_TRIPS 3 /* and so many times the way there and back */
 #define MESSAGE_BYTES 512
 
-enum phase { PHASE_RESOLVE, PHASE_CONNECT, PHASE_RETRY, PHASE_HANDSHAKE, PHASE_LISTEN, PHASE_OVER };
+enum phase {
+	PHASE_RESOLVE,
+	PHASE_CONNECT,
+	PHASE_RETRY,
+	PHASE_DIALOGUE,
+	PHASE_HANDSHAKE,
+	PHASE_LISTEN,
+	PHASE_OVER
+};
 
 /* libuv closes a handle later than a socket is done with, hence a life of its own. */
 struct watch {
@@ -46,10 +55,12 @@ struct attempt {
 	size_t address; /* the one under way */
 	int fd;         /* owned, or -1 */
 	struct watch *watch;
-	struct tls *tls;     /* owned, or NULL */
-	int connect_errno;   /* of the last address that failed */
-	bool was_crowded;    /* waited for descriptors or ports */
-	struct session seen; /* owned */
+	struct dialogue *dialogue;   /* owned, or NULL */
+	struct transport *transport; /* owned, or NULL */
+	struct tls *tls;             /* owned, or NULL */
+	int connect_errno;           /* of the last address that failed */
+	bool was_crowded;            /* waited for descriptors or ports */
+	struct session seen;         /* owned */
 };
 
 static void connect_next(struct attempt *a);
@@ -64,8 +75,12 @@ static void on_watch_closed(uv_handle_t *handle)
 
 static void socket_drop(struct attempt *a)
 {
+	dialogue_free(a->dialogue);
+	a->dialogue = NULL;
 	tls_free(a->tls);
 	a->tls = NULL;
+	transport_free(a->transport);
+	a->transport = NULL;
 	if (a->watch) {
 		uv_close((uv_handle_t *)&a->watch->poll, on_watch_closed);
 		a->watch = NULL;
@@ -133,14 +148,19 @@ void attempts_stop(struct attempts *all)
 	}
 }
 
-/* Ended before TLS: `text` is the sentence. */
-static void fail(struct attempt *a, enum reason reason, const char *text)
+/* Ended before TLS: `text` is the sentence, `word` what is told of the handshake. */
+static void fail_as(struct attempt *a, enum reason reason, const char *word, const char *text)
 {
 	a->seen.has_problem = true;
 	a->seen.reason = reason;
 	a->seen.message = strdup(text);
-	a->seen.facts.handshake = strdup(reason_word(reason));
+	a->seen.facts.handshake = strdup(word);
 	finish(a, a->seen.message && a->seen.facts.handshake ? ERR_OK : ERR_MEMORY);
+}
+
+static void fail(struct attempt *a, enum reason reason, const char *text)
+{
+	fail_as(a, reason, reason_word(reason), text);
 }
 
 /* ---- time ------------------------------------------------------------------------------------- */
@@ -199,18 +219,11 @@ static void step(struct attempt *a)
 
 static void begin_tls(struct attempt *a)
 {
-	char address[INET6_ADDRSTRLEN];
-	enum err e;
+	transport_new_fn *transport = target_protocol(&a->target)->transport;
+	enum err e = (transport ? transport : transport_tcp_new)(a->fd, &a->transport);
 
-	address_text(&a->addresses[a->address], address);
-	a->round_trip_ms = clock_monotonic_ms() - a->connect_ms;
-	a->seen.facts.is_reachable = true;
-	a->seen.facts.address = strdup(address);
-	if (!a->seen.facts.address) {
-		finish(a, ERR_MEMORY);
-		return;
-	}
-	e = tls_new(a->all->tls, a->fd, a->seen.facts.server_name, &a->tls);
+	if (e == ERR_OK)
+		e = tls_new(a->all->tls, a->transport, a->seen.facts.server_name, &a->tls);
 	if (e == ERR_NETWORK) {
 		fail(a, REASON_UNSUPPORTED, "the name cannot be sent as a TLS server name");
 		return;
@@ -222,6 +235,68 @@ static void begin_tls(struct attempt *a)
 	a->phase = PHASE_HANDSHAKE;
 	wake_in(a, INT64_MAX);
 	step(a);
+}
+
+/* ---- what comes before TLS -------------------------------------------------------------------- */
+
+static void dialogue_failed(struct attempt *a)
+{
+	const struct refusal *why = dialogue_refusal(a->dialogue);
+
+	fail_as(a, why->reason, dialogue_word(a->dialogue), why->text);
+}
+
+static void step_dialogue(struct attempt *a)
+{
+	enum dialogue_status status = DIALOGUE_FAILED;
+	enum err e = dialogue_step(a->dialogue, a->fd, &status);
+
+	if (e != ERR_OK)
+		finish(a, e);
+	else if (status == DIALOGUE_DONE)
+		begin_tls(a);
+	else if (status == DIALOGUE_FAILED)
+		dialogue_failed(a);
+	else
+		watch_for(a, status == DIALOGUE_WANT_READ ? UV_READABLE : UV_WRITABLE);
+}
+
+static void begin_dialogue(struct attempt *a)
+{
+	char own[PROTOCOL_OWN_BYTES];
+	const struct words words = {
+		.host = a->seen.facts.server_name ? a->seen.facts.server_name : a->target.host,
+		.own = own,
+		.path = "/",
+	};
+	enum err e;
+
+	dialogue_own_name(a->fd, own);
+	e = dialogue_new(target_protocol(&a->target), &words, &a->dialogue);
+	if (e != ERR_OK) {
+		finish(a, e);
+		return;
+	}
+	a->phase = PHASE_DIALOGUE;
+	wake_in(a, INT64_MAX);
+	step_dialogue(a);
+}
+
+/* Connected: the server is reachable, whatever follows. */
+static void begin(struct attempt *a)
+{
+	char address[INET6_ADDRSTRLEN];
+
+	address_text(&a->addresses[a->address], address);
+	a->round_trip_ms = clock_monotonic_ms() - a->connect_ms;
+	a->seen.facts.is_reachable = true;
+	a->seen.facts.address = strdup(address);
+	if (!a->seen.facts.address)
+		finish(a, ERR_MEMORY);
+	else if (target_protocol(&a->target)->states)
+		begin_dialogue(a);
+	else
+		begin_tls(a);
 }
 
 /* ---- connecting ------------------------------------------------------------------------------- */
@@ -280,7 +355,7 @@ static void on_connected(struct attempt *a)
 	if (getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
 		error = errno;
 	if (error == 0)
-		begin_tls(a);
+		begin(a);
 	else if (is_crowded(error))
 		crowded(a);
 	else
@@ -351,6 +426,8 @@ static void on_event(uv_poll_t *poll, int status, int events)
 		(void)uv_poll_stop(poll);
 	if (a->phase == PHASE_CONNECT)
 		on_connected(a);
+	else if (a->phase == PHASE_DIALOGUE)
+		step_dialogue(a);
 	else
 		step(a);
 }
@@ -369,6 +446,11 @@ static void time_is_up(struct attempt *a)
 {
 	if (a->phase == PHASE_RESOLVE) {
 		fail(a, REASON_UNRESOLVED, "the name server did not answer in time");
+		return;
+	}
+	if (a->phase == PHASE_DIALOGUE) {
+		dialogue_time_is_up(a->dialogue);
+		dialogue_failed(a);
 		return;
 	}
 	if (!a->tls) {

@@ -8,6 +8,7 @@
 #define NAME_BYTES_MAX 1024
 #define COMPLAINT_BYTES_MAX 2048
 #define SCANNER_BYTES_MAX 64
+#define PROTOCOL_BYTES_MAX 32
 #define ITEM_BYTES_MAX (8 * 1024)
 
 enum { TARGET_UNNAMED = 1, TARGET_QUIET = 2 };
@@ -47,6 +48,11 @@ void probe_options_fini(struct probe_options *o)
 	*o = (struct probe_options){ 0 };
 }
 
+const struct protocol *target_protocol(const struct target *t)
+{
+	return t->protocol ? t->protocol : protocols[0];
+}
+
 void target_fini(struct target *t)
 {
 	free(t->name);
@@ -57,7 +63,7 @@ void target_fini(struct target *t)
 
 void target_uri(struct buffer *out, const struct target *t)
 {
-	buffer_text(out, "tls://");
+	buffer_format(out, "%s://", target_protocol(t)->name);
 	if (t->name)
 		buffer_format(out, "%s@", t->name);
 	if (strchr(t->host, ':'))
@@ -71,6 +77,7 @@ void target_encode(struct buffer *out, const struct target *t)
 	wire_put_text(out, t->name);
 	wire_put_text(out, t->host);
 	wire_put_u16(out, t->port);
+	wire_put_text(out, target_protocol(t)->name);
 	wire_put_u8(out,
 		(uint8_t)((t->is_unnamed ? TARGET_UNNAMED : 0) | (t->is_quiet ? TARGET_QUIET : 0)));
 	wire_put_text(out, t->complaint);
@@ -80,17 +87,21 @@ enum err target_decode(struct slice bytes, struct target *out)
 {
 	struct wire w = wire_of(bytes);
 	struct target t = { 0 };
+	char *protocol;
 	uint8_t flags;
 
 	t.name = wire_get_text(&w, NAME_BYTES_MAX);
 	t.host = wire_get_text(&w, NAME_BYTES_MAX);
 	t.port = wire_get_u16(&w);
+	protocol = wire_get_text(&w, PROTOCOL_BYTES_MAX);
+	t.protocol = protocol ? protocol_find(slice_text(protocol)) : NULL;
+	free(protocol);
 	flags = wire_get_u8(&w);
 	t.complaint = wire_get_text(&w, COMPLAINT_BYTES_MAX);
 	t.is_unnamed = flags & TARGET_UNNAMED;
 	t.is_quiet = flags & TARGET_QUIET;
 	if (wire_end(&w) != ERR_OK || flags > (TARGET_UNNAMED | TARGET_QUIET) ||
-		(!t.complaint && (!t.host || !t.port))) {
+		(!t.complaint && (!t.host || !t.port || !t.protocol))) {
 		target_fini(&t);
 		return ERR_MALFORMED;
 	}

@@ -6,6 +6,7 @@
 #include "agent/base/err.h"
 #include "agent/base/slice.h"
 #include "agent/certificate/record.h"
+#include "scanners/network/protocol.h"
 #include "scanners/scanner.h"
 
 #include <stdbool.h>
@@ -32,14 +33,17 @@ struct target {
 	char *name; /* owned: the name to ask for (SNI), or NULL: `host`, where it is a name */
 	char *host; /* owned: a DNS name, or a numeric address without brackets */
 	uint16_t port;
+	const struct protocol *protocol; /* NULL: "tls" */
 	bool is_unnamed; /* found by sweeping: nobody said that the certificate covers the address */
 	bool is_quiet;   /* no TLS, no connection or no answer is nothing to tell */
 	/* Not a target at all but a complaint to pass on: why it cannot be probed, or NULL. */
 	char *complaint;
 };
 
+/* Never NULL. */
+const struct protocol *target_protocol(const struct target *t);
 void target_fini(struct target *t);
-/* "tls://host:port", "tls://name@host:port", v6 in brackets. */
+/* "tls://host:port", "smtp://name@host:port", v6 in brackets. */
 void target_uri(struct buffer *out, const struct target *t);
 void target_encode(struct buffer *out, const struct target *t);
 enum err target_decode(struct slice bytes, struct target *out) MUST_CHECK;

@@ -24,6 +24,7 @@
 struct shape {
 	char *name; /* owned: SNI, or NULL */
 	char *host; /* owned; NULL for a CIDR */
+	const struct protocol *protocol;
 	int family; /* of a CIDR: AF_INET or AF_INET6 */
 	uint8_t base[ADDRESS_BYTES];
 	uint64_t addresses; /* 1 for a host */
@@ -45,47 +46,19 @@ struct targets {
 	struct why failure_why;
 };
 
-/* Schemes of endpoint sources. Those that need a dialogue before TLS are named, so that they are
- * refused by name. */
-struct scheme {
-	const char *name;
-	const char *missing; /* what this version lacks, or NULL */
-};
-static const struct scheme schemes[] = {
-	{ "tls", NULL },
-	{ "dtls", "DTLS" },
-	{ "smtp", "STARTTLS for smtp" },
-	{ "lmtp", "STARTTLS for lmtp" },
-	{ "imap", "STARTTLS for imap" },
-	{ "pop3", "STARTTLS for pop3" },
-	{ "ftp", "STARTTLS for ftp" },
-	{ "ldap", "STARTTLS for ldap" },
-	{ "xmpp", "STARTTLS for xmpp" },
-	{ "xmpp-server", "STARTTLS for xmpp-server" },
-	{ "nntp", "STARTTLS for nntp" },
-	{ "sieve", "STARTTLS for sieve" },
-	{ "irc", "STARTTLS for irc" },
-	{ "telnet", "STARTTLS for telnet" },
-	{ "postgres", "TLS inside the postgres protocol" },
-	{ "mysql", "TLS inside the mysql protocol" },
-	{ "rdp", "TLS inside the rdp protocol" },
-	{ "tds", "TLS inside the tds protocol" },
-};
-
-static const struct scheme *scheme_of(const char *source)
+/* The scheme's name, without its end; empty where the source has none. */
+static struct slice scheme_of(const char *source)
 {
 	const char *end = strstr(source, "://");
 
-	if (!end)
-		return NULL;
-	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
-		size_t size = strlen(schemes[i].name);
+	return slice_of(source, end ? (size_t)(end - source) : 0);
+}
 
-		if ((size_t)(end - source) == size &&
-			strncasecmp(source, schemes[i].name, size) == 0)
-			return &schemes[i];
-	}
-	return NULL;
+/* Known, and refused by name. */
+static bool is_missing(struct slice scheme)
+{
+	return scheme.size == strlen("dtls") &&
+	       strncasecmp((const char *)scheme.data, "dtls", scheme.size) == 0;
 }
 
 static bool starts(const char *text, const char *prefix)
@@ -116,7 +89,7 @@ bool target_accepts(const char *source)
 	if (!source[0] || source[0] == '.' || source[0] == '-' || source[0] == '~')
 		return false;
 	if (strstr(source, "://"))
-		return scheme_of(source) != NULL;
+		return is_missing(scheme_of(source)) || protocol_find(scheme_of(source));
 	return !strchr(source, '/') || looks_like_cidr(source);
 }
 
@@ -147,11 +120,11 @@ static bool number(const char *text, const char *end, unsigned max, unsigned *ou
 	return true;
 }
 
-/* "443" or "443,8443", or NULL: the standard port. */
+/* "443" or "443,8443", or NULL: the protocol's standard port. */
 static enum err parse_ports(const char *text, struct shape *s, struct why *why)
 {
 	if (!text) {
-		s->ports[s->ports_count++] = TARGET_PORT_STANDARD;
+		s->ports[s->ports_count++] = s->protocol->port;
 		return ERR_OK;
 	}
 	for (;;) {
@@ -370,23 +343,25 @@ static enum err about(const char *source, enum err e, const struct why *inner, s
 
 static enum err parse_text(const char *source, struct shape *s, struct why *why)
 {
-	const struct scheme *scheme = scheme_of(source);
+	struct slice scheme = scheme_of(source);
 	char text[TARGET_SOURCE_BYTES_MAX + 1];
 
+	s->protocol = protocols[0];
 	if (strstr(source, "://")) {
-		if (!scheme)
+		if (is_missing(scheme))
+			return why_fail(
+				why, ERR_UNSUPPORTED, "DTLS is not supported by this version");
+		s->protocol = protocol_find(scheme);
+		if (!s->protocol)
 			return why_fail(
 				why, ERR_USAGE, "this scheme is not known; write tls://HOST:PORT");
-		if (scheme->missing)
-			return why_fail(why, ERR_UNSUPPORTED, "%s is not supported by this version",
-				scheme->missing);
 		source = strstr(source, "://") + 3;
 	}
 	if (strlen(source) > TARGET_SOURCE_BYTES_MAX)
 		return why_fail(why, ERR_USAGE, "longer than %d bytes", TARGET_SOURCE_BYTES_MAX);
 	memcpy(text, source, strlen(source) + 1);
 	/* A URI may end in an empty path. */
-	if (scheme && text[0] && text[strlen(text) - 1] == '/')
+	if (scheme.size && text[0] && text[strlen(text) - 1] == '/')
 		text[strlen(text) - 1] = '\0';
 	if (!text[0])
 		return why_fail(why, ERR_USAGE, "nothing is named");
@@ -484,7 +459,9 @@ static enum err nth_address(const struct shape *s, uint64_t n, char **out)
 static enum err from_shape(struct targets *t, struct target *out)
 {
 	struct shape *s = &t->shape;
-	struct target target = { .port = s->ports[t->port], .is_unnamed = !s->host && !s->name };
+	struct target target = { .port = s->ports[t->port],
+		.protocol = s->protocol,
+		.is_unnamed = !s->host && !s->name };
 	enum err e = ERR_OK;
 
 	if (s->host)

@@ -41,8 +41,8 @@ enum ending {
 };
 
 struct tls {
-	gnutls_session_t session; /* owned */
-	int fd;                   /* borrowed */
+	gnutls_session_t session;    /* owned */
+	struct transport *transport; /* borrowed */
 	enum ending ending;
 	int error;    /* GnuTLS's, for ENDING_FAILED */
 	int alert;    /* for ENDING_ALERT */
@@ -118,17 +118,8 @@ void tls_shared_free(struct tls_shared *s)
 static ssize_t on_push(gnutls_transport_ptr_t ptr, const giovec_t *parts, int count)
 {
 	struct tls *t = ptr;
-	struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)parts,
-		.msg_iovlen = (size_t)count };
-	ssize_t n = sendmsg(t->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-	if (n >= 0 || (errno != EPIPE && errno != ECONNRESET))
-		return n;
-	/* The server may have said why before it closed: let the next read find out. */
-	n = 0;
-	for (int i = 0; i < count; i++)
-		n += (ssize_t)parts[i].iov_len;
-	return n;
+	return t->transport->ops->push(t->transport, (const struct iovec *)parts, count);
 }
 
 static ssize_t on_pull(gnutls_transport_ptr_t ptr, void *to, size_t size)
@@ -141,7 +132,7 @@ static ssize_t on_pull(gnutls_transport_ptr_t ptr, void *to, size_t size)
 		errno = EMSGSIZE;
 		return -1;
 	}
-	n = recv(t->fd, to, size, MSG_DONTWAIT);
+	n = t->transport->ops->pull(t->transport, to, size);
 	if (n < 0) {
 		t->io_errno = errno;
 		return n;
@@ -219,14 +210,15 @@ static int on_message(gnutls_session_t session, unsigned type, unsigned when, un
 
 /* ---- stepping --------------------------------------------------------------------------------- */
 
-enum err tls_new(const struct tls_shared *shared, int fd, const char *server_name, struct tls **out)
+enum err tls_new(const struct tls_shared *shared, struct transport *transport,
+	const char *server_name, struct tls **out)
 {
 	struct tls *t = calloc(1, sizeof(*t));
 	int ret;
 
 	if (!t)
 		return ERR_MEMORY;
-	t->fd = fd;
+	t->transport = transport;
 	ret = gnutls_init(&t->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_TICKETS_TLS12);
 	if (ret < 0) {
 		free(t);
@@ -269,8 +261,8 @@ static bool is_reset(const struct tls *t)
 /* GnuTLS reads no further than a record's head; the rest names what it is. */
 static enum tls_status end_not_tls(struct tls *t)
 {
-	ssize_t n =
-		recv(t->fd, t->head + t->head_size, sizeof(t->head) - t->head_size, MSG_DONTWAIT);
+	ssize_t n = t->transport->ops->pull(
+		t->transport, t->head + t->head_size, sizeof(t->head) - t->head_size);
 
 	if (n > 0)
 		t->head_size += (size_t)n;
@@ -316,6 +308,8 @@ static enum tls_status step_handshake(struct tls *t)
 			return end(t, ENDING_LIMIT);
 	} while (ret < 0);
 	t->is_finished = true;
+	if (t->transport->ops->finished)
+		t->transport->ops->finished(t->transport);
 	/* Only a server that asked for a certificate has more to tell. */
 	return t->was_asked ? TLS_LISTENING : end(t, ENDING_DONE);
 }

@@ -4,6 +4,7 @@
 #define LEAFWATCH_SCANNERS_NETWORK_TLS_H
 
 #include "agent/base/err.h"
+#include "scanners/network/transport.h"
 #include "scanners/session.h"
 
 #include <stdbool.h>
@@ -32,9 +33,9 @@ enum tls_status {
 };
 
 struct tls;
-/* `fd` is a connected non-blocking socket, borrowed; `server_name` the SNI or NULL. */
-enum err tls_new(const struct tls_shared *shared, int fd, const char *server_name,
-	struct tls **out) MUST_CHECK;
+/* `transport` is over a connected non-blocking socket, borrowed; `server_name` the SNI or NULL. */
+enum err tls_new(const struct tls_shared *shared, struct transport *transport,
+	const char *server_name, struct tls **out) MUST_CHECK;
 /* As far as it goes without waiting. */
 enum tls_status tls_step(struct tls *t);
 /* Time is up. While listening, silence is an answer; before that it is the problem `timeout`. */
