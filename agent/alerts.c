@@ -25,6 +25,7 @@ const struct alert_kind alert_kinds[KIND_COUNT] = {
 	[KIND_EXPIRY] = { "certificate-expiry", 1 },
 	[KIND_PROBLEM] = { "certificate-problem", 1 },
 	[KIND_ENDPOINT] = { "endpoint-trouble", ALERTS_LOOKS },
+	[KIND_CRL] = { "crl-expiry", 1 },
 };
 
 struct alerts {

@@ -647,6 +647,55 @@ static enum err judge_endpoint(const struct search *s, struct candidate *c, stru
 	return ERR_OK;
 }
 
+/* ---- revocation lists ------------------------------------------------------------------------- */
+
+static enum err fill_crl(struct candidate *c, const struct record *r)
+{
+	const struct crl_record *crl = &r->crl;
+
+	c->alert.subject = strdup(r->location.uri);
+	c->alert.subject_cn = strdup(crl->issuer_cn ? crl->issuer_cn : crl->issuer);
+	c->alert.issuer = strdup(crl->issuer);
+	c->alert.not_before = crl->this_update;
+	c->alert.not_after = crl->next_update;
+	return c->alert.subject && c->alert.subject_cn && c->alert.issuer ? ERR_OK : ERR_MEMORY;
+}
+
+/* A list is made anew shortly before the old one ends: only the last tenth is a warning. Behind its end
+ * what checks against it refuses everything, or checks nothing. */
+static enum err on_crl(void *arg, const struct sighting *sight)
+{
+	struct search *s = arg;
+	const struct crl_record *r = &sight->record->crl;
+	struct alert_place place = { .breaks = r->next_update };
+	struct candidate *c = NULL;
+	bool is_new = false;
+	int64_t span =
+		threshold_span(&s->conf->thresholds->critical, r->this_update, r->next_update);
+	int64_t due;
+	char *what;
+	enum err e;
+
+	if (r->next_update == TIME_UNKNOWN || __builtin_sub_overflow(r->next_update, span, &due))
+		return ERR_OK;
+	note_next(s, due);
+	note_next(s, r->next_update + 1);
+	if (s->conf->now < due)
+		return ERR_OK;
+	place.is_network = !is_in_file(sight->record->location.uri);
+	place.severity = s->conf->now > r->next_update ? SEVERITY_CRITICAL : SEVERITY_WARNING;
+	what = place_text(&sight->record->location);
+	e = what ? candidate_get(s->out, KIND_CRL, what, &c, &is_new) : ERR_MEMORY;
+	free(what);
+	if (e == ERR_LIMIT) {
+		note_limit(s);
+		return ERR_OK;
+	}
+	if (e == ERR_OK && is_new)
+		e = fill_crl(c, sight->record);
+	return e == ERR_OK ? place_add(c, &place, sight, NULL) : e;
+}
+
 /* ---- the whole -------------------------------------------------------------------------------- */
 
 /* Takes one live place into the whole. */
@@ -721,6 +770,16 @@ static enum err merge_endpoint(const struct search *s, struct candidate *c, stru
 	return e;
 }
 
+static enum err merge_crl(struct candidate *c)
+{
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && i < c->places_count; i++)
+		e = merge_place(c, &c->places[i]);
+	c->is_live = c->first != NULL;
+	return e;
+}
+
 static enum err look(struct search *s, enum record_kind kind,
 	enum err (*fn)(void *, const struct sighting *), struct why *why)
 {
@@ -738,11 +797,14 @@ enum err candidates_search(
 	out->next = TIME_UNKNOWN;
 	e = look(&s, RECORD_CERTIFICATE, on_certificate, why);
 	if (e == ERR_OK)
+		e = look(&s, RECORD_CRL, on_crl, why);
+	if (e == ERR_OK)
 		e = look(&s, RECORD_PROBLEM, on_problem, why);
 	for (size_t i = 0; e == ERR_OK && i < out->count; i++) {
 		struct candidate *c = &out->items[i];
 
 		e = c->kind == KIND_ENDPOINT ? merge_endpoint(&s, c, why)
+		    : c->kind == KIND_CRL    ? merge_crl(c)
 					     : merge_certificate(&s, c);
 	}
 	free(s.leaf_uri);

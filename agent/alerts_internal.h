@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum alert_kind_id { KIND_EXPIRY, KIND_PROBLEM, KIND_ENDPOINT, KIND_COUNT };
+enum alert_kind_id { KIND_EXPIRY, KIND_PROBLEM, KIND_ENDPOINT, KIND_CRL, KIND_COUNT };
 struct alert_kind {
 	const char *word;
 	unsigned looks; /* that must agree before it fires */

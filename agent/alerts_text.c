@@ -83,6 +83,22 @@ static void say_endpoint(struct buffer *out, const struct candidate *c)
 	}
 }
 
+static void say_crl(struct buffer *out, const struct candidate *c, int64_t now)
+{
+	bool is_over = now > c->breaks;
+	char span[TIME_TEXT_BYTES];
+	char at[TIME_TEXT_BYTES];
+
+	time_span(is_over ? now - c->breaks : c->breaks - now, span);
+	time_rfc3339(c->breaks, at);
+	buffer_text(out, "The revocation list of ");
+	put_name(out, &c->alert);
+	buffer_format(out,
+		is_over ? " is out of date: its next update was due %s ago (%s)"
+			: " goes out of date in %s (%s) and has not been made anew",
+		span, at);
+}
+
 static enum err take_sentence(struct alert *a, struct buffer *text)
 {
 	enum err e = buffer_status(text);
@@ -106,6 +122,8 @@ enum err alert_say_candidate(struct alert *a, const struct candidate *c, int64_t
 		say_expiry(&text, c, now);
 	else if (c->kind == KIND_PROBLEM)
 		say_problems(&text, c);
+	else if (c->kind == KIND_CRL)
+		say_crl(&text, c, now);
 	else
 		say_endpoint(&text, c);
 	return take_sentence(a, &text);
@@ -117,6 +135,8 @@ static const char *recovered_words(const char *kind)
 		return " answers again";
 	if (strcmp(kind, alert_kinds[KIND_PROBLEM].word) == 0)
 		return " is no longer broken";
+	if (strcmp(kind, alert_kinds[KIND_CRL].word) == 0)
+		return ": its revocation list was made anew";
 	return " is no longer due";
 }
 

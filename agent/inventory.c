@@ -67,12 +67,12 @@ static const char *const texts[STATEMENT_COUNT] = {
 	[SIGHTING_GONE] = GONE("sighting"),
 	[SIGHTING_GONE_OF_JOB] = GONE_OF_JOB("sighting"),
 	[ENDPOINT_FIND] = "SELECT gone_at FROM endpoint WHERE id=?1",
-	[ENDPOINT_INSERT] =
-		"INSERT INTO endpoint(id,pass,seen,first_seen,detail) VALUES(?1,?2,?3,?4,?5)",
+	[ENDPOINT_INSERT] = "INSERT INTO endpoint(id,pass,seen,first_seen,detail,kind)"
+			    " VALUES(?1,?2,?3,?4,?5,?6)",
 	/* An endpoint that could not be reached keeps the time when it last was. */
 	[ENDPOINT_UPDATE] = "UPDATE endpoint SET pass=?2, seen=coalesce(?3,seen),"
 			    " first_seen=CASE WHEN gone_at IS NULL THEN first_seen ELSE ?4 END,"
-			    " detail=?5, gone_at=NULL WHERE id=?1",
+			    " detail=?5, kind=?6, gone_at=NULL WHERE id=?1",
 	[ENDPOINT_GONE] = GONE("endpoint"),
 	[ENDPOINT_GONE_OF_JOB] = GONE_OF_JOB("endpoint"),
 	[REFERENCE_PUT] =

@@ -41,11 +41,13 @@ struct asking {
 
 /* ?1 place, ?2 fingerprint or NULL, ?3 gone ones too. Columns: index, pass, first_seen, seen, gone_at,
  * detail, facts. */
+#define ENDPOINTS_SELECT(kind)                                                       \
+	"SELECT id&16777215,pass,first_seen,seen,gone_at,detail FROM endpoint WHERE" \
+	" id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND ?2 IS NULL"                    \
+	" AND kind=" kind " AND (?3 OR gone_at IS NULL) ORDER BY id"
 static const char *const kind_texts[RECORD_KIND_LAST + 1] = {
-	[RECORD_ENDPOINT] =
-		"SELECT id&16777215,pass,first_seen,seen,gone_at,detail FROM endpoint WHERE"
-		" id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND ?2 IS NULL"
-		" AND (?3 OR gone_at IS NULL) ORDER BY id",
+	[RECORD_ENDPOINT] = ENDPOINTS_SELECT("2"),
+	[RECORD_CRL] = ENDPOINTS_SELECT("5"),
 	[RECORD_CERTIFICATE] =
 		"SELECT s.id&16777215,s.pass,s.first_seen,s.seen,s.gone_at,s.detail,c.facts"
 		" FROM sighting s CROSS JOIN certificate c ON c.id=s.certificate WHERE"
@@ -68,8 +70,9 @@ static const char freshness_text[] =
 	" WHERE id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND gone_at IS NULL UNION ALL"
 	" SELECT coalesce(seen,first_seen) FROM problem WHERE place=?1)";
 
-static const enum record_kind kind_order[] = { RECORD_ENDPOINT, RECORD_CERTIFICATE, RECORD_PROBLEM,
-	RECORD_REFERENCE };
+static const enum record_kind kind_order[] = { RECORD_ENDPOINT, RECORD_CERTIFICATE, RECORD_CRL,
+	RECORD_PROBLEM, RECORD_REFERENCE };
+_Static_assert(RECORD_ENDPOINT == 2 && RECORD_CRL == 5, "the numbers in kind_texts");
 
 static enum err damaged(struct inventory *i, struct why *why)
 {

@@ -331,12 +331,14 @@ static enum err put_certificate(struct inventory *i, struct put *p, struct why *
 	return e;
 }
 
+/* An endpoint, or a revocation list. */
 static enum err put_endpoint(struct inventory *i, struct put *p, struct why *why)
 {
 	const int64_t values[] = { p->id, p->pass->id };
 	sqlite3_stmt *statement;
 	bool is_row = false;
 	bool is_there = false;
+	bool is_seen;
 	enum err e = inventory_statement(i, ENDPOINT_FIND, &statement, why);
 
 	if (e != ERR_OK)
@@ -351,9 +353,11 @@ static enum err put_endpoint(struct inventory *i, struct put *p, struct why *why
 	if (e != ERR_OK)
 		return e;
 	inventory_bind(statement, values, 2);
-	inventory_bind_time(statement, 3, p->record->endpoint.is_reachable ? p->now : TIME_UNKNOWN);
+	is_seen = p->record->kind != RECORD_ENDPOINT || p->record->endpoint.is_reachable;
+	inventory_bind_time(statement, 3, is_seen ? p->now : TIME_UNKNOWN);
 	(void)sqlite3_bind_int64(statement, 4, p->now);
 	inventory_bind_bytes(statement, 5, buffer_bytes(&i->detail));
+	(void)sqlite3_bind_int(statement, 6, (int)p->record->kind);
 	p->pass->appeared += !is_there;
 	return inventory_run(i, statement, NULL, why);
 }
@@ -415,6 +419,7 @@ enum err inventory_put(
 	case RECORD_CERTIFICATE:
 		return put_certificate(i, &p, why);
 	case RECORD_ENDPOINT:
+	case RECORD_CRL:
 		return put_endpoint(i, &p, why);
 	case RECORD_PROBLEM:
 		return put_problem(i, &p, why);

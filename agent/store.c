@@ -96,9 +96,13 @@ static const char *const migrations[] = {
 	" first_seen INTEGER NOT NULL, seen INTEGER, gone_at INTEGER, file TEXT, detail BLOB NOT NULL);"
 	"CREATE INDEX reference_file ON reference(file) WHERE file IS NOT NULL;"
 	"DELETE FROM memory;",
-	/* 1 -> 2: what records hold has changed */
+	/* 2 -> 3: what records hold has changed */
 	"DELETE FROM certificate; DELETE FROM sighting; DELETE FROM endpoint; DELETE FROM problem;"
 	"DELETE FROM succession; DELETE FROM memory;",
+	/* 3 -> 4: records say more; revocation lists are kept as endpoints are, told apart by their kind. */
+	"DELETE FROM certificate; DELETE FROM sighting; DELETE FROM endpoint; DELETE FROM problem;"
+	"DELETE FROM succession; DELETE FROM reference; DELETE FROM memory;"
+	"ALTER TABLE endpoint ADD COLUMN kind INTEGER NOT NULL DEFAULT 2;",
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 

@@ -210,7 +210,7 @@ static enum err finding_look(struct parser *p, struct finding *f)
 
 	if (f->is_over)
 		return parser_problem(&context, &place, REASON_TOO_LARGE,
-			"what would have to be parsed is larger than 16 MiB");
+			"what would have to be parsed is larger than 64 MiB");
 	return f->kind == FINDING_ENDPOINT ? parser_endpoint(&context, &place, bytes)
 					   : parser_file(&context, &place, bytes);
 }

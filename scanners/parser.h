@@ -17,8 +17,8 @@
 /* Trust anchors of all stores together. */
 #define PARSER_TRUST_BYTES_MAX (64 * 1024 * 1024)
 /* One finding, and all findings that are on their way at once. */
-#define PARSER_FINDING_BYTES_MAX (16 * 1024 * 1024)
-#define PARSER_FINDINGS_BYTES_MAX (32 * 1024 * 1024)
+#define PARSER_FINDING_BYTES_MAX (64 * 1024 * 1024)
+#define PARSER_FINDINGS_BYTES_MAX (80 * 1024 * 1024)
 #define PARSER_FINDINGS_MAX 64
 
 extern const struct role parser_role;

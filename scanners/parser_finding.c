@@ -24,6 +24,8 @@ struct item {
 	struct record record; /* of a certificate: only its location until it is judged */
 	struct parsed_certificate parsed; /* of a certificate */
 	uint8_t *der;                     /* owned */
+	char *trust_flags;                /* owned, until it is in the record */
+	bool is_x509;                     /* to be judged; else the record is told as it is */
 };
 
 struct gather {
@@ -40,7 +42,8 @@ struct gather {
 	unsigned depth;
 	size_t certificates;
 	size_t problems;
-	enum err status; /* the first failure, which ends everything */
+	char *trust_flags; /* owned, or NULL: of the certificate that comes next */
+	enum err status;   /* the first failure, which ends everything */
 };
 
 static void item_fini(struct item *i)
@@ -48,6 +51,7 @@ static void item_fini(struct item *i)
 	parsed_certificate_fini(&i->parsed);
 	record_fini(&i->record);
 	free(i->der);
+	free(i->trust_flags);
 	*i = (struct item){ 0 };
 }
 
@@ -109,7 +113,7 @@ static bool is_bundle(const struct gather *g)
 	size_t roots = 0;
 
 	for (size_t i = 0; i < g->count; i++)
-		if (g->items[i].record.kind == RECORD_CERTIFICATE && is_root(&g->items[i]))
+		if (g->items[i].is_x509 && is_root(&g->items[i]))
 			roots++;
 	return roots >= BUNDLE_ROOTS_MIN;
 }
@@ -139,13 +143,13 @@ static enum err tell_all(struct gather *g)
 	if (!all)
 		return ERR_MEMORY;
 	for (size_t i = 0; i < g->count; i++)
-		if (g->items[i].record.kind == RECORD_CERTIFICATE)
+		if (g->items[i].is_x509)
 			all[count++] = &g->items[i].parsed;
 	g->is_bundle = g->is_bundle || is_bundle(g);
 	for (size_t i = g->issuers_count; e == ERR_OK && i < g->count; i++) {
 		struct item *item = &g->items[i];
 
-		if (item->record.kind == RECORD_CERTIFICATE)
+		if (item->is_x509)
 			e = tell_certificate(g, item, all, count);
 		else
 			e = g->context->record(g->context->arg, &item->record);
@@ -163,8 +167,7 @@ static enum err flush(struct gather *g)
 	for (size_t i = g->issuers_count; i < g->count; i++) {
 		struct item *item = &g->items[i];
 
-		if (kept < ISSUERS_MAX && item->record.kind == RECORD_CERTIFICATE &&
-			item->parsed.facts.is_ca) {
+		if (kept < ISSUERS_MAX && item->is_x509 && item->parsed.facts.is_ca) {
 			struct item moved = *item;
 
 			*item = (struct item){ 0 };
@@ -276,17 +279,22 @@ static enum err add_certificate(
 	item.der = malloc(der.size + 1);
 	if (!item.der)
 		return ERR_MEMORY;
+	item.trust_flags = g->trust_flags;
+	g->trust_flags = NULL;
 	if (der.size)
 		memcpy(item.der, der.data, der.size);
 	e = certificate_parse_known(
 		g->context->known, slice_of(item.der, der.size), &item.parsed, &trailing, &why);
 	if (e != ERR_OK) {
-		free(item.der);
+		item_fini(&item);
 		return refused(g, der, e, &why);
 	}
 	item.record.kind = RECORD_CERTIFICATE;
+	item.is_x509 = true;
 	e = locate(g, &item.record.location, alias, integrity);
 	if (e == ERR_OK) {
+		item.record.location.trust_flags = item.trust_flags;
+		item.trust_flags = NULL;
 		g->index++;
 		e = add_item(g, &item);
 	}
@@ -303,6 +311,48 @@ static enum err on_certificate(
 	struct gather *g = arg;
 
 	return fail(g, add_certificate(g, der, alias, integrity));
+}
+
+static enum err add_record(struct gather *g, struct record *r)
+{
+	char *alias = r->location.alias;
+	struct item item = { .record = *r };
+	enum err e;
+
+	*r = (struct record){ 0 };
+	item.record.location = (struct location){ 0 };
+	e = ++g->certificates > FORMAT_CERTIFICATES_MAX ? ERR_LIMIT : ERR_OK;
+	if (e == ERR_LIMIT) {
+		free(alias);
+		item_fini(&item);
+		return g->certificates == FORMAT_CERTIFICATES_MAX + 1
+			       ? add_problem(g, REASON_LIMIT_REACHED, slice_of(NULL, 0),
+					 "it holds too many records")
+			       : ERR_OK;
+	}
+	e = locate(g, &item.record.location, alias, NULL);
+	free(alias);
+	if (e == ERR_OK) {
+		g->index++;
+		e = add_item(g, &item);
+	}
+	item_fini(&item);
+	return e;
+}
+
+static enum err on_record(void *arg, struct record *r)
+{
+	struct gather *g = arg;
+
+	return fail(g, add_record(g, r));
+}
+
+static void on_trust(void *arg, const char *flags)
+{
+	struct gather *g = arg;
+
+	free(g->trust_flags);
+	g->trust_flags = copy_of(flags);
 }
 
 static void on_format(void *arg, const struct format *format)
@@ -365,6 +415,8 @@ static enum err parse(struct gather *g, struct slice bytes)
 		.certificate = on_certificate,
 		.problem = on_problem,
 		.nested = on_nested,
+		.record = on_record,
+		.trust = on_trust,
 		.format = on_format };
 	struct format_input in = {
 		.bytes = bytes, .passwords = g->context->passwords, .depth = g->depth
@@ -386,5 +438,6 @@ enum err parser_file(
 	for (size_t i = 0; i < g.count; i++)
 		item_fini(&g.items[i]);
 	free(g.items);
+	free(g.trust_flags);
 	return e;
 }

@@ -106,6 +106,7 @@ void location_fini(struct location *l)
 	free(l->format);
 	free(l->alias);
 	free(l->integrity);
+	free(l->trust_flags);
 	*l = (struct location){ 0 };
 }
 
@@ -125,6 +126,15 @@ void certificate_fini(struct certificate *c)
 	strings_fini(&c->ocsp_urls);
 	strings_fini(&c->issuer_urls);
 	*c = (struct certificate){ 0 };
+}
+
+void crl_fini(struct crl_record *c)
+{
+	free(c->issuer);
+	free(c->issuer_cn);
+	free(c->number);
+	free(c->signature_algorithm);
+	*c = (struct crl_record){ 0 };
 }
 
 void verdict_fini(struct verdict *v)
@@ -171,6 +181,9 @@ void record_fini(struct record *r)
 	case RECORD_REFERENCE:
 		reference_fini(&r->reference);
 		break;
+	case RECORD_CRL:
+		crl_fini(&r->crl);
+		break;
 	}
 	location_fini(&r->location);
 	*r = (struct record){ 0 };
@@ -190,7 +203,8 @@ enum err location_copy(struct location *to, const struct location *from)
 
 	if (!copy_text(&copy.scanner, from->scanner) || !copy_text(&copy.uri, from->uri) ||
 		!copy_text(&copy.format, from->format) || !copy_text(&copy.alias, from->alias) ||
-		!copy_text(&copy.integrity, from->integrity)) {
+		!copy_text(&copy.integrity, from->integrity) ||
+		!copy_text(&copy.trust_flags, from->trust_flags)) {
 		location_fini(&copy);
 		return ERR_MEMORY;
 	}

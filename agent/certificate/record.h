@@ -101,6 +101,7 @@ struct location {
 	char *alias;     /* the name the container gives it, or NULL */
 	char *integrity; /* "unverified" where a keystore's integrity could not be checked, or NULL */
 	uint32_t index;
+	char *trust_flags; /* what the container says of trusting it ("CT,C,C"), or NULL */
 };
 
 struct fingerprints {
@@ -208,8 +209,27 @@ struct reference_record {
 	size_t ports_count;
 };
 
-enum record_kind { RECORD_CERTIFICATE = 1, RECORD_ENDPOINT, RECORD_PROBLEM, RECORD_REFERENCE };
-#define RECORD_KIND_LAST RECORD_REFERENCE
+/* A revocation list (RFC 5280 5): what watching it takes, not its entries. */
+struct crl_record {
+	uint8_t fingerprint[FINGERPRINT_BYTES]; /* SHA-256 of the DER */
+	char *issuer;
+	char *issuer_cn; /* the last CN, or NULL */
+	char *number;    /* lower hex, or NULL */
+	char *signature_algorithm;
+	int64_t this_update;
+	int64_t next_update; /* TIME_UNKNOWN where it promises none */
+	uint64_t revoked_count;
+	bool is_delta;
+};
+
+enum record_kind {
+	RECORD_CERTIFICATE = 1,
+	RECORD_ENDPOINT,
+	RECORD_PROBLEM,
+	RECORD_REFERENCE,
+	RECORD_CRL
+};
+#define RECORD_KIND_LAST RECORD_CRL
 
 struct record {
 	enum record_kind kind;
@@ -219,6 +239,7 @@ struct record {
 		struct endpoint_record endpoint;
 		struct problem_record problem;
 		struct reference_record reference;
+		struct crl_record crl;
 	};
 };
 
@@ -226,6 +247,7 @@ struct record {
 void record_fini(struct record *r);
 void location_fini(struct location *l);
 void certificate_fini(struct certificate *c);
+void crl_fini(struct crl_record *c);
 void verdict_fini(struct verdict *v);
 enum err location_copy(struct location *to, const struct location *from) MUST_CHECK;
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 /* First byte of every record: an inventory written by another layout is refused, not misread. */
-#define RECORD_LAYOUT 1
+#define RECORD_LAYOUT 2
 
 /* Year 0 to 9999 with a day on either side, so that arithmetic on dates cannot overflow. */
 #define DATE_MIN_S (-62167219200LL - 86400)
@@ -32,6 +32,7 @@ static void put_location(struct buffer *out, const struct location *l)
 	wire_put_text(out, l->alias);
 	wire_put_text(out, l->integrity);
 	wire_put_u32(out, l->index);
+	wire_put_text(out, l->trust_flags);
 }
 
 static void put_facts(struct buffer *out, const struct certificate *c)
@@ -125,6 +126,19 @@ static void put_reference(struct buffer *out, const struct reference_record *r)
 		wire_put_u16(out, r->ports[i]);
 }
 
+static void put_crl(struct buffer *out, const struct crl_record *c)
+{
+	buffer_append(out, c->fingerprint, FINGERPRINT_BYTES);
+	put_required(out, c->issuer);
+	wire_put_text(out, c->issuer_cn);
+	wire_put_text(out, c->number);
+	put_required(out, c->signature_algorithm);
+	wire_put_i64(out, c->this_update);
+	wire_put_i64(out, c->next_update);
+	wire_put_u64(out, c->revoked_count);
+	wire_put_bool(out, c->is_delta);
+}
+
 void record_encode(struct buffer *out, const struct record *r)
 {
 	wire_put_u8(out, RECORD_LAYOUT);
@@ -144,6 +158,9 @@ void record_encode(struct buffer *out, const struct record *r)
 		break;
 	case RECORD_REFERENCE:
 		put_reference(out, &r->reference);
+		break;
+	case RECORD_CRL:
+		put_crl(out, &r->crl);
 		break;
 	}
 }
@@ -220,6 +237,7 @@ static void get_location(struct wire *w, struct location *l)
 	l->alias = get_optional(w);
 	l->integrity = get_optional(w);
 	l->index = wire_get_u32(w);
+	l->trust_flags = get_optional(w);
 }
 
 static void get_facts(struct wire *w, struct certificate *c)
@@ -309,6 +327,19 @@ static void get_reference(struct wire *w, struct reference_record *r)
 		r->ports[i] = wire_get_u16(w);
 }
 
+static void get_crl(struct wire *w, struct crl_record *c)
+{
+	(void)wire_get_raw(w, c->fingerprint, FINGERPRINT_BYTES);
+	c->issuer = get_required(w);
+	c->issuer_cn = get_optional(w);
+	c->number = get_optional(w);
+	c->signature_algorithm = get_required(w);
+	c->this_update = get_date(w);
+	c->next_update = get_date(w);
+	c->revoked_count = wire_get_u64(w);
+	c->is_delta = wire_get_bool(w);
+}
+
 enum err record_decode(struct slice bytes, struct record *out)
 {
 	struct wire w = wire_of(bytes);
@@ -332,6 +363,9 @@ enum err record_decode(struct slice bytes, struct record *out)
 		break;
 	case RECORD_REFERENCE:
 		get_reference(&w, &r.reference);
+		break;
+	case RECORD_CRL:
+		get_crl(&w, &r.crl);
 		break;
 	default:
 		w.bad = true;

@@ -187,6 +187,8 @@ static enum err tell(struct scan *s, bool *is_due, struct why *why)
 	if (e == ERR_OK)
 		e = view.each_sighting(view.ctx, RECORD_ENDPOINT, count_one, &s->summary.endpoints);
 	if (e == ERR_OK)
+		e = view.each_sighting(view.ctx, RECORD_CRL, count_one, &s->summary.crls);
+	if (e == ERR_OK)
 		e = view.each_sighting(view.ctx, RECORD_PROBLEM, count_one, &s->summary.problems);
 	if (e != ERR_OK)
 		return why_fail(why, e, "cannot read the inventory");

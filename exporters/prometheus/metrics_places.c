@@ -1,4 +1,4 @@
-/* Certificates, endpoints and problems as metrics. */
+/* Certificates, endpoints, revocation lists and problems as metrics. */
 #include "agent/base/text.h"
 #include "exporters/prometheus/metrics_internal.h"
 #include "exporters/prometheus/places.h"
@@ -15,6 +15,7 @@ struct collecting {
 	struct rendering *r; /* borrowed */
 	struct places certificates;
 	struct places endpoints;
+	struct places crls;
 	struct buffer labels; /* scratch */
 };
 
@@ -124,6 +125,25 @@ static enum err each_endpoint(void *arg, const struct sighting *s)
 	place->endpoint.mode = e->client_certificate;
 	place->endpoint.acceptable_cas = e->acceptable_cas.count;
 	return ERR_OK;
+}
+
+static enum err each_crl(void *arg, const struct sighting *s)
+{
+	struct collecting *c = arg;
+	const struct crl_record *r = &s->record->crl;
+	struct place *place;
+
+	if (s->gone_at != TIME_UNKNOWN || r->next_update == TIME_UNKNOWN)
+		return ERR_OK;
+	place = places_add(&c->crls, s->record->location.uri, s->record->location.index);
+	if (!place) {
+		c->r->metrics->series_dropped++;
+		return places_status(&c->crls);
+	}
+	place->crl.next_update = r->next_update;
+	exposition_label(&c->labels, "issuer_cn", r->issuer_cn);
+	place->labels = keep_labels(c, &c->crls);
+	return places_status(&c->crls);
 }
 
 /* Did the endpoint not answer with TLS? Its record may be the one that was known before. */
@@ -247,6 +267,16 @@ static void write_places(struct collecting *c)
 		places_location(&c->endpoints, p, &location);
 		write_endpoint(c, p, buffer_bytes(&location));
 	}
+	for (size_t i = 0; i < c->crls.count; i++) {
+		const struct place *p = &c->crls.items[i];
+
+		if (!take_series(c->r, 1))
+			continue;
+		buffer_clear(&location);
+		places_location(&c->crls, p, &location);
+		with_location(c, buffer_bytes(&location), places_text(&c->crls, p->labels));
+		sample(c, METRICS_CRL_NEXT_UPDATE, p->crl.next_update);
+	}
 	buffer_fini(&location);
 }
 
@@ -257,10 +287,13 @@ static enum err collect(struct collecting *c)
 
 	if (e == ERR_OK)
 		e = v->each_sighting(v->ctx, RECORD_ENDPOINT, each_endpoint, c);
+	if (e == ERR_OK)
+		e = v->each_sighting(v->ctx, RECORD_CRL, each_crl, c);
 	if (e != ERR_OK)
 		return e;
 	places_settle(&c->certificates);
 	places_settle(&c->endpoints);
+	places_settle(&c->crls);
 	return v->each_sighting(v->ctx, RECORD_PROBLEM, each_problem, c);
 }
 
@@ -272,6 +305,7 @@ enum err metrics_render_places(struct rendering *r)
 	/* Each place has at least one series: no more of them can ever be shown. */
 	places_init(&c.certificates, r->series_left);
 	places_init(&c.endpoints, r->series_left);
+	places_init(&c.crls, r->series_left);
 	buffer_init(&c.labels, LABELS_BYTES_MAX);
 	e = collect(&c);
 	if (e == ERR_OK) {
@@ -280,6 +314,7 @@ enum err metrics_render_places(struct rendering *r)
 	}
 	places_fini(&c.certificates);
 	places_fini(&c.endpoints);
+	places_fini(&c.crls);
 	buffer_fini(&c.labels);
 	return e;
 }

@@ -1,4 +1,4 @@
-/* What metrics keep of certificates and endpoints between reading the view and writing the lines:
+/* What metrics keep of certificates, endpoints and revocation lists between reading the view and writing the lines:
  * sorted by place, no place twice, so that no series can be there twice. */
 #ifndef LEAFWATCH_EXPORTERS_PROMETHEUS_PLACES_H
 #define LEAFWATCH_EXPORTERS_PROMETHEUS_PLACES_H
@@ -14,7 +14,7 @@ struct piece {
 
 struct place {
 	struct piece uri;    /* NUL-terminated */
-	struct piece labels; /* of a certificate: subject_cn="..." */
+	struct piece labels; /* of a certificate: subject_cn="..."; of a crl: issuer_cn="..." */
 	struct piece info;   /* of a certificate: the labels of its info series but the location */
 	uint32_t index;
 	bool has_sibling; /* another index at the same uri */
@@ -31,6 +31,9 @@ struct place {
 			enum client_certificate mode;
 			size_t acceptable_cas;
 		} endpoint;
+		struct {
+			int64_t next_update;
+		} crl;
 	};
 };
 

@@ -84,6 +84,7 @@ static void place(struct detail *d, const struct sighting *s)
 	fact(d, "format", l->format, INK_PLAIN);
 	fact(d, "alias", l->alias, INK_PLAIN);
 	fact(d, "integrity", l->integrity, INK_YELLOW);
+	fact(d, "trust flags", l->trust_flags, INK_PLAIN);
 	fact_time(d, "first seen", s->first_seen);
 	fact_time(d, "last seen", s->last_seen);
 	if (s->gone_at != TIME_UNKNOWN)
@@ -222,6 +223,34 @@ static enum err endpoint(void *arg, const struct sighting *s)
 	return paint_status(d->paint);
 }
 
+static enum err crl(void *arg, const struct sighting *s)
+{
+	struct detail *d = arg;
+	const struct crl_record *r = &s->record->crl;
+	bool is_stale = r->next_update != TIME_UNKNOWN && d->view->now > r->next_update;
+	char hex[FINGERPRINT_TEXT_BYTES];
+	struct buffer text;
+
+	if (d->records++)
+		paint_end(d->paint);
+	paint_text(d->paint, "revocation list  ", INK_BOLD);
+	paint_text(d->paint, is_stale ? "out of date" : "ok", is_stale ? INK_RED : INK_GREEN);
+	paint_end(d->paint);
+	place(d, s);
+	text_hex(hex, r->fingerprint, FINGERPRINT_BYTES);
+	fact(d, "fingerprint sha256", hex, INK_PLAIN);
+	fact(d, "issuer", r->issuer, INK_PLAIN);
+	fact(d, "number", r->number, INK_PLAIN);
+	fact_time(d, "this update", r->this_update);
+	fact_time(d, "next update", r->next_update);
+	buffer_init(&text, LABEL_CELLS);
+	buffer_format(&text, "%" PRIu64, r->revoked_count);
+	fact_buffer(d, "revoked", &text, INK_PLAIN);
+	fact(d, "signature", r->signature_algorithm, INK_PLAIN);
+	fact(d, "delta", r->is_delta ? "yes" : NULL, INK_PLAIN);
+	return paint_status(d->paint);
+}
+
 static enum err problem(void *arg, const struct sighting *s)
 {
 	struct detail *d = arg;
@@ -282,6 +311,8 @@ static enum err detail_write(const struct view *view, const struct report_option
 	e = view->each_sighting(view->ctx, RECORD_CERTIFICATE, certificate, &d);
 	if (e == ERR_OK)
 		e = view->each_sighting(view->ctx, RECORD_ENDPOINT, endpoint, &d);
+	if (e == ERR_OK)
+		e = view->each_sighting(view->ctx, RECORD_CRL, crl, &d);
 	if (e == ERR_OK)
 		e = view->each_sighting(view->ctx, RECORD_PROBLEM, problem, &d);
 	if (e == ERR_OK)

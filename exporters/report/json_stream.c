@@ -50,7 +50,7 @@ static enum err each(void *arg, const struct sighting *sighting)
 enum err json_stream_records(
 	const struct view *view, const char *between, const char *after, FILE *to)
 {
-	static const enum record_kind kinds[] = { RECORD_CERTIFICATE, RECORD_ENDPOINT,
+	static const enum record_kind kinds[] = { RECORD_CERTIFICATE, RECORD_ENDPOINT, RECORD_CRL,
 		RECORD_PROBLEM, RECORD_REFERENCE };
 	struct stream s = { .view = view, .between = between, .after = after, .to = to };
 	enum err e = ERR_OK;
@@ -74,6 +74,7 @@ enum err json_stream_summary(const struct report_summary *summary, FILE *to)
 		cJSON_AddNumberToObject(json, "certificates", (double)summary->certificates) &&
 		cJSON_AddNumberToObject(json, "endpoints", (double)summary->endpoints) &&
 		cJSON_AddNumberToObject(json, "problems", (double)summary->problems) &&
+		cJSON_AddNumberToObject(json, "crls", (double)summary->crls) &&
 		cJSON_AddNumberToObject(json, "files", (double)summary->files) &&
 		cJSON_AddNumberToObject(
 			json, "seconds", (double)(int64_t)(summary->seconds * 1000 + 0.5) / 1000))

@@ -138,7 +138,8 @@ static bool fill_location(cJSON *to, const void *from)
 	       put_text(to, "format", l->format) &&
 	       ((r->kind != RECORD_CERTIFICATE && !l->index) ||
 		       put_number(to, "index", l->index)) &&
-	       put_text(to, "alias", l->alias) && put_text(to, "integrity", l->integrity);
+	       put_text(to, "alias", l->alias) && put_text(to, "integrity", l->integrity) &&
+	       put_text(to, "trust_flags", l->trust_flags);
 }
 
 static bool fill_key(cJSON *to, const void *from)
@@ -250,6 +251,20 @@ static bool fill_reference(cJSON *to, const struct record *r)
 	       put_strings(to, "names", &f->names) && put_ports(to, f);
 }
 
+static bool fill_crl(cJSON *to, const struct record *r)
+{
+	const struct crl_record *c = &r->crl;
+
+	return put_text(to, "type", "crl") && put_fingerprint(to, "fingerprint", c->fingerprint) &&
+	       put_text(to, "issuer", c->issuer) && put_text(to, "number", c->number) &&
+	       put_text(to, "signature_algorithm", c->signature_algorithm) &&
+	       put_time(to, "this_update", c->this_update) &&
+	       put_time(to, "next_update", c->next_update) &&
+	       put(to, "revoked", cJSON_CreateNumber((double)c->revoked_count)) &&
+	       put(to, "is_delta", cJSON_CreateBool(c->is_delta)) &&
+	       put_object(to, "location", fill_location, r);
+}
+
 static bool fill_kind(cJSON *to, const struct record *r, const struct verdict_source *v)
 {
 	switch (r->kind) {
@@ -261,6 +276,8 @@ static bool fill_kind(cJSON *to, const struct record *r, const struct verdict_so
 		return fill_problem(to, r);
 	case RECORD_REFERENCE:
 		return fill_reference(to, r);
+	case RECORD_CRL:
+		return fill_crl(to, r);
 	}
 	return false;
 }

@@ -16,6 +16,7 @@ struct report_summary {
 	uint64_t certificates;
 	uint64_t endpoints;
 	uint64_t problems;
+	uint64_t crls;
 	uint64_t files;
 	double seconds;
 };

@@ -75,7 +75,7 @@ static void paint_work(struct paint *p, const struct report_summary *s)
 static void paint_closing(
 	struct paint *p, const struct table_counts *n, const struct report_summary *summary)
 {
-	if (n->places || n->endpoints || n->problems)
+	if (n->places || n->endpoints || n->crls || n->problems)
 		paint_end(p);
 	paint_roots(p, n);
 	if (n->places) {
@@ -90,6 +90,12 @@ static void paint_closing(
 	paint_end(p);
 	paint_count(p, n->endpoints, "endpoint", "endpoints");
 	paint_text(p, ", ", INK_PLAIN);
+	if (n->crls) {
+		paint_count(p, n->crls, "revocation list", "revocation lists");
+		if (n->crls_stale)
+			paint_format(p, INK_RED, " (%" PRIu64 " out of date)", n->crls_stale);
+		paint_text(p, ", ", INK_PLAIN);
+	}
 	paint_count(
 		p, n->problems, "place that could not be seen", "places that could not be seen");
 	paint_work(p, summary);
@@ -107,6 +113,8 @@ static enum err table_write(const struct view *view, const struct report_options
 	e = table_certificates(view, &p, &n);
 	if (e == ERR_OK)
 		e = table_endpoints(view, &p, &n);
+	if (e == ERR_OK)
+		e = table_crls(view, &p, &n);
 	if (e == ERR_OK)
 		e = table_problems(view, &p, &n);
 	if (e == ERR_OK) {

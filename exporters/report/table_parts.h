@@ -15,12 +15,15 @@ struct table_counts {
 	uint64_t hidden_roots;
 	uint64_t hidden_roots_expired;
 	uint64_t endpoints;
+	uint64_t crls;
+	uint64_t crls_stale;
 	uint64_t problems;
 };
 
 enum err table_certificates(
 	const struct view *v, struct paint *p, struct table_counts *n) MUST_CHECK;
 enum err table_endpoints(const struct view *v, struct paint *p, struct table_counts *n) MUST_CHECK;
+enum err table_crls(const struct view *v, struct paint *p, struct table_counts *n) MUST_CHECK;
 enum err table_problems(const struct view *v, struct paint *p, struct table_counts *n) MUST_CHECK;
 
 #endif

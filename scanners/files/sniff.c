@@ -104,6 +104,12 @@ static enum sniff_answer search(const struct sniffer *s, struct sniff *f)
 	return SNIFF_NOTHING;
 }
 
+/* Up to which size a file of this format is sent as a whole. */
+static uint64_t whole_max(const struct sniffer *s, const struct format *format)
+{
+	return format->bytes_max > s->file_bytes_max ? format->bytes_max : s->file_bytes_max;
+}
+
 static const struct format *sniff_head(
 	const struct sniffer *s, const struct sniff *f, struct file_size_hint hint)
 {
@@ -151,8 +157,10 @@ enum sniff_answer sniff_file(const struct sniffer *s, struct sniff *f)
 	/* A made-up file (proc) says that it has no bytes: there only reading on tells. */
 	f->is_whole = size > 0 && f->size >= size;
 	format = sniff_head(s, f, hint);
-	if (format && size <= s->file_bytes_max)
+	if (format && size <= whole_max(s, format)) {
+		f->whole_max = whole_max(s, format);
 		return SNIFF_WHOLE;
+	}
 	is_text = !memchr(f->buffer, 0, f->size);
 	if (!is_text && !s->deep)
 		return format ? SNIFF_TOO_LARGE : SNIFF_NOTHING;

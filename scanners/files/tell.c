@@ -243,7 +243,7 @@ static enum err large_add(struct large *l, struct slice data)
 
 static enum err whole_pieces(struct large *l, struct sniff *f)
 {
-	uint64_t limit = l->worker->walk->options.file_bytes_max;
+	uint64_t limit = f->whole_max ? f->whole_max : l->worker->walk->options.file_bytes_max;
 	enum err e = ERR_OK;
 
 	for (;;) {

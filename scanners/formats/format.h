@@ -23,6 +23,8 @@
 #define FORMAT_KDF_ITERATIONS_TOTAL_MAX 8000000
 /* What one format decodes or decrypts at once. */
 #define FORMAT_BYTES_MAX (16 * 1024 * 1024)
+/* A revocation list, which large CAs let grow. */
+#define FORMAT_CRL_BYTES_MAX (48 * 1024 * 1024)
 
 struct format;
 
@@ -46,6 +48,11 @@ struct format_sink {
 	 * after "!/" (percent-encoded by the callee), or is NULL to stay at the same place.
 	 * ERR_NOT_FOUND = no format knows them, which ends nothing. */
 	enum err (*nested)(void *arg, const char *member, struct slice bytes);
+	/* Anything else that is to be told: a record of which kind and body are set. What the body owns
+	 * is taken, whatever the outcome. May be NULL. */
+	enum err (*record)(void *arg, struct record *r);
+	/* What the container says of trusting the certificate that comes next ("CT,C,C"); may be NULL. */
+	void (*trust)(void *arg, const char *flags);
 	/* Told which format looks next, before it says anything; may be NULL. */
 	void (*format)(void *arg, const struct format *format);
 };
@@ -60,6 +67,9 @@ struct format {
 	const char *name; /* as in location.format */
 	const char *help; /* one line for `leafwatch formats` and the manual */
 	bool may_need_password;
+	/* Sent whole up to this size even where the limit for files is lower; 0 = that limit holds. Only for
+	 * what is read without a copy and is large by nature. */
+	uint64_t bytes_max;
 	/* Cheap, on the first SNIFF_HEAD_BYTES at most: may this be mine? Runs in the reader too. NULL for a
 	 * format that is only found by the text markers below. */
 	bool (*sniff)(struct slice head, struct file_size_hint size);
@@ -70,6 +80,9 @@ struct format {
 	 * sent the problem itself). Never keeps key material: wipes it. */
 	enum format_answer (*parse)(const struct format_input *in, const struct format_sink *sink);
 };
+
+/* Reads the DER of a revocation list and tells it, or what is wrong with it. */
+enum err format_crl_tell(const struct format_sink *sink, struct slice der) MUST_CHECK;
 
 extern const struct format *const formats[];
 extern const size_t formats_count;

@@ -15,7 +15,7 @@
 #define CERTIFICATE_BYTES_MIN 64
 #define ELEMENT_BYTES_MIN 8
 
-enum label { LABEL_OTHER, LABEL_CERTIFICATE, LABEL_TRUSTED, LABEL_CONTAINER };
+enum label { LABEL_OTHER, LABEL_CERTIFICATE, LABEL_TRUSTED, LABEL_CONTAINER, LABEL_CRL };
 
 static const struct {
 	const char *text;
@@ -32,6 +32,9 @@ static const struct {
 	{ "PKCS #7 SIGNED DATA", LABEL_CONTAINER },
 	{ "CMS", LABEL_CONTAINER },
 	{ "PKCS12", LABEL_CONTAINER },
+	{ "X509 CRL", LABEL_CRL },
+	{ "X.509 CRL", LABEL_CRL },
+	{ "CRL", LABEL_CRL },
 };
 
 struct block {
@@ -188,6 +191,18 @@ static void container(struct pem *p, const struct block *b, bool is_clean)
 		say(p, e);
 }
 
+static void crl(struct pem *p, const struct block *b, bool is_clean)
+{
+	struct slice der = buffer_bytes(&p->der);
+	const char *wrong = fault(b, is_clean);
+
+	if (der.size < CERTIFICATE_BYTES_MIN)
+		return;
+	say(p, format_crl_tell(p->sink, der));
+	if (wrong)
+		problem(p, slice_of(NULL, 0), wrong);
+}
+
 static void take_block(struct pem *p, const struct block *b)
 {
 	bool is_clean;
@@ -202,7 +217,9 @@ static void take_block(struct pem *p, const struct block *b)
 			       "a PEM block is larger than 16 MiB"));
 		return;
 	}
-	if (b->label == LABEL_CONTAINER)
+	if (b->label == LABEL_CRL)
+		crl(p, b, is_clean);
+	else if (b->label == LABEL_CONTAINER)
 		container(p, b, is_clean);
 	else
 		certificate(p, b, is_clean);
@@ -224,7 +241,7 @@ static enum format_answer pem_parse(const struct format_input *in, const struct 
 extern const struct format format_pem;
 const struct format format_pem = {
 	.name = "pem",
-	.help = "PEM blocks of certificates and PKCS#7 anywhere in a text",
+	.help = "PEM blocks of certificates, revocation lists and PKCS#7 anywhere in a text",
 	.text_marker = "-----BEGIN ",
 	.parse = pem_parse,
 };

@@ -195,7 +195,18 @@ static void put_failure(struct world *w, int64_t pass, const char *uri, const ch
 	record_fini(&r);
 }
 
-/* "URI=PAPER" holds it; "URI!REASON" fails ("refused" unless given); "URI#1=PAPER" the second of a place. */
+/* A revocation list of ten days from that day on: due in its last day. */
+static void fill_crl(struct record *r, const char *from_day)
+{
+	r->kind = RECORD_CRL;
+	r->crl.issuer = strdup("CN=root");
+	r->crl.issuer_cn = strdup("root");
+	r->crl.signature_algorithm = strdup("RSA-SHA256");
+	r->crl.this_update = START + strtol(from_day, NULL, 10) * DAY;
+	r->crl.next_update = r->crl.this_update + 10 * DAY;
+}
+
+/* "URI=crl:DAY" is a revocation list of that day; "URI=PAPER" holds it; "URI!REASON" fails ("refused" unless given); "URI#1=PAPER" the second of a place. */
 static void put_token(struct world *w, int64_t pass, char *token)
 {
 	struct record r = { 0 };
@@ -206,6 +217,11 @@ static void put_token(struct world *w, int64_t pass, char *token)
 	*mark++ = 0;
 	if (is_problem) {
 		put_failure(w, pass, token, *mark ? mark : "refused");
+		return;
+	}
+	if (strncmp(mark, "crl:", 4) == 0) {
+		fill_crl(&r, mark + 4);
+		put(w, pass, &r, token);
 		return;
 	}
 	number = strchr(token, '#');
@@ -402,6 +418,22 @@ static void test_fires_escalates_and_is_renewed(void **state)
 		{ D(101), "file:///etc/api.pem=api1", "" },
 		{ D(102), "file:///etc/api.pem=api2", "ops[resolved: renewed critical api]" },
 		{ D(103), "file:///etc/api.pem=api2", "" },
+	};
+
+	(void)state;
+	PLAY(steps);
+}
+
+static void test_revocation_lists(void **state)
+{
+	static const struct step steps[] = {
+		{ D(1), "file:///root.crl=crl:0", "" },
+		{ D(9) - 1, NULL, "" },
+		{ D(9), NULL, "ops[fired warning root]" },
+		{ D(10) + 1, "file:///root.crl=crl:0", "ops[escalated critical root]" },
+		{ D(11), "file:///root.crl=crl:11 file:///b.crl=crl:0",
+			"ops[fired critical root, resolved: recovered critical root]" },
+		{ D(12), "file:///root.crl=crl:11", "ops[resolved: gone critical root]" },
 	};
 
 	(void)state;
@@ -843,7 +875,7 @@ static void test_states_for_the_metrics(void **state)
 	assert_int_equal(c.expiry_warning, 2);
 	/* One look is not trouble yet. */
 	assert_int_equal(c.endpoint_warning, 0);
-	assert_int_equal(c.rows, 6);
+	assert_int_equal(c.rows, 8);
 	world_close(&w);
 }
 
@@ -952,6 +984,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fires_escalates_and_is_renewed),
+		cmocka_unit_test(test_revocation_lists),
 		cmocka_unit_test(test_two_thresholds_at_once_are_one_message),
 		cmocka_unit_test(test_repeats),
 		cmocka_unit_test(test_gone),

@@ -39,8 +39,12 @@ static struct record *certificate(struct maker *m, const char *uri, uint32_t ind
 
 	memset(m, 0, sizeof(*m));
 	m->record.kind = RECORD_CERTIFICATE;
-	m->record.location = (struct location){ (char *)"files", (char *)uri, (char *)"pem",
-		(char *)"an alias", (char *)"unverified", index };
+	m->record.location = (struct location){ .scanner = (char *)"files",
+		.uri = (char *)uri,
+		.format = (char *)"pem",
+		.alias = (char *)"an alias",
+		.integrity = (char *)"unverified",
+		.index = index };
 	fingerprint(n, c->fingerprint);
 	fingerprint(n + 1000000, c->spki_sha256);
 	c->subject = (char *)"CN=leaf";

@@ -37,6 +37,19 @@ openssl crl2pkcs7 -nocrl -certfile "$tmp/ca.pem" -certfile "$tmp/leaf.pem" -outf
 printf 'text' >"$tmp/text"
 openssl cms -sign -in "$tmp/text" -signer "$tmp/leaf.pem" -inkey "$tmp/leaf.key" -outform DER -stream -out der/cms-ber
 
+mkdir -p crl
+: >"$tmp/index"
+printf '[ca]\ndefault_ca=c\n[c]\ndatabase=%s\ncrlnumber=%s\ndefault_md=sha256\ndefault_crl_days=30\n' \
+	"$tmp/index" "$tmp/crlnumber" >"$tmp/ca.conf"
+echo 0a >"$tmp/crlnumber"
+crl() { openssl ca -config "$tmp/ca.conf" -gencrl -cert "$tmp/ca.pem" -keyfile "$tmp/key.pem" -out "$tmp/crl.pem"; }
+crl && openssl crl -in "$tmp/crl.pem" -outform DER -out crl/empty
+openssl ca -config "$tmp/ca.conf" -revoke "$tmp/leaf.pem" -crl_reason keyCompromise -cert "$tmp/ca.pem" \
+	-keyfile "$tmp/key.pem" 2>/dev/null
+crl && openssl crl -in "$tmp/crl.pem" -outform DER -out crl/revoked
+cp "$tmp/crl.pem" crl/pem
+head -c 150 crl/revoked >crl/cut-off
+
 # PKCS#12, with few iterations so that fuzzing is fast
 p12() {
 	name=$1

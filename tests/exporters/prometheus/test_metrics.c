@@ -337,6 +337,28 @@ static void endpoints_tell_their_mode(void **state)
 	fake_view_fini(&f);
 }
 
+static void revocation_lists_tell_their_next_update(void **state)
+{
+	struct fake_view f;
+	struct fake_sighting *s;
+	char *text;
+
+	(void)state;
+	fake_view_init(&f);
+	s = fake_add(&f, RECORD_CRL, "files", "file:///a.crl");
+	s->record.crl.issuer_cn = fake_dup("Root");
+	s->record.crl.next_update = FAKE_NOW;
+	s = fake_add(&f, RECORD_CRL, "files", "file:///endless.crl");
+	s->record.crl.next_update = TIME_UNKNOWN;
+	text = text_of(&f, SERIES, false);
+	expect_line(text,
+		"leafwatch_crl_next_update_timestamp_seconds{location=\"file:///a.crl\",issuer_cn=\"Root\"} 1767225600");
+	assert_null(strstr(text, "endless"));
+	expect_sound(text);
+	free(text);
+	fake_view_fini(&f);
+}
+
 static void the_small_tables(void **state)
 {
 	struct fake_view f;
@@ -493,6 +515,7 @@ int main(void)
 		cmocka_unit_test(hostile_text_stays_text),
 		cmocka_unit_test(what_passes_the_cap_is_counted),
 		cmocka_unit_test(endpoints_tell_their_mode),
+		cmocka_unit_test(revocation_lists_tell_their_next_update),
 		cmocka_unit_test(the_small_tables),
 		cmocka_unit_test(a_failing_view_fails),
 		cmocka_unit_test(promtool_is_content),

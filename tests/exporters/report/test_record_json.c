@@ -118,6 +118,32 @@ static void an_endpoint(void **state)
 	fake_view_fini(&f);
 }
 
+static void a_revocation_list(void **state)
+{
+	struct fake_view f;
+	struct fake_sighting *s;
+
+	(void)state;
+	fake_view_init(&f);
+	s = fake_add(&f, RECORD_CRL, "files", "file:///root.crl");
+	s->record.location.format = fake_dup("crl");
+	s->record.location.trust_flags = fake_dup("CT,,");
+	set_fingerprint(s->record.crl.fingerprint, 0xbb);
+	s->record.crl.issuer = fake_dup("CN=Root");
+	s->record.crl.issuer_cn = fake_dup("Root");
+	s->record.crl.number = fake_dup("0a");
+	s->record.crl.signature_algorithm = fake_dup("RSA-SHA256");
+	s->record.crl.this_update = FAKE_NOW;
+	s->record.crl.next_update = TIME_UNKNOWN;
+	s->record.crl.revoked_count = 3;
+	expect_json(&f, "{\"type\":\"crl\",\"fingerprint\":\"" FP_B "\",\"issuer\":\"CN=Root\","
+			"\"number\":\"0a\",\"signature_algorithm\":\"RSA-SHA256\","
+			"\"this_update\":\"2026-01-01T00:00:00Z\",\"revoked\":3,\"is_delta\":false,"
+			"\"location\":{\"scanner\":\"files\",\"uri\":\"file:///root.crl\","
+			"\"format\":\"crl\",\"trust_flags\":\"CT,,\"}," SEEN "}");
+	fake_view_fini(&f);
+}
+
 static void a_problem(void **state)
 {
 	struct fake_view f;
@@ -202,6 +228,7 @@ int main(void)
 		cmocka_unit_test(a_certificate),
 		cmocka_unit_test(what_is_not_known_is_absent),
 		cmocka_unit_test(an_endpoint),
+		cmocka_unit_test(a_revocation_list),
 		cmocka_unit_test(a_problem),
 		cmocka_unit_test(a_reference),
 		cmocka_unit_test(a_very_long_one),

@@ -13,7 +13,9 @@
 static char *write_report(
 	const char *name, struct fake_view *f, unsigned width, bool all, bool with_summary)
 {
-	static const struct report_summary summary = { 160, 3, 15, 81234, 1.9 };
+	static const struct report_summary summary = {
+		.certificates = 160, .endpoints = 3, .problems = 15, .files = 81234, .seconds = 1.9
+	};
 	const struct report_options options = { .width = width, .all = all };
 	const struct report *report = report_find(name);
 	char *text = NULL;
