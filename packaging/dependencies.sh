@@ -8,7 +8,7 @@ test_packages="libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy py
 nginx-light prometheus curl procps iproute2 ca-certificates default-jre-headless
 apache2 haproxy postfix dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-managesieved
 vsftpd slapd ldap-utils postgresql mariadb-server redis-server stunnel4 etcd-server prosody ngircd
-xrdp telnetd-ssl unbound tinyproxy microsocks
+xrdp telnetd-ssl inspircd unbound tinyproxy microsocks
 softhsm2 opensc p11-kit libnss3-tools gnupg gpgsm openssh-client python3-cryptography
 prometheus-alertmanager prometheus-blackbox-exporter jq zstd rpm cpio"
 
