@@ -48,7 +48,7 @@ if git ls-files 'agent/*.[ch]' 'scanners/*.[ch]' 'exporters/*.[ch]' | grep -v '^
 fi
 
 # Headers stand alone.
-flags="-std=gnu17 -D_GNU_SOURCE -I. $(pkg-config --cflags gnutls libuv libcjson sqlite3 libmicrohttpd yaml-0.1)"
+flags="-std=gnu17 -D_GNU_SOURCE -I. $(pkg-config --cflags gnutls libpsl libuv libcjson sqlite3 libmicrohttpd yaml-0.1)"
 for header in $(git ls-files 'agent/*.h' 'scanners/*.h' 'exporters/*.h'); do
 	# shellcheck disable=SC2086
 	echo "#include \"$header\"" | cc $flags -x c -fsyntax-only - || fail "$header does not stand alone"

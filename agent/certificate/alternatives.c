@@ -2,6 +2,7 @@
 #include "agent/base/text.h"
 #include "agent/certificate/der.h"
 #include "agent/certificate/name.h"
+#include "agent/certificate/names.h"
 #include "agent/certificate/record.h"
 
 #include <arpa/inet.h>
@@ -11,19 +12,6 @@
 #define NAMES_BYTES_MAX (RECORD_BYTES_MAX / 2)
 #define NAME_BYTES_MAX (RECORD_TEXT_BYTES_MAX / 8)
 #define HEX_BYTES_MAX 256
-
-/* Context tags of GeneralName; the constructed bit is not looked at. */
-enum general_name {
-	OTHER_NAME,
-	RFC822_NAME,
-	DNS_NAME,
-	X400_ADDRESS,
-	DIRECTORY_NAME,
-	EDI_PARTY_NAME,
-	URI_NAME,
-	IP_ADDRESS,
-	REGISTERED_ID
-};
 
 static void put_hex(struct buffer *out, struct slice bytes, bool *is_cut)
 {

@@ -12,6 +12,7 @@ struct anchor {
 	struct slice subject; /* with its header */
 	struct slice subject_key_id;
 	uint64_t subject_hash;
+	uint64_t issuer_hash;
 	int64_t not_before; /* or TIME_UNKNOWN */
 	int64_t not_after;
 };
@@ -19,8 +20,9 @@ struct anchor {
 /* The anchor with this fingerprint, or NULL. */
 const struct anchor *trust_find(
 	const struct trust *t, const uint8_t fingerprint[FINGERPRINT_BYTES]);
-/* The `nth` anchor (0 first) whose subject is this Name, byte for byte; NULL when there are fewer. */
-const struct anchor *trust_named(const struct trust *t, struct slice name, size_t nth);
+/* The `nth` anchor (0 first) whose subject is this Name (with its dn_hash); NULL when there are fewer. */
+const struct anchor *trust_named(
+	const struct trust *t, struct slice name, uint64_t hash, size_t nth);
 /* A number that differs between stores, and in one store after each trust_add. */
 uint64_t trust_generation(const struct trust *t);
 

@@ -3,6 +3,7 @@
 
 #include "agent/base/text.h"
 #include "agent/certificate/der.h"
+#include "agent/certificate/dn.h"
 #include "agent/certificate/key.h"
 #include "agent/certificate/known.h"
 #include "agent/certificate/name.h"
@@ -232,6 +233,8 @@ static enum err read_facts(const struct der_certificate *c, struct parsed_certif
 	fingerprint_of(c->spki, facts->spki_sha256);
 	p->subject = c->subject;
 	p->issuer = c->issuer;
+	p->subject_hash = dn_hash(c->subject);
+	p->issuer_hash = dn_hash(c->issuer);
 	facts->is_self_issued = c->subject.size == c->issuer.size &&
 				memcmp(c->subject.data, c->issuer.data, c->issuer.size) == 0;
 	facts->serial = serial_text(c->serial, &p->is_cut);

@@ -23,6 +23,8 @@ struct parsed_certificate {
 	struct slice issuer;
 	struct slice subject_key_id;
 	struct slice authority_key_id;
+	uint64_t subject_hash; /* of names that are equal by RFC 5280 7.1 */
+	uint64_t issuer_hash;
 };
 void parsed_certificate_fini(struct parsed_certificate *p);
 

@@ -5,15 +5,39 @@
 #include "agent/certificate/certificate.h"
 #include "agent/certificate/trust.h"
 
-enum purpose { PURPOSE_ANY, PURPOSE_SERVER, PURPOSE_CLIENT };
+enum purpose {
+	PURPOSE_ANY,
+	PURPOSE_SERVER,
+	PURPOSE_CLIENT,
+	PURPOSE_CA,
+	PURPOSE_EMAIL,
+	PURPOSE_CODE,
+	PURPOSE_TIMESTAMP,
+	PURPOSE_COUNT
+};
+/* "server", "client" ...; PURPOSE_COUNT for a word that is none. */
+enum purpose purpose_parse(const char *word);
+const char *purpose_word(enum purpose p);
 
+/* What kind of name is asked for: a host is a DNS name or a numeric address. */
+enum name_kind { NAME_HOST, NAME_EMAIL, NAME_URI };
+
+/* Everything but `leaf` and `now` may be left empty. */
 struct judge_question {
 	const struct parsed_certificate *leaf;
 	/* Neighbours that may be its issuers (same file, same handshake); may include the leaf. */
 	const struct parsed_certificate *const *candidates;
 	size_t candidates_count;
-	const char *server_name; /* DNS name or numeric address it was asked for, or NULL */
+	const struct trust
+		*pool; /* further CA certificates that may be its issuers, trusted by nobody */
+	const char *server_name; /* what it was asked for, or NULL */
+	enum name_kind name_kind;
+	bool use_common_name; /* where it has no alternative names of hosts */
 	enum purpose purpose;
+	/* Whatever RFC 5280 demands of certificates breaks the path, not only what TLS stacks mind. */
+	bool is_strict;
+	unsigned
+		intermediates_limit; /* 1 + the CAs there may be between leaf and anchor; 0 = no limit */
 	int64_t now;
 };
 

@@ -21,7 +21,8 @@ struct set {
 
 struct judge_cache {
 	size_t sets_count;
-	struct set *sets; /* owned */
+	struct set *sets;                   /* owned */
+	struct signature_cache *signatures; /* owned */
 };
 
 enum err judge_cache_new(size_t entries_max, struct judge_cache **out)
@@ -33,8 +34,9 @@ enum err judge_cache_new(size_t entries_max, struct judge_cache **out)
 	c->sets_count = entries_max / WAYS ? entries_max / WAYS : 1;
 	/* Untouched pages of a large calloc cost nothing. */
 	c->sets = calloc(c->sets_count, sizeof(*c->sets));
-	if (!c->sets) {
-		free(c);
+	c->signatures = signature_cache_new(entries_max);
+	if (!c->sets || !c->signatures) {
+		judge_cache_free(c);
 		return ERR_MEMORY;
 	}
 	*out = c;
@@ -45,8 +47,14 @@ void judge_cache_free(struct judge_cache *c)
 {
 	if (!c)
 		return;
+	signature_cache_free(c->signatures);
 	free(c->sets);
 	free(c);
+}
+
+struct signature_cache *judge_cache_signatures(const struct judge_cache *c)
+{
+	return c ? c->signatures : NULL;
 }
 
 /* Keys are SHA-256, so any of their bytes will do as a hash. */

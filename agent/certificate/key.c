@@ -211,3 +211,119 @@ void key_signature(struct slice identifier, char name[KEY_NAME_BYTES])
 		known += sizeof(edwards) - 1;
 	(void)snprintf(name, KEY_NAME_BYTES, "%s", known);
 }
+
+gnutls_sign_algorithm_t key_signature_algorithm(struct slice identifier)
+{
+	char name[KEY_NAME_BYTES];
+
+	identifier_text(&identifier, name);
+	if (strcmp(name, "1.2.840.113549.1.1.10") == 0)
+		return gnutls_sign_get_id(pss_name(identifier));
+	return gnutls_oid_to_sign(name);
+}
+
+bool key_signature_is_pss(struct slice identifier)
+{
+	char name[KEY_NAME_BYTES];
+
+	identifier_text(&identifier, name);
+	return strcmp(name, "1.2.840.113549.1.1.10") == 0;
+}
+
+/* --- what weakness is seen by -------------------------------------------------------------------- */
+
+/* Both parts of a SubjectPublicKeyInfo. */
+static bool spki_parts(struct slice spki, struct slice *identifier, struct slice *key)
+{
+	struct der_item list;
+	struct der_item item;
+
+	if (!der_take(&spki, DER_SEQUENCE, &list) || !der_take(&list.content, DER_SEQUENCE, &item))
+		return false;
+	*identifier = item.content;
+	if (!der_take(&list.content, DER_BIT_STRING, &item))
+		return false;
+	*key = slice_after(item.content, 1);
+	return true;
+}
+
+bool key_rsa_read(struct slice spki, struct key_rsa *out)
+{
+	char dotted[DER_OID_TEXT_BYTES];
+	struct slice identifier;
+	struct slice key;
+	struct der_item list;
+	struct der_item modulus;
+	struct der_item exponent;
+
+	if (!spki_parts(spki, &identifier, &key))
+		return false;
+	identifier_text(&identifier, dotted);
+	if (strcmp(dotted, "1.2.840.113549.1.1.1") != 0 &&
+		strcmp(dotted, "1.2.840.113549.1.1.10") != 0)
+		return false;
+	if (!der_take(&key, DER_SEQUENCE, &list) ||
+		!der_take(&list.content, DER_INTEGER, &modulus) ||
+		!der_take(&list.content, DER_INTEGER, &exponent))
+		return false;
+	*out = (struct key_rsa){ .modulus = modulus.content,
+		.exponent = exponent.content,
+		.modulus_bits = integer_bits(modulus.content),
+		.exponent_bits = integer_bits(exponent.content) };
+	return true;
+}
+
+/* Is `residue` a power of 65537 modulo the prime? */
+static bool is_power(unsigned residue, unsigned prime)
+{
+	unsigned power = 1;
+
+	do {
+		if (power == residue)
+			return true;
+		power = power * (65537 % prime) % prime;
+	} while (power != 1);
+	return false;
+}
+
+bool key_is_roca(struct slice modulus)
+{
+	/* Nemec et al., "The Return of Coppersmith's Attack", 2.1: primes are k * M + (65537^a mod M). */
+	static const uint8_t primes[] = { 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53,
+		59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137, 139,
+		149, 151, 157, 163, 167 };
+
+	for (size_t i = 0; i < sizeof(primes); i++) {
+		unsigned residue = 0;
+
+		for (size_t j = 0; j < modulus.size; j++)
+			residue = (residue << 8 | modulus.data[j]) % primes[i];
+		if (!is_power(residue, primes[i]))
+			return false;
+	}
+	return modulus.size;
+}
+
+enum key_curve key_curve_read(struct slice spki)
+{
+	/* Those that GnuTLS and browsers know. */
+	static const char *const usual[] = { "1.2.840.10045.3.1.7", "1.3.132.0.34", "1.3.132.0.35",
+		"1.3.132.0.33" };
+	char dotted[DER_OID_TEXT_BYTES];
+	struct slice identifier;
+	struct slice key;
+	struct der_item curve;
+
+	if (!spki_parts(spki, &identifier, &key))
+		return CURVE_NONE;
+	identifier_text(&identifier, dotted);
+	if (strcmp(dotted, "1.2.840.10045.2.1") != 0)
+		return CURVE_NONE;
+	if (!der_take(&identifier, DER_OID, &curve))
+		return CURVE_SPELT_OUT;
+	(void)der_oid_text(curve.content, dotted);
+	for (size_t i = 0; i < sizeof(usual) / sizeof(*usual); i++)
+		if (strcmp(usual[i], dotted) == 0)
+			return CURVE_USUAL;
+	return CURVE_ODD;
+}

@@ -8,6 +8,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/err.h"
 #include "agent/base/strings.h"
+#include "agent/certificate/rules.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -153,9 +154,12 @@ struct verdict {
 	struct fingerprints chain; /* leaf first, anchor last; empty where none was built */
 	int64_t expires;           /* when the best path breaks, or TIME_UNKNOWN */
 	uint8_t expires_because[FINGERPRINT_BYTES];
+	int64_t starts; /* when the last of its path became valid, or TIME_UNKNOWN */
 	int64_t boundary; /* the next time at which this verdict may change by itself, or TIME_UNKNOWN */
 	bool has_issuer_id; /* the chain holds its issuer: */
 	struct issuer_id issuer_id;
+	struct rules violations; /* why its path is no good */
+	struct rules lint;       /* what else is not as it should be with the certificate itself */
 };
 
 struct certificate_record {
@@ -289,6 +293,9 @@ bool verdict_is_public_root(const struct verdict *v);
  * counts is the earlier of not_after and, for a trusted chain, verdict.expires. */
 enum status record_status_at(
 	const struct certificate_record *r, const struct thresholds *t, int64_t now);
+/* Does a path of valid certificates lead to an anchor at this time, and nothing forbid its use? That the
+ * revocation is not known forbids nothing. */
+bool verdict_is_valid_at(const struct verdict *v, int64_t now);
 /* The earlier of not_after and verdict.expires; TIME_UNKNOWN where no date is known. */
 int64_t record_breaks(const struct certificate_record *r);
 

@@ -83,6 +83,12 @@ static void put_verdict(struct buffer *out, const struct verdict *v)
 	}
 }
 
+static void put_rules(struct buffer *out, const struct rules *r)
+{
+	for (size_t i = 0; i < RULES_WORDS; i++)
+		wire_put_u64(out, r->bits[i]);
+}
+
 static void put_endpoint(struct buffer *out, const struct endpoint_record *e)
 {
 	wire_put_text(out, e->address);
@@ -149,6 +155,9 @@ void record_encode(struct buffer *out, const struct record *r)
 		put_facts(out, &r->certificate.facts);
 		put_verdict(out, &r->certificate.verdict);
 		wire_put_bool(out, r->certificate.is_served);
+		wire_put_i64(out, r->certificate.verdict.starts);
+		put_rules(out, &r->certificate.verdict.violations);
+		put_rules(out, &r->certificate.verdict.lint);
 		break;
 	case RECORD_ENDPOINT:
 		put_endpoint(out, &r->endpoint);
@@ -284,6 +293,15 @@ static void get_verdict(struct wire *w, struct verdict *v)
 	}
 }
 
+static void get_rules(struct wire *w, struct rules *r)
+{
+	for (size_t i = 0; i < RULES_WORDS; i++)
+		r->bits[i] = wire_get_u64(w);
+	for (int i = RULE_COUNT; i < 64 * RULES_WORDS; i++)
+		if (rules_have(r, (enum rule)i))
+			w->bad = true;
+}
+
 static void get_endpoint(struct wire *w, struct endpoint_record *e)
 {
 	e->address = get_optional(w);
@@ -354,6 +372,9 @@ enum err record_decode(struct slice bytes, struct record *out)
 		get_facts(&w, &r.certificate.facts);
 		get_verdict(&w, &r.certificate.verdict);
 		r.certificate.is_served = wire_get_bool(&w);
+		r.certificate.verdict.starts = get_date(&w);
+		get_rules(&w, &r.certificate.verdict.violations);
+		get_rules(&w, &r.certificate.verdict.lint);
 		break;
 	case RECORD_ENDPOINT:
 		get_endpoint(&w, &r.endpoint);

@@ -168,6 +168,14 @@ bool verdict_is_public_root(const struct verdict *v)
 	return v->is_bundled || (v->is_anchor && v->trust && strcmp(v->trust, TRUST_SYSTEM) == 0);
 }
 
+bool verdict_is_valid_at(const struct verdict *v, int64_t now)
+{
+	return v->is_checked && v->trust &&
+	       !(v->problems & ~PROBLEM_BIT(PROBLEM_REVOCATION_UNKNOWN)) &&
+	       v->starts != TIME_UNKNOWN && v->starts <= now && v->expires != TIME_UNKNOWN &&
+	       now <= v->expires;
+}
+
 enum status record_status_at(
 	const struct certificate_record *r, const struct thresholds *t, int64_t now)
 {

@@ -5,6 +5,7 @@
 #include "agent/certificate/anchors.h"
 #include "agent/certificate/certificate.h"
 #include "agent/certificate/der.h"
+#include "agent/certificate/dn.h"
 
 #include <gnutls/x509.h>
 #include <stdatomic.h>
@@ -51,16 +52,6 @@ void trust_free(struct trust *t)
 
 /* --- looking up --------------------------------------------------------------------------------- */
 
-/* FNV-1a: the names come from the administrator's own files. */
-static uint64_t hash_of(struct slice s)
-{
-	uint64_t hash = 0xcbf29ce484222325;
-
-	for (size_t i = 0; i < s.size; i++)
-		hash = (hash ^ s.data[i]) * 0x100000001b3;
-	return hash;
-}
-
 static int by_fingerprint(const void *a, const void *b)
 {
 	return memcmp(((const struct anchor *)a)->fingerprint,
@@ -88,9 +79,9 @@ const struct anchor *trust_find(const struct trust *t, const uint8_t fingerprint
 	return bsearch(&key, t->anchors, t->count, sizeof(*t->anchors), by_fingerprint);
 }
 
-const struct anchor *trust_named(const struct trust *t, struct slice name, size_t nth)
+const struct anchor *trust_named(
+	const struct trust *t, struct slice name, uint64_t hash, size_t nth)
 {
-	uint64_t hash = hash_of(name);
 	size_t low = 0;
 	size_t high = t->count;
 
@@ -107,8 +98,7 @@ const struct anchor *trust_named(const struct trust *t, struct slice name, size_
 
 		if (a->subject_hash != hash)
 			break;
-		if (a->subject.size == name.size &&
-			memcmp(a->subject.data, name.data, name.size) == 0 && nth-- == 0)
+		if (dn_equal(a->subject, name) && nth-- == 0)
 			return a;
 	}
 	return NULL;
@@ -244,7 +234,8 @@ static void describe(struct anchor *out, const struct der_certificate *c)
 
 	*out = (struct anchor){ .der = c->whole,
 		.subject = c->subject,
-		.subject_hash = hash_of(c->subject),
+		.subject_hash = dn_hash(c->subject),
+		.issuer_hash = dn_hash(c->issuer),
 		.not_before = der_time(&c->not_before),
 		.not_after = der_time(&c->not_after) };
 	fingerprint_of(c->whole, out->fingerprint);

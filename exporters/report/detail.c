@@ -143,6 +143,21 @@ static void problems(struct detail *d, uint32_t bits)
 	}
 }
 
+static void broken_rules(
+	struct detail *d, const char *label, const struct rules *rules, enum ink ink)
+{
+	for (int i = 0; i < RULE_COUNT; i++) {
+		struct buffer text;
+
+		if (!rules_have(rules, (enum rule)i))
+			continue;
+		buffer_init(&text, RECORD_TEXT_BYTES_MAX);
+		buffer_format(&text, "%s: %s (%s)", rule_word((enum rule)i),
+			rule_meaning((enum rule)i), rule_source((enum rule)i));
+		fact_buffer(d, label, &text, ink);
+	}
+}
+
 static void key_fact(struct detail *d, const struct certificate *c)
 {
 	char hex[FINGERPRINT_TEXT_BYTES];
@@ -173,6 +188,8 @@ static enum err certificate(void *arg, const struct sighting *s)
 	paint_text(d->paint, status_word(status), ink_of_status(status));
 	paint_end(d->paint);
 	problems(d, record_problems_at(r, d->view->now));
+	broken_rules(d, "because", &r->verdict.violations, INK_RED);
+	broken_rules(d, "lint", &r->verdict.lint, INK_DIM);
 	place(d, s);
 	fact(d, "fingerprint sha256", hex, INK_PLAIN);
 	fact(d, "subject", c->subject, INK_PLAIN);

@@ -116,6 +116,25 @@ static bool put_problems(cJSON *to, uint32_t problems)
 	return false;
 }
 
+/* Absent where there is none. */
+static bool put_rules(cJSON *to, const char *key, const struct rules *r)
+{
+	cJSON *array;
+	bool good;
+
+	if (rules_are_empty(r))
+		return true;
+	array = cJSON_CreateArray();
+	good = array != NULL;
+	for (int i = 0; good && i < RULE_COUNT; i++)
+		if (rules_have(r, (enum rule)i))
+			good = push(array, cJSON_CreateString(rule_word((enum rule)i)));
+	if (good)
+		return put(to, key, array);
+	cJSON_Delete(array);
+	return false;
+}
+
 /* Adds an object that `fill` fills from `from`. */
 static bool put_object(
 	cJSON *to, const char *key, bool (*fill)(cJSON *, const void *), const void *from)
@@ -167,6 +186,7 @@ static bool fill_verdict(cJSON *to, const void *from)
 
 	return put_text(to, "status", status_word(status)) &&
 	       put_problems(to, record_problems_at(s->record, s->now)) &&
+	       put_rules(to, "violations", &v->violations) && put_rules(to, "lint", &v->lint) &&
 	       put_chain(to, &v->chain) && put_time(to, "expires", v->expires) &&
 	       (v->expires == TIME_UNKNOWN ||
 		       put_fingerprint(to, "expires_because", v->expires_because)) &&

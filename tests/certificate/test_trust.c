@@ -51,11 +51,11 @@ static void test_bundle_of_all_kinds(void **state)
 		const struct anchor *a;
 
 		assert_string_equal(trust_holds(t, m[i].parsed.facts.fingerprint), "mine");
-		a = trust_named(t, m[i].parsed.subject, 0);
+		a = trust_named(t, m[i].parsed.subject, m[i].parsed.subject_hash, 0);
 		assert_non_null(a);
 		assert_memory_equal(
 			a->fingerprint, m[i].parsed.facts.fingerprint, FINGERPRINT_BYTES);
-		assert_null(trust_named(t, m[i].parsed.subject, 1));
+		assert_null(trust_named(t, m[i].parsed.subject, m[i].parsed.subject_hash, 1));
 		made_fini(&m[i]);
 	}
 	buffer_fini(&bundle);
@@ -76,7 +76,7 @@ static void test_first_store_keeps(void **state)
 	make(&namesake, &r, NULL);
 	assert_int_equal(trust_new(&t), ERR_OK);
 	assert_null(trust_holds(t, one.parsed.facts.fingerprint));
-	assert_null(trust_named(t, one.parsed.subject, 0));
+	assert_null(trust_named(t, one.parsed.subject, one.parsed.subject_hash, 0));
 	generation = trust_generation(t);
 	assert_int_equal(trust_add(t, "system", true, one.parsed.der, &added, NULL, NULL), ERR_OK);
 	assert_int_equal(added, 1);
@@ -87,8 +87,8 @@ static void test_first_store_keeps(void **state)
 		trust_add(t, "other", false, namesake.parsed.der, &added, NULL, NULL), ERR_OK);
 	assert_string_equal(trust_holds(t, one.parsed.facts.fingerprint), "system");
 	assert_string_equal(trust_holds(t, namesake.parsed.facts.fingerprint), "other");
-	assert_non_null(trust_named(t, one.parsed.subject, 1));
-	assert_null(trust_named(t, one.parsed.subject, 2));
+	assert_non_null(trust_named(t, one.parsed.subject, one.parsed.subject_hash, 1));
+	assert_null(trust_named(t, one.parsed.subject, one.parsed.subject_hash, 2));
 	made_fini(&one);
 	made_fini(&namesake);
 	trust_free(t);
