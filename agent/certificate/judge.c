@@ -143,6 +143,9 @@ static enum err find_path(const struct trust *trust, struct judge_cache *cache,
 	const struct judged *known = NULL;
 	enum err e;
 
+	/* What lists say depends on more than the key holds. */
+	if (q->revocation != REVOCATION_OFF)
+		return search_path(q, f, judge_cache_signatures(cache), out);
 	if (cache) {
 		key_of(trust, q, f, key);
 		known = judge_cache_find(cache, key);
@@ -194,7 +197,7 @@ static enum err judge_path(const struct trust *trust, struct judge_cache *cache,
 		return ERR_OK;
 	note_unused(f, &judged, q->now, v);
 	anchor = f->members[judged.path[judged.path_count - 1]].anchor;
-	if (!v->is_checked || judged.problems & PROBLEM_BIT(PROBLEM_CONSTRAINT_VIOLATION))
+	if (!v->is_checked || !rules_are_empty(&judged.broken))
 		return ERR_OK;
 	v->trust = strdup(anchor->store);
 	return v->trust ? ERR_OK : ERR_MEMORY;

@@ -3,6 +3,7 @@
 #define LEAFWATCH_CERTIFICATE_JUDGE_H
 
 #include "agent/certificate/certificate.h"
+#include "agent/certificate/crl.h"
 #include "agent/certificate/trust.h"
 
 enum purpose {
@@ -22,6 +23,15 @@ const char *purpose_word(enum purpose p);
 /* What kind of name is asked for: a host is a DNS name or a numeric address. */
 enum name_kind { NAME_HOST, NAME_EMAIL, NAME_URI };
 
+/* What becomes of a certificate on which no list has the last word. */
+enum revocation_mode {
+	REVOCATION_OFF,  /* lists are not asked */
+	REVOCATION_SOFT, /* it is only said */
+	REVOCATION_GIVEN, /* it breaks the path where a list of its issuer is given but cannot be used */
+	REVOCATION_HARD, /* it breaks the path */
+	REVOCATION_COUNT
+};
+
 /* Everything but `leaf` and `now` may be left empty. */
 struct judge_question {
 	const struct parsed_certificate *leaf;
@@ -38,6 +48,9 @@ struct judge_question {
 	bool is_strict;
 	unsigned
 		intermediates_limit; /* 1 + the CAs there may be between leaf and anchor; 0 = no limit */
+	struct crl *crls;            /* asked of every certificate below the anchor */
+	size_t crls_count;
+	enum revocation_mode revocation;
 	int64_t now;
 };
 

@@ -10,6 +10,13 @@
 void path_rules(const struct node *const *path, size_t count, const struct judge_question *q,
 	struct rules *broken);
 
+/* What the question's lists say of the path's certificates below the last: PROBLEM_REVOKED,
+ * PROBLEM_REVOCATION_UNKNOWN or nothing; rules that this breaks are added. `all` may hold those who signed
+ * the lists. */
+struct family;
+uint32_t path_revocation(const struct node *const *path, size_t count,
+	const struct judge_question *q, const struct family *all, struct rules *broken);
+
 /* Where a certificate stands. */
 enum role_in_path { AS_LEAF, AS_ISSUER, AS_ANCHOR };
 /* Adds all rules of levels STRICT and LINT that it breaks by itself. */

@@ -176,6 +176,7 @@ static void judge_path(struct search *s)
 	if (!j.has_anchor)
 		j.problems = end_problems(s, &is_unknown);
 	path_rules(path->nodes, path->count, s->q, &j.broken);
+	j.problems |= path_revocation(path->nodes, path->count, s->q, s->family, &j.broken);
 	if (s->q->is_strict)
 		judge_strictly(s, &j);
 	else
@@ -191,7 +192,7 @@ static void judge_path(struct search *s)
 	j.path_count = (uint8_t)path->count;
 	m.is_anchored = j.has_anchor;
 	m.is_verified = j.is_verified;
-	m.is_lawful = rules_are_empty(&j.broken);
+	m.is_lawful = rules_are_empty(&j.broken) && !(j.problems & PROBLEM_BIT(PROBLEM_REVOKED));
 	m.is_strong = !(
 		j.problems & (PROBLEM_BIT(PROBLEM_WEAK_KEY) | PROBLEM_BIT(PROBLEM_WEAK_SIGNATURE)));
 	m.is_whole = j.has_anchor || !(j.problems & PROBLEM_BIT(PROBLEM_INCOMPLETE_CHAIN));

@@ -170,7 +170,7 @@ bool verdict_is_public_root(const struct verdict *v)
 
 bool verdict_is_valid_at(const struct verdict *v, int64_t now)
 {
-	return v->is_checked && v->trust &&
+	return v->is_checked && v->trust && rules_are_empty(&v->violations) &&
 	       !(v->problems & ~PROBLEM_BIT(PROBLEM_REVOCATION_UNKNOWN)) &&
 	       v->starts != TIME_UNKNOWN && v->starts <= now && v->expires != TIME_UNKNOWN &&
 	       now <= v->expires;

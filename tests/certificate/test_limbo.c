@@ -170,6 +170,7 @@ static struct outcome judge_case(const struct given *g)
 		.candidates = candidates,
 		.now = g->at };
 	struct outcome out = { .problems = UINT32_MAX };
+	struct crl crls[CERTIFICATES_MAX];
 	struct trust *trust;
 	struct verdict v;
 	size_t count = 0;
@@ -189,6 +190,13 @@ static struct outcome judge_case(const struct given *g)
 			count++;
 		}
 	q.candidates_count = count;
+	q.crls = crls;
+	for (size_t i = 0; i < g->crls_count; i++)
+		if (crl_parse(slice_of(g->crls[i].data, g->crls[i].size), &crls[q.crls_count], NULL,
+			    NULL) == ERR_OK)
+			q.crls_count++;
+	if (g->crls_count)
+		q.revocation = REVOCATION_GIVEN;
 	if (certificate_parse(slice_of(g->leaf.data, g->leaf.size), &parsed[count], NULL, NULL) ==
 		ERR_OK) {
 		q.leaf = &parsed[count];
