@@ -66,13 +66,13 @@ static const char *const texts[STATEMENT_COUNT] = {
 			      " (?2>>24)<<24 AND ?2|16777215 AND id<>?2 AND pass<>?3 LIMIT 1",
 	[SIGHTING_GONE] = GONE("sighting"),
 	[SIGHTING_GONE_OF_JOB] = GONE_OF_JOB("sighting"),
-	[ENDPOINT_FIND] = "SELECT gone_at FROM endpoint WHERE id=?1",
-	[ENDPOINT_INSERT] = "INSERT INTO endpoint(id,pass,seen,first_seen,detail,kind)"
-			    " VALUES(?1,?2,?3,?4,?5,?6)",
+	[ENDPOINT_FIND] = "SELECT gone_at,pass,detail,history FROM endpoint WHERE id=?1",
+	[ENDPOINT_INSERT] = "INSERT INTO endpoint(id,pass,seen,first_seen,detail,kind,history)"
+			    " VALUES(?1,?2,?3,?4,?5,?6,?7)",
 	/* An endpoint that could not be reached keeps the time when it last was. */
 	[ENDPOINT_UPDATE] = "UPDATE endpoint SET pass=?2, seen=coalesce(?3,seen),"
 			    " first_seen=CASE WHEN gone_at IS NULL THEN first_seen ELSE ?4 END,"
-			    " detail=?5, kind=?6, gone_at=NULL WHERE id=?1",
+			    " detail=?5, kind=?6, history=?7, gone_at=NULL WHERE id=?1",
 	[ENDPOINT_GONE] = GONE("endpoint"),
 	[ENDPOINT_GONE_OF_JOB] = GONE_OF_JOB("endpoint"),
 	[REFERENCE_PUT] =
@@ -226,6 +226,7 @@ enum err inventory_new(struct store *store, struct inventory **out, struct why *
 		return why_fail(why, ERR_MEMORY, "out of memory");
 	i->store = store;
 	buffer_init(&i->facts, RECORD_BYTES_MAX);
+	buffer_init(&i->history, RECORD_BYTES_MAX);
 	buffer_init(&i->detail, RECORD_BYTES_MAX);
 	(void)sqlite3_rollback_hook(store->db, on_rollback, i);
 	*out = i;
@@ -241,6 +242,7 @@ void inventory_free(struct inventory *i)
 		(void)sqlite3_finalize(i->statements[n]);
 	inventory_forget_ids(i);
 	buffer_fini(&i->facts);
+	buffer_fini(&i->history);
 	buffer_fini(&i->detail);
 	free(i);
 }

@@ -40,10 +40,10 @@ struct asking {
 };
 
 /* ?1 place, ?2 fingerprint or NULL, ?3 gone ones too. Columns: index, pass, first_seen, seen, gone_at,
- * detail, facts. */
-#define ENDPOINTS_SELECT(kind)                                                       \
-	"SELECT id&16777215,pass,first_seen,seen,gone_at,detail FROM endpoint WHERE" \
-	" id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND ?2 IS NULL"                    \
+ * detail, facts or history. */
+#define ENDPOINTS_SELECT(kind)                                                               \
+	"SELECT id&16777215,pass,first_seen,seen,gone_at,detail,history FROM endpoint WHERE" \
+	" id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND ?2 IS NULL"                            \
 	" AND kind=" kind " AND (?3 OR gone_at IS NULL) ORDER BY id"
 static const char *const kind_texts[RECORD_KIND_LAST + 1] = {
 	[RECORD_ENDPOINT] = ENDPOINTS_SELECT("2"),
@@ -121,6 +121,7 @@ static enum err tell_row(
 	struct asking *a, const struct place *p, enum record_kind kind, struct why *why)
 {
 	sqlite3_stmt *row = a->kinds[kind];
+	struct mtls_state history = mtls_state_none();
 	struct record record = { 0 };
 	struct sighting sighting = { .record = &record,
 		.job = p->job,
@@ -139,10 +140,15 @@ static enum err tell_row(
 		e = damaged(a->i, why);
 		goto out;
 	}
+	/* A history that cannot be read is none. */
+	if (kind == RECORD_ENDPOINT &&
+		mtls_state_decode(inventory_column_bytes(row, 6), &history) == ERR_OK)
+		sighting.mtls = &history;
 	e = fill_location(&record.location, p, (uint32_t)sqlite3_column_int64(row, 0));
 	if (e == ERR_OK)
 		e = a->fn(a->arg, &sighting);
 out:
+	mtls_state_fini(&history);
 	record_fini(&record);
 	return e;
 }
@@ -183,6 +189,10 @@ static enum err tell_place(struct asking *a, const struct place *p, struct why *
 	" ON j.id=p.job WHERE "
 /* ?1 = job name or NULL, ?2 = uri, ?3 = fingerprint. */
 static const char places_all[] = PLACES_SELECT "(?1 IS NULL OR j.name=?1) ORDER BY p.uri,p.job";
+/* Of endpoints: there are few of them beside the places of files. */
+static const char places_endpoint[] =
+	PLACES_SELECT "p.id IN (SELECT id>>24 FROM endpoint) AND (?1 IS NULL OR j.name=?1)"
+		      " ORDER BY p.uri,p.job";
 static const char places_uri[] =
 	PLACES_SELECT "p.uri=?2 AND (?1 IS NULL OR j.name=?1) ORDER BY p.uri,p.job";
 static const char places_fingerprint[] = PLACES_SELECT
@@ -198,10 +208,11 @@ static const char places_file[] = PLACES_SELECT
 static enum err prepare_places(struct asking *a, sqlite3_stmt **out, struct why *why)
 {
 	const struct inventory_filter *f = a->filter;
-	const char *text = f->fingerprint ? places_fingerprint
-			   : f->file      ? places_file
-			   : f->uri       ? places_uri
-					  : places_all;
+	const char *text = f->fingerprint               ? places_fingerprint
+			   : f->file                    ? places_file
+			   : f->uri                     ? places_uri
+			   : f->kind == RECORD_ENDPOINT ? places_endpoint
+							: places_all;
 	enum err e = store_prepare(a->i->store, text, out, why);
 
 	if (e != ERR_OK)

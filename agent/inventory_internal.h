@@ -95,6 +95,7 @@ struct inventory {
 	struct certificate_entry certificates[CERTIFICATE_CACHE_ENTRIES];
 	struct buffer facts;
 	struct buffer detail;
+	struct buffer history;
 	bool expects_new; /* the last place asked for was new: the next one will be, too */
 };
 
@@ -117,6 +118,17 @@ int64_t inventory_column_time(sqlite3_stmt *statement, int at);
 void inventory_bind_bytes(sqlite3_stmt *statement, int at, struct slice bytes);
 void inventory_bind_text(sqlite3_stmt *statement, int at, const char *text);
 struct slice inventory_column_bytes(sqlite3_stmt *statement, int at);
+
+/* What an endpoint's row held until now; all empty where there is none. */
+struct endpoint_held {
+	int64_t pass;
+	struct slice detail;
+	struct slice history;
+};
+/* Takes a look at an endpoint into its history, which is left in i->history. i->detail is what will be
+ * stored of the look. */
+enum err inventory_history_look(struct inventory *i, const struct endpoint_held *held,
+	const struct endpoint_record *seen, int64_t now) MUST_CHECK;
 
 /* Begins a batch; `*is_own` tells whether there was none. inventory_leave commits one's own. */
 enum err inventory_enter(struct inventory *i, bool *is_own, struct why *why) MUST_CHECK;

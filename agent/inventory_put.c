@@ -331,35 +331,61 @@ static enum err put_certificate(struct inventory *i, struct put *p, struct why *
 	return e;
 }
 
+/* The row that is there, if any, and what it remembers with this look taken in. */
+static enum err look_at_endpoint(
+	struct inventory *i, const struct put *p, bool *is_row, bool *is_there, struct why *why)
+{
+	struct endpoint_held held = { 0 };
+	bool is_known = false;
+	sqlite3_stmt *find;
+	enum err e = inventory_statement(i, ENDPOINT_FIND, &find, why);
+
+	if (e != ERR_OK)
+		return e;
+	inventory_bind(find, &p->id, 1);
+	e = inventory_step(i, find, is_row, why);
+	if (e == ERR_OK && *is_row) {
+		*is_there = inventory_column_time(find, 0) == TIME_UNKNOWN;
+		held.pass = sqlite3_column_int64(find, 1);
+		held.detail = inventory_column_bytes(find, 2);
+		held.history = inventory_column_bytes(find, 3);
+		is_known = held.pass == p->pass->id;
+	}
+	/* One pass is one look. */
+	buffer_clear(&i->history);
+	if (e == ERR_OK && is_known)
+		buffer_slice(&i->history, held.history);
+	else if (e == ERR_OK && p->record->kind == RECORD_ENDPOINT)
+		e = inventory_history_look(i, &held, &p->record->endpoint, p->now);
+	if (e == ERR_OK)
+		e = buffer_status(&i->history);
+	(void)sqlite3_reset(find);
+	return e;
+}
+
 /* An endpoint, or a revocation list. */
 static enum err put_endpoint(struct inventory *i, struct put *p, struct why *why)
 {
 	const int64_t values[] = { p->id, p->pass->id };
-	sqlite3_stmt *statement;
+	sqlite3_stmt *write;
 	bool is_row = false;
 	bool is_there = false;
 	bool is_seen;
-	enum err e = inventory_statement(i, ENDPOINT_FIND, &statement, why);
+	enum err e = look_at_endpoint(i, p, &is_row, &is_there, why);
 
+	if (e == ERR_OK)
+		e = inventory_statement(i, is_row ? ENDPOINT_UPDATE : ENDPOINT_INSERT, &write, why);
 	if (e != ERR_OK)
 		return e;
-	inventory_bind(statement, values, 1);
-	e = inventory_step(i, statement, &is_row, why);
-	if (e != ERR_OK)
-		return e;
-	is_there = is_row && inventory_column_time(statement, 0) == TIME_UNKNOWN;
-	(void)sqlite3_reset(statement);
-	e = inventory_statement(i, is_row ? ENDPOINT_UPDATE : ENDPOINT_INSERT, &statement, why);
-	if (e != ERR_OK)
-		return e;
-	inventory_bind(statement, values, 2);
+	inventory_bind(write, values, 2);
 	is_seen = p->record->kind != RECORD_ENDPOINT || p->record->endpoint.is_reachable;
-	inventory_bind_time(statement, 3, is_seen ? p->now : TIME_UNKNOWN);
-	(void)sqlite3_bind_int64(statement, 4, p->now);
-	inventory_bind_bytes(statement, 5, buffer_bytes(&i->detail));
-	(void)sqlite3_bind_int(statement, 6, (int)p->record->kind);
+	inventory_bind_time(write, 3, is_seen ? p->now : TIME_UNKNOWN);
+	(void)sqlite3_bind_int64(write, 4, p->now);
+	inventory_bind_bytes(write, 5, buffer_bytes(&i->detail));
+	(void)sqlite3_bind_int(write, 6, (int)p->record->kind);
+	inventory_bind_bytes(write, 7, buffer_bytes(&i->history));
 	p->pass->appeared += !is_there;
-	return inventory_run(i, statement, NULL, why);
+	return inventory_run(i, write, NULL, why);
 }
 
 /* Several problems may lie at one place and index: each reason once, each refused certificate once. */

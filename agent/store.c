@@ -103,6 +103,8 @@ static const char *const migrations[] = {
 	"DELETE FROM certificate; DELETE FROM sighting; DELETE FROM endpoint; DELETE FROM problem;"
 	"DELETE FROM succession; DELETE FROM reference; DELETE FROM memory;"
 	"ALTER TABLE endpoint ADD COLUMN kind INTEGER NOT NULL DEFAULT 2;",
+	/* What endpoints asked of their clients over time (mtls_state.h). */
+	"ALTER TABLE endpoint ADD COLUMN history BLOB;",
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 

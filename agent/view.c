@@ -113,6 +113,23 @@ static enum err each_sandbox(
 	return s->pipeline ? pipeline_each_sandbox(s->pipeline, fn, arg) : ERR_OK;
 }
 
+static enum err links_of_certificate(
+	void *ctx, const struct certificate *c, struct certificate_links *out)
+{
+	const struct view_source *s = ctx;
+
+	*out = (struct certificate_links){ 0 };
+	return s->links ? links_certificate(s->links, c->fingerprint, out) : ERR_OK;
+}
+
+static enum err links_of_endpoint(void *ctx, const struct location *at, struct endpoint_links *out)
+{
+	const struct view_source *s = ctx;
+
+	*out = (struct endpoint_links){ 0 };
+	return s->links ? links_endpoint(s->links, at, out) : ERR_OK;
+}
+
 static enum err note_unready(void *arg, const struct scanner_state *state)
 {
 	bool *is_ready = arg;
@@ -140,6 +157,10 @@ struct view view_of(const struct view_source *source)
 		.each_alert = each_alert,
 		.each_sandbox = each_sandbox };
 
+	if (source->links) {
+		v.links_of_certificate = links_of_certificate;
+		v.links_of_endpoint = links_of_endpoint;
+	}
 	if (each_scanner(v.ctx, note_unready, &v.is_ready) != ERR_OK)
 		v.is_ready = false;
 	return v;

@@ -4,6 +4,7 @@
 
 #include "agent/alerts.h"
 #include "agent/inventory.h"
+#include "agent/links.h"
 #include "agent/outbox.h"
 #include "agent/pipeline.h"
 #include "agent/settings.h"
@@ -19,6 +20,7 @@ struct view_source {
 	const struct pipeline *pipeline;
 	struct alerts *alerts;
 	struct outbox *outbox;
+	const struct links *links;
 	bool include_gone;
 	const char *uri;            /* only this place, or NULL */
 	const uint8_t *fingerprint; /* only this certificate, or NULL */

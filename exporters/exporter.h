@@ -4,8 +4,10 @@
 #define LEAFWATCH_EXPORTERS_EXPORTER_H
 
 #include "agent/base/err.h"
+#include "agent/certificate/mtls_state.h"
 #include "agent/certificate/record.h"
 #include "agent/config/schema.h"
+#include "exporters/link_facts.h"
 #include "exporters/notification.h"
 
 #include <stdbool.h>
@@ -20,6 +22,7 @@ struct sighting {
 	int64_t last_seen; /* last time it was really read or probed well */
 	int64_t gone_at;   /* TIME_UNKNOWN while it is there */
 	bool is_stale;     /* could not be looked at in the last pass; this is what was known */
+	const struct mtls_state *mtls; /* of an endpoint: what it asked for over time; or NULL */
 };
 
 struct scanner_state {
@@ -87,6 +90,12 @@ struct view {
 		void *ctx, enum err (*fn)(void *, const struct alert_state *), void *arg);
 	enum err (*each_sandbox)(
 		void *ctx, enum err (*fn)(void *, const struct sandbox_state *), void *arg);
+	/* What ties both ends of mutual TLS together; `out` is freed by the caller, and {0} where nothing is
+	 * known. NULL = it was not worked out. */
+	enum err (*links_of_certificate)(
+		void *ctx, const struct certificate *c, struct certificate_links *out);
+	enum err (*links_of_endpoint)(
+		void *ctx, const struct location *at, struct endpoint_links *out);
 };
 
 /* How a delivery ended. */

@@ -1,4 +1,5 @@
 /* leafwatch list: what the agent remembers. */
+#include "agent/base/clock.h"
 #include "agent/commands/start.h"
 #include "agent/view.h"
 
@@ -7,6 +8,7 @@ static enum err list(const struct options *o, const struct settings *settings, s
 	struct output output;
 	struct opened opened = { 0 };
 	struct view_source source = { .settings = settings, .include_gone = o->gone };
+	struct links *links = NULL;
 	struct view view;
 	enum err e = start_output(o, &output, why);
 
@@ -14,9 +16,14 @@ static enum err list(const struct options *o, const struct settings *settings, s
 		e = start_reading(settings, &opened, why);
 	if (e != ERR_OK)
 		return e;
-	source.inventory = opened.inventory;
-	view = view_of(&source);
-	e = start_write(&output, &view, NULL, why);
+	e = links_of_inventory(opened.inventory, clock_now_s(), &links, why);
+	if (e == ERR_OK) {
+		source.inventory = opened.inventory;
+		source.links = links;
+		view = view_of(&source);
+		e = start_write(&output, &view, NULL, why);
+	}
+	links_free(links);
 	start_close(&opened);
 	return e;
 }

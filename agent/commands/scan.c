@@ -21,6 +21,7 @@ struct scan {
 	struct store *store;
 	struct inventory *inventory;
 	struct pipeline *pipeline;
+	struct links *links; /* between what was found */
 	struct progress_bar *bar;
 	uv_loop_t loop;
 	uv_signal_t interrupt;
@@ -177,9 +178,10 @@ static enum err count_one(void *arg, const struct sighting *sighting)
 
 static enum err tell(struct scan *s, bool *is_due, struct why *why)
 {
-	const struct view_source source = {
-		.inventory = s->inventory, .settings = s->settings, .pipeline = s->pipeline
-	};
+	const struct view_source source = { .inventory = s->inventory,
+		.settings = s->settings,
+		.pipeline = s->pipeline,
+		.links = s->links };
 	const struct view view = view_of(&source);
 	struct count count = { .scan = s };
 	enum err e = view.each_sighting(view.ctx, RECORD_CERTIFICATE, count_certificate, &count);
@@ -216,6 +218,7 @@ static void finish(struct scan *s)
 		while (uv_loop_close(&s->loop) == UV_EBUSY)
 			(void)uv_run(&s->loop, UV_RUN_DEFAULT);
 	}
+	links_free(s->links);
 	inventory_free(s->inventory);
 	store_close(s->store);
 	settings_free(s->settings);
@@ -233,6 +236,8 @@ static int run(const struct options *o)
 		e = run_jobs(&s, &why);
 	if (e == ERR_OK && s.signal_number)
 		(void)fputs("leafwatch: interrupted: this is what was found so far\n", stderr);
+	if (e == ERR_OK)
+		e = links_of_inventory(s.inventory, clock_now_s(), &s.links, &why);
 	if (e == ERR_OK)
 		e = tell(&s, &is_due, &why);
 	if (e != ERR_OK)

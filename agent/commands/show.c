@@ -2,6 +2,7 @@
 #include "agent/commands/start.h"
 #include "agent/view.h"
 
+#include "agent/base/clock.h"
 #include "agent/base/text.h"
 
 #include <stdlib.h>
@@ -85,6 +86,7 @@ static enum err show(const struct options *o, const struct settings *settings, s
 	struct opened opened = { 0 };
 	struct wanted wanted = { 0 };
 	struct view_source source = { .settings = settings, .include_gone = true };
+	struct links *links = NULL;
 	struct view view;
 	size_t count = 0;
 	enum err e = start_output(o, &output, why);
@@ -96,9 +98,12 @@ static enum err show(const struct options *o, const struct settings *settings, s
 		e = start_reading(settings, &opened, why);
 	if (e == ERR_OK)
 		e = look_up(opened.inventory, o->words.items[0], &wanted, why);
+	if (e == ERR_OK)
+		e = links_of_inventory(opened.inventory, clock_now_s(), &links, why);
 	if (e != ERR_OK)
 		goto out;
 	source.inventory = opened.inventory;
+	source.links = links;
 	source.fingerprint = wanted.is_certificate ? wanted.fingerprint : NULL;
 	source.uri = wanted.is_certificate ? NULL : buffer_string(&wanted.uri);
 	view = view_of(&source);
@@ -110,6 +115,7 @@ static enum err show(const struct options *o, const struct settings *settings, s
 	if (e == ERR_OK)
 		e = start_write(&output, &view, NULL, why);
 out:
+	links_free(links);
 	buffer_fini(&wanted.uri);
 	start_close(&opened);
 	return e;

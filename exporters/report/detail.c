@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define LABEL_CELLS 22
+#define FINGERPRINT_SHORT_DIGITS 16
 
 struct detail {
 	struct paint *paint;
@@ -59,6 +60,15 @@ static void fact_list(struct detail *d, const char *label, const struct strings 
 {
 	for (size_t i = 0; i < list->count; i++)
 		fact(d, i ? "" : label, list->items[i], INK_PLAIN);
+}
+
+static void fact_count(struct detail *d, uint64_t count, const char *of_what)
+{
+	struct buffer text;
+
+	buffer_init(&text, RECORD_TEXT_BYTES_MAX);
+	buffer_format(&text, "%" PRIu64 " %s", count, of_what);
+	fact_buffer(d, "", &text, INK_DIM);
 }
 
 static void fact_fingerprints(struct detail *d, const char *label, const struct fingerprints *list)
@@ -172,6 +182,119 @@ static void key_fact(struct detail *d, const struct certificate *c)
 	fact(d, "key sha256", hex, INK_PLAIN);
 }
 
+/* ---- what ties both ends together -------------------------------------------------------------- */
+
+static void client_facts(struct detail *d, const struct certificate_links *l)
+{
+	struct buffer text;
+
+	fact_list(d, "accepted by", &l->accepted_by);
+	if (l->accepted_by_count > l->accepted_by.count)
+		fact_count(d, l->accepted_by_count - l->accepted_by.count, "more");
+	buffer_init(&text, RECORD_TEXT_BYTES_MAX);
+	link_say_client(&text, l);
+	fact_buffer(d, "in short", &text, INK_PLAIN);
+	if (l->open_count)
+		fact_count(d, l->open_count, "endpoints ask and name no CA: nobody can tell");
+}
+
+static void ca_facts(
+	struct detail *d, const struct certificate_links *l, const struct certificate *c)
+{
+	struct buffer text;
+
+	fact_list(d, "its clients go to", &l->trusted_by);
+	buffer_init(&text, RECORD_TEXT_BYTES_MAX);
+	link_say_ca(&text, l, c->not_after);
+	fact_buffer(d, "in short", &text, INK_PLAIN);
+}
+
+static enum err certificate_links(struct detail *d, const struct certificate *c)
+{
+	struct certificate_links l = { 0 };
+	enum err e;
+
+	if (!d->view->links_of_certificate)
+		return ERR_OK;
+	e = d->view->links_of_certificate(d->view->ctx, c, &l);
+	if (e == ERR_OK && l.is_client)
+		client_facts(d, &l);
+	if (e == ERR_OK && l.is_ca)
+		ca_facts(d, &l, c);
+	certificate_links_fini(&l);
+	return e;
+}
+
+static void accepted_facts(struct detail *d, const struct endpoint_links *l)
+{
+	struct buffer text;
+
+	for (size_t i = 0; i < l->accepts.count; i++) {
+		char hex[FINGERPRINT_TEXT_BYTES];
+
+		text_hex(hex, l->accepts.items[i], FINGERPRINT_BYTES);
+		buffer_init(&text, RECORD_TEXT_BYTES_MAX);
+		buffer_format(&text, "%.*s  %s", FINGERPRINT_SHORT_DIGITS, hex,
+			l->accepts_names.items[i]);
+		fact_buffer(d, i ? "" : "accepts", &text, INK_PLAIN);
+	}
+	if (l->accepts_count > l->accepts.count)
+		fact_count(d, l->accepts_count - l->accepts.count, "more");
+}
+
+static void client_ca_facts(struct detail *d, const struct endpoint_links *l)
+{
+	struct buffer text;
+	char when[TIME_TEXT_BYTES];
+
+	for (size_t i = 0; i < l->cas_count; i++) {
+		time_rfc3339(l->cas[i].not_after, when);
+		buffer_init(&text, RECORD_TEXT_BYTES_MAX * 2);
+		buffer_format(&text, "%s: all clients of it fail together on %s", l->cas[i].subject,
+			when);
+		fact_buffer(d, i ? "" : "client CAs here", &text, INK_PLAIN);
+	}
+}
+
+static enum err endpoint_links(struct detail *d, const struct sighting *s)
+{
+	const struct endpoint_record *r = &s->record->endpoint;
+	struct endpoint_links l = { 0 };
+	enum err e;
+
+	if (!d->view->links_of_endpoint)
+		return ERR_OK;
+	e = d->view->links_of_endpoint(d->view->ctx, &s->record->location, &l);
+	if (e != ERR_OK || !l.asks) {
+		endpoint_links_fini(&l);
+		return e;
+	}
+	accepted_facts(d, &l);
+	client_ca_facts(d, &l);
+	if (l.is_open)
+		fact(d, "accepts", "it names no CA: nobody can tell whose certificates", INK_DIM);
+	else if (!l.valid_count)
+		fact(d, "in short",
+			mtls_mode(s->mtls, r) == CLIENT_CERTIFICATE_REQUIRED
+				? "no certificate of this host would be let in"
+				: "no certificate of this host matches",
+			INK_YELLOW);
+	endpoint_links_fini(&l);
+	return ERR_OK;
+}
+
+static void history_facts(struct detail *d, const struct mtls_state *m)
+{
+	if (!m)
+		return;
+	fact_time(d, "weakened", m->weakened);
+	if (m->weakened == TIME_UNKNOWN)
+		fact_time(d, "mode changed", m->mode_changed);
+	fact_time(d, "CAs changed", m->change.at);
+	fact_list(d, "CAs added", &m->change.added);
+	fact_list(d, "CAs gone", &m->change.gone);
+}
+
 static enum err certificate(void *arg, const struct sighting *s)
 {
 	struct detail *d = arg;
@@ -179,6 +302,7 @@ static enum err certificate(void *arg, const struct sighting *s)
 	const struct certificate *c = &r->facts;
 	enum status status = record_status_at(r, &d->view->thresholds, d->view->now);
 	char hex[FINGERPRINT_TEXT_BYTES];
+	enum err e;
 
 	if (d->records++)
 		paint_end(d->paint);
@@ -210,13 +334,15 @@ static enum err certificate(void *arg, const struct sighting *s)
 	fact(d, "trusted by", r->verdict.trust, INK_PLAIN);
 	fact_fingerprints(d, "chain", &r->verdict.chain);
 	users(d, &s->record->location);
-	return paint_status(d->paint);
+	e = certificate_links(d, c);
+	return e == ERR_OK ? paint_status(d->paint) : e;
 }
 
 static enum err endpoint(void *arg, const struct sighting *s)
 {
 	struct detail *d = arg;
 	const struct endpoint_record *r = &s->record->endpoint;
+	enum err e;
 
 	if (d->records++)
 		paint_end(d->paint);
@@ -237,7 +363,9 @@ static enum err endpoint(void *arg, const struct sighting *s)
 	if (r->stapled_ocsp > STAPLED_OCSP_NONE)
 		fact_time(d, "OCSP next update", r->stapled_ocsp_next_update);
 	fact_fingerprints(d, "chain", &r->chain);
-	return paint_status(d->paint);
+	history_facts(d, s->mtls);
+	e = endpoint_links(d, s);
+	return e == ERR_OK ? paint_status(d->paint) : e;
 }
 
 static enum err crl(void *arg, const struct sighting *s)

@@ -39,7 +39,9 @@ static enum err each(void *arg, const struct sighting *sighting)
 	json = record_json(sighting, &s->view->thresholds, s->view->now);
 	if (!json)
 		return ERR_MEMORY;
-	e = write_json(s, json);
+	e = record_json_links(json, s->view, sighting);
+	if (e == ERR_OK)
+		e = write_json(s, json);
 	cJSON_Delete(json);
 	s->is_started = true;
 	if (e == ERR_OK && fputs(s->after, s->to) == EOF)
