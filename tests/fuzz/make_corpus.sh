@@ -2,7 +2,7 @@
 # Makes the small seeds of the fuzz harnesses: sh tests/fuzz/make_corpus.sh (needs openssl, keytool is optional).
 set -eu
 cd "$(dirname "$0")/corpus" || exit 1
-mkdir -p pem der pkcs12 jks frames
+mkdir -p pem der pkcs12 jks frames dialogue
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
@@ -87,4 +87,26 @@ while [ $i -lt 8 ]; do
 	i=$((i + 1))
 done
 printf '\007\004\000\000\000\006\000abcd\000\000\000\000\011\000' >frames/two-frames
+
+# Dialogues: the protocol's place in its table, the size of the pieces (0: whole), what the server says
+say() { # NAME NUMBER BYTES (octal escapes)
+	printf "\\$(printf %03o "$2")\\000$3" >"dialogue/$1"
+}
+say smtp 1 '220 x\r\n250-x\r\n250-STARTTLS\r\n250 OK\r\n220 go\r\n'
+say lmtp 2 '220 x LMTP\r\n250-STARTTLS\r\n250 OK\r\n220 go\r\n'
+say imap 3 '* OK x\r\n* CAPABILITY IMAP4rev1 STARTTLS\r\na1 OK\r\na2 OK\r\n'
+say pop3 4 '+OK x\r\n+OK\r\n'
+say ftp 5 '220-x\r\ny\r\n220 x\r\n234-x\r\n234 go\r\n'
+say ldap 6 '0\014\002\001\001x\007\012\001\000\004\000\004\000'
+say xmpp 7 "<?xml version='1.0'?><stream:stream id='a>'><stream:features><starttls/></stream:features><proceed></proceed>"
+say xmpp-server 8 '<stream:stream><stream:error><host-unknown/>'
+say nntp 9 '200 x\r\n101 x\r\nSTARTTLS\r\n.\r\n382 go\r\n'
+say sieve 10 '"SIEVE" "x"\r\n"STARTTLS"\r\nOK\r\nOK\r\n'
+say irc 11 '@a=b :x NOTICE * :x\r\n:x CAP * LS * :a\r\n:x CAP * LS :tls\r\n:x 670 * :go\r\n'
+say telnet 12 '\377\375\047\377\376\056\377\375\045\377\372\045\001\007\000\377\360\377\372\045\002\007\000\002\377\360'
+say postgres 13 'E\000\000\000\022SFATAL\000Mno\000\000'
+say mysql 14 '\041\000\000\000\0128.0.36\000\001\000\000\000scramble\000\377\377\055\002\000\377\377\025\000\000\000\000'
+say rdp 15 '\003\000\000\023\016\320\000\000\022\064\000\003\000\010\000\002\000\000\000'
+say tds 16 '\004\001\000\032\000\000\001\000\000\000\013\000\006\001\000\021\000\001\377\020\000\000\000\000\000\001'
+say http 0 'HTTP/1.1 400 Bad Request\r\n\r\nNo required SSL certificate was sent'
 chmod 644 ./*/*

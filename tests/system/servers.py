@@ -12,6 +12,7 @@ import os
 import pwd
 import shutil
 import socket
+import struct
 import subprocess
 import threading
 from pathlib import Path
@@ -468,20 +469,25 @@ class Nnrpd(Inetd):
     def configure(self):
         if self.verify != "none":
             raise Unable("nnrpd asks for no certificates")
-        root = unpacked("inn2", self.case)
+        root = unpacked(self.case, "inn2", "inn2-inews", "libcanlock3")
         self.root = root
         for name in ("spool", "db", "logs", "run", "tmp", "etc"):
             (self.folder / name).mkdir()
-        self.environment["LD_LIBRARY_PATH"] = str(root / "usr/lib/news")
+        self.environment["LD_LIBRARY_PATH"] = f"{root}/usr/lib/news:{next(root.glob('usr/lib/*-linux-gnu*'))}"
         self.environment["INNCONF"] = str(self.folder / "etc/inn.conf")
+        tls = f"tlscertfile: {self.pem}\ntlskeyfile: {self.key}\ntlscafile: {self.ca_pem if self.ca else self.pem}" if self.offer else \
+            "tlscertfile: /nowhere\ntlskeyfile: /nowhere"
         (self.folder / "etc/inn.conf").write_text(f"""organization: Test
 server: 127.0.0.1
 fromhost: localhost.example.org
 domain: example.org
 pathhost: localhost.example.org
+nnrpdloadlimit: 0
+mta: "/bin/false %s"
 hismethod: hisv6
 ovmethod: tradindexed
-enableoverview: false
+enableoverview: true
+pathoverview: {self.folder}/spool
 patharticles: {self.folder}/spool
 pathnews: {root}/usr/lib/news
 pathdb: {self.folder}/db
@@ -490,34 +496,38 @@ pathrun: {self.folder}/run
 pathtmp: {self.folder}/tmp
 pathlog: {self.folder}/logs
 runasuser: {"news" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name}
-tlscertfile: {self.pem}
-tlskeyfile: {self.key}
-tlscafile: {self.ca_pem if self.ca else self.pem}
+{tls}
 tlsprotocols: [ {f"TLSv{self.version}" if self.version else "TLSv1.2 TLSv1.3"} ]
 """)
         (self.folder / "etc/readers.conf").write_text('auth "all" { hosts: "*" default: "<anyone>" }\n'
                                                       'access "all" { users: "*" newsgroups: "*" }\n')
         (self.folder / "etc/storage.conf").write_text("method trash { newsgroups: * class: 0 }\n")
+        # An empty index of tradindexed: its magic number, then no group in any of the table's 16384 slots and the free list.
+        (self.folder / "spool/group.index").write_bytes(struct.pack("<I", ~0xF1F0F33D & 0xFFFFFFFF) + b"\xff" * 4 * (16384 + 1))
         (self.folder / "db/active").write_text("test 0000000000 0000000001 y\n")
         (self.folder / "db/newsgroups").write_text("test\tTest\n")
         self.give_to("news")
 
     def command(self):
-        name = "nnrpd-ssl" if self.offer else "nnrpd-nossl"
-        binary = next((p for p in (self.root / "usr/lib/news/bin").glob(f"{name}*")), self.root / "usr/lib/news/bin/nnrpd-ssl")
-        return [*self.as_user("news"), binary]
+        # It wants a host whose name has a domain: it gets one of its own.
+        named = ["unshare", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]), "--uts", "sh", "-c",
+                 'hostname news.example.org && exec "$@"', "sh"]
+        return [*named, *self.as_user("news"), self.root / "usr/lib/news/bin/nnrpd-ssl"]
 
 
-def unpacked(package, case):
-    """The files of a Debian package, kept beside the tests' build."""
-    folder = Path(os.environ.get("LEAFWATCH_BINARY", "build/sanitize/leafwatch")).resolve().parent / "packages" / package
+def unpacked(case, *packages):
+    """The files of Debian packages, kept beside the tests' build."""
+    binary = Path(os.environ.get("LEAFWATCH_BINARY", "build/sanitize/leafwatch")).resolve()
+    folder = binary.parent / "packages" / packages[0]
     if not folder.exists():
         work = folder.with_suffix(f".{os.getpid()}")
         work.mkdir(parents=True)
-        if subprocess.run(["apt-get", "download", package], cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+        done = subprocess.run(["apt-get", "download", *packages], cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if done.returncode:
             shutil.rmtree(work)
-            case.skipTest(f"the package {package} cannot be had")
-        subprocess.run(["dpkg-deb", "-x", next(work.glob("*.deb")), work / "files"], check=True)
+            case.skipTest(f"cannot download {packages}: {done.stdout.decode()}")
+        for package in work.glob("*.deb"):
+            subprocess.run(["dpkg-deb", "-x", package, work / "files"], check=True)
         (work / "files").rename(folder)
         shutil.rmtree(work)
     return folder

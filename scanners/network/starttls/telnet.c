@@ -23,6 +23,8 @@
 #define SSL_ACCEPT 2
 #define SUBNEGOTIATION_BYTES_MAX 1024
 
+#define NEITHER "the server offers neither START_TLS nor authentication by SSL"
+
 enum { OFFER, FOLLOWS_TOO, SEND_LIST, SSL_REPLY };
 
 /* A command, a subnegotiation, or a run of text. */
@@ -68,11 +70,9 @@ static int judge_offer(struct slice unit, struct refusal *why)
 {
 	if (is_command(unit, DO, OPTION_START_TLS))
 		return FOLLOWS_TOO;
-	if (is_command(unit, DO, OPTION_AUTHENTICATION))
+	if (is_command(unit, DO, OPTION_AUTHENTICATION) || is_command(unit, DONT, OPTION_START_TLS))
 		return SEND_LIST;
-	if (is_command(unit, DONT, OPTION_START_TLS))
-		return part_refuse(why, REASON_NOT_TLS,
-			"the server does not offer the option START_TLS", slice_of(NULL, 0));
+	(void)why;
 	return MOVE_STAY;
 }
 
@@ -95,13 +95,14 @@ static int judge_list(struct slice unit, struct refusal *why)
 	/* It may know both; its answer to our offer comes after its own. */
 	if (is_command(unit, DO, OPTION_START_TLS))
 		return FOLLOWS_TOO;
+	if (is_command(unit, DONT, OPTION_AUTHENTICATION))
+		return part_refuse(why, REASON_NOT_TLS, NEITHER, slice_of(NULL, 0));
 	if (!s.size || s.data[0] != AUTHENTICATION_SEND)
 		return MOVE_STAY;
 	for (size_t i = 1; i + 1 < s.size; i += 2)
 		if (s.data[i] == AUTHENTICATION_SSL && s.data[i + 1] == ONE_WAY)
 			return SSL_REPLY;
-	return part_refuse(why, REASON_NOT_TLS,
-		"the server offers neither START_TLS nor authentication by SSL", slice_of(NULL, 0));
+	return part_refuse(why, REASON_NOT_TLS, NEITHER, slice_of(NULL, 0));
 }
 
 static int judge_reply(struct slice unit, struct refusal *why)
