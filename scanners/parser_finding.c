@@ -39,6 +39,7 @@ struct gather {
 	const struct format *format;
 	const char *uri; /* of the member being read, or the place's */
 	uint32_t index;
+	uint32_t references;
 	unsigned depth;
 	size_t certificates;
 	size_t problems;
@@ -364,6 +365,26 @@ static void on_format(void *arg, const struct format *format)
 		g->format = format;
 }
 
+/* References have positions of their own: a file with both is rare, and neither is to shift the other. */
+static enum err add_reference(struct gather *g, const struct reference_record *reference)
+{
+	struct record r = { .kind = RECORD_REFERENCE, .reference = *reference };
+	enum err e = locate(g, &r.location, NULL, NULL);
+
+	r.location.index = g->references++;
+	if (e == ERR_OK)
+		e = g->context->record(g->context->arg, &r);
+	location_fini(&r.location);
+	return e;
+}
+
+static enum err on_reference(void *arg, const struct reference_record *reference)
+{
+	struct gather *g = arg;
+
+	return fail(g, add_reference(g, reference));
+}
+
 static enum err parse(struct gather *g, struct slice bytes);
 
 static enum err parse_member(struct gather *g, const char *member, struct slice bytes)
@@ -417,10 +438,12 @@ static enum err parse(struct gather *g, struct slice bytes)
 		.nested = on_nested,
 		.record = on_record,
 		.trust = on_trust,
+		.reference = on_reference,
 		.format = on_format };
-	struct format_input in = {
-		.bytes = bytes, .passwords = g->context->passwords, .depth = g->depth
-	};
+	struct format_input in = { .bytes = bytes,
+		.passwords = g->context->passwords,
+		.depth = g->depth,
+		.uri = g->place->uri };
 	const struct format *which;
 	enum err e = formats_parse(&in, &sink, &which);
 

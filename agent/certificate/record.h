@@ -206,7 +206,7 @@ struct reference_record {
 	uint32_t line;   /* of the directive, 1 first */
 	char *file; /* file: uri, made absolute as the program does; NULL for REFERENCE_SERVER */
 	bool is_folder;       /* every file in it is meant */
-	bool is_required;     /* the program does not work without it */
+	bool is_active;       /* false: an example, a backup, a disabled site; nobody reads it */
 	char *password_file;  /* file: uri of where its password is, or NULL */
 	struct strings names; /* DNS names of the server that uses it, wildcards too */
 	uint16_t ports[REFERENCE_PORTS_MAX]; /* on which that server speaks TLS */

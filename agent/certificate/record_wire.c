@@ -124,7 +124,7 @@ static void put_reference(struct buffer *out, const struct reference_record *r)
 	wire_put_u32(out, r->line);
 	wire_put_text(out, r->file);
 	wire_put_bool(out, r->is_folder);
-	wire_put_bool(out, r->is_required);
+	wire_put_bool(out, r->is_active);
 	wire_put_text(out, r->password_file);
 	wire_put_strings(out, &r->names);
 	wire_put_u8(out, (uint8_t)r->ports_count);
@@ -337,7 +337,7 @@ static void get_reference(struct wire *w, struct reference_record *r)
 	r->line = wire_get_u32(w);
 	r->file = get_optional(w);
 	r->is_folder = wire_get_bool(w);
-	r->is_required = wire_get_bool(w);
+	r->is_active = wire_get_bool(w);
 	r->password_file = get_optional(w);
 	get_strings(w, &r->names, REFERENCE_NAMES_MAX);
 	r->ports_count = get_enum(w, REFERENCE_PORTS_MAX + 1);

@@ -267,6 +267,7 @@ static bool fill_reference(cJSON *to, const struct record *r)
 	       put_text(to, "role", reference_role_word(f->role)) &&
 	       put_text(to, "directive", f->directive) && put_number(to, "line", f->line) &&
 	       put_text(to, "file", f->file) && put_true(to, "folder", f->is_folder) &&
+	       put(to, "active", cJSON_CreateBool(f->is_active)) &&
 	       put_text(to, "password_file", f->password_file) &&
 	       put_strings(to, "names", &f->names) && put_ports(to, f);
 }

@@ -1,5 +1,7 @@
 /* A few short strings searched for at once, a block of vector registers at a time: an algorithm that
- * skips (Boyer and Moore, Wu and Manber) waits for its table after each skip, and is slower on text. */
+ * skips (Boyer and Moore, Wu and Manber) waits for its table after each skip, and is slower on text.
+ * What is compared are cores of four bytes, each of as many markers as have it: all cores share the loads,
+ * and four bytes that are not part of a marker are rare. */
 #include "scanners/files/markers.h"
 
 #include <stdbool.h>
@@ -35,24 +37,76 @@ static int kind_of(uint8_t c)
 	return c == ' ' || c == '\n' ? 0 : 4;
 }
 
-static int rarity(uint8_t a, uint8_t b)
+static int rarity(const uint8_t *core)
 {
-	int first = kind_of(a);
-	int second = kind_of(b);
+	int sum = 0;
 
-	if (first == 0 || second == 0)
-		return 0;
-	return first == second ? 1 : first + second;
+	for (size_t i = 0; i + 1 < MARKER_CORE_BYTES; i++) {
+		int first = kind_of(core[i]);
+		int second = kind_of(core[i + 1]);
+
+		if (first && second)
+			sum += first == second ? 1 : first + second;
+	}
+	return sum;
 }
 
-static size_t rarest_pair(struct slice s)
+static const uint8_t *find_core(const struct marker *marker, const uint8_t *core)
 {
-	size_t best = 0;
+	return memmem(marker->bytes.data, marker->bytes.size, core, MARKER_CORE_BYTES);
+}
 
-	for (size_t i = 1; i + 1 < s.size; i++)
-		if (rarity(s.data[i], s.data[i + 1]) > rarity(s.data[best], s.data[best + 1]))
-			best = i;
+/* The markers without a core so far that have this one. */
+static int gain(const struct markers *m, const bool *is_covered, const uint8_t *core)
+{
+	int count = 0;
+
+	for (unsigned i = 0; i < m->count; i++)
+		count += !is_covered[i] && find_core(&m->items[i], core);
+	return count;
+}
+
+/* Few cores before rare ones: each costs the same for every block. */
+static const uint8_t *best_core(const struct markers *m, const bool *is_covered)
+{
+	const uint8_t *best = NULL;
+	int best_gain = 0;
+
+	for (unsigned i = 0; i < m->count; i++) {
+		struct slice s = m->items[i].bytes;
+
+		for (size_t at = 0; !is_covered[i] && at + MARKER_CORE_BYTES <= s.size; at++) {
+			int g = gain(m, is_covered, s.data + at);
+
+			if (!best || g > best_gain ||
+				(g == best_gain && rarity(s.data + at) > rarity(best))) {
+				best = s.data + at;
+				best_gain = g;
+			}
+		}
+	}
 	return best;
+}
+
+static void choose_cores(struct markers *m)
+{
+	bool is_covered[MARKERS_MAX] = { false };
+	const uint8_t *core;
+
+	m->cores_count = 0;
+	m->lead = 0;
+	while ((core = best_core(m, is_covered))) {
+		memcpy(m->cores[m->cores_count++], core, MARKER_CORE_BYTES);
+		for (unsigned i = 0; i < m->count; i++) {
+			const uint8_t *at = is_covered[i] ? NULL : find_core(&m->items[i], core);
+
+			if (!at)
+				continue;
+			is_covered[i] = true;
+			if ((size_t)(at - m->items[i].bytes.data) > m->lead)
+				m->lead = (size_t)(at - m->items[i].bytes.data);
+		}
+	}
 }
 
 enum err markers_add(struct markers *m, struct slice marker)
@@ -61,33 +115,39 @@ enum err markers_add(struct markers *m, struct slice marker)
 		if (m->items[i].bytes.size == marker.size &&
 			memcmp(m->items[i].bytes.data, marker.data, marker.size) == 0)
 			return ERR_OK;
-	if (marker.size < 2 || marker.size > MARKER_BYTES_MAX || m->count == MARKERS_MAX)
+	if (marker.size < MARKER_CORE_BYTES || marker.size > MARKER_BYTES_MAX ||
+		m->count == MARKERS_MAX)
 		return ERR_LIMIT;
-	m->items[m->count++] = (struct marker){ .bytes = marker, .pair = rarest_pair(marker) };
+	m->starting[marker.data[0]] |= UINT32_C(1) << m->count;
+	m->items[m->count++] = (struct marker){ .bytes = marker };
 	if (marker.size > m->longest)
 		m->longest = marker.size;
+	choose_cores(m);
 	return ERR_OK;
 }
 
-/* Does some marker's pair stand in a block of places? The first such block at or behind `at`, or where
- * there is no room for a block any more. The loads reach at most one marker's length behind it. */
+/* Does some core begin in a block of places? The first such block at or behind `at`, or where there is
+ * no room for a block any more. */
 WIDEST static size_t skip_blocks(const struct markers *m, struct slice text, size_t at)
 {
-	for (; text.size - at >= BLOCK_BYTES + m->longest; at += BLOCK_BYTES) {
+	for (; text.size - at >= BLOCK_BYTES + MARKER_CORE_BYTES; at += BLOCK_BYTES) {
+		const uint8_t *from = text.data + at;
+		lane low[MARKER_CORE_BYTES];
+		lane high[MARKER_CORE_BYTES];
 		lane any = { 0 };
 		words w;
 
-		for (unsigned i = 0; i < m->count; i++) {
-			const uint8_t *pair = m->items[i].bytes.data + m->items[i].pair;
-			const uint8_t *from = text.data + at + m->items[i].pair;
-			lane block[4];
+		for (size_t i = 0; i < MARKER_CORE_BYTES; i++) {
+			memcpy(&low[i], from + i, sizeof(lane));
+			memcpy(&high[i], from + i + REGISTER_BYTES, sizeof(lane));
+		}
+		for (unsigned i = 0; i < m->cores_count; i++) {
+			const uint8_t *c = m->cores[i];
 
-			memcpy(&block[0], from, sizeof(lane));
-			memcpy(&block[1], from + 1, sizeof(lane));
-			memcpy(&block[2], from + REGISTER_BYTES, sizeof(lane));
-			memcpy(&block[3], from + REGISTER_BYTES + 1, sizeof(lane));
-			any |= (lane)((block[0] == pair[0]) & (block[1] == pair[1]));
-			any |= (lane)((block[2] == pair[0]) & (block[3] == pair[1]));
+			any |= (lane)((low[0] == c[0]) & (low[1] == c[1]) & (low[2] == c[2]) &
+				      (low[3] == c[3]));
+			any |= (lane)((high[0] == c[0]) & (high[1] == c[1]) & (high[2] == c[2]) &
+				      (high[3] == c[3]));
 		}
 		w = (words)any;
 		if (w[0] | w[1] | w[2] | w[3])
@@ -100,10 +160,13 @@ static int64_t find_slowly(
 	const struct markers *m, struct slice text, size_t from, size_t to, unsigned *which)
 {
 	for (; from < to; from++) {
-		for (unsigned i = 0; i < m->count; i++) {
+		uint32_t left = m->starting[text.data[from]];
+
+		for (; left; left &= left - 1) {
+			unsigned i = (unsigned)__builtin_ctz(left);
 			struct slice marker = m->items[i].bytes;
 
-			if (text.data[from] == marker.data[0] && text.size - from >= marker.size &&
+			if (text.size - from >= marker.size &&
 				memcmp(text.data + from, marker.data, marker.size) == 0) {
 				*which = i;
 				return (int64_t)from;
@@ -120,12 +183,16 @@ int64_t markers_find(const struct markers *m, struct slice text, unsigned *which
 	if (m->count == 0)
 		return -1;
 	for (;;) {
+		size_t from;
 		size_t end;
 		int64_t place;
 
 		at = skip_blocks(m, text, at);
-		end = text.size - at >= BLOCK_BYTES + m->longest ? at + BLOCK_BYTES : text.size;
-		place = find_slowly(m, text, at, end, which);
+		/* A marker begins as much before its core. */
+		from = at > m->lead ? at - m->lead : 0;
+		end = text.size - at >= BLOCK_BYTES + MARKER_CORE_BYTES ? at + BLOCK_BYTES
+									: text.size;
+		place = find_slowly(m, text, from, end, which);
 		if (place >= 0 || end == text.size)
 			return place;
 		at = end;

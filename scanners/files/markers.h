@@ -7,24 +7,29 @@
 
 #include <stdint.h>
 
-/* Each costs two comparisons a block. */
-#define MARKERS_MAX 16
+#define MARKERS_MAX 32 /* bits of starting[] */
+#define MARKER_CORE_BYTES 4
 #define MARKER_BYTES_MAX 64
 
 struct marker {
 	struct slice bytes; /* borrowed */
-	size_t pair;        /* where in it two neighbours stand that are rare in text */
 };
 
 struct markers {
 	struct marker items[MARKERS_MAX];
 	unsigned count;
 	size_t longest;
+	/* Four bytes each, one of which is in every marker. A core costs a block of text as much as any other,
+	 * however many markers share it. */
+	uint8_t cores[MARKERS_MAX][MARKER_CORE_BYTES];
+	unsigned cores_count;
+	size_t lead;            /* bytes at most of a marker before its core */
+	uint32_t starting[256]; /* by first byte: the markers that begin with it */
 };
 
 /* Starts an empty set. */
 void markers_init(struct markers *m);
-/* Adds one of 2 to MARKER_BYTES_MAX bytes, once. ERR_LIMIT when it is shorter or longer, or there is
+/* Adds one of MARKER_CORE_BYTES to MARKER_BYTES_MAX bytes, once. ERR_LIMIT when it is shorter or longer, or there is
  * no room. */
 enum err markers_add(struct markers *m, struct slice marker) MUST_CHECK;
 /* The place of the first of them in `text`, and which; -1 when there is none. */

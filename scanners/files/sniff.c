@@ -13,15 +13,27 @@ enum err sniffer_init(struct sniffer *s, const struct format *const *table, size
 {
 	*s = (struct sniffer){ .formats = table, .formats_count = count };
 	markers_init(&s->markers);
+	markers_init(&s->bulk);
 	for (size_t i = 0; i < count; i++) {
+		const char *const *config = table[i]->config_markers;
 		enum err e = ERR_OK;
 
-		if (table[i]->text_marker)
+		if (table[i]->text_marker) {
 			e = markers_add(&s->markers, slice_text(table[i]->text_marker));
+			if (e == ERR_OK)
+				e = markers_add(&s->bulk, slice_text(table[i]->text_marker));
+		}
+		for (; e == ERR_OK && config && *config; config++)
+			e = markers_add(&s->markers, slice_text(*config));
 		if (e != ERR_OK)
 			return e;
 	}
 	return ERR_OK;
+}
+
+static const struct markers *markers_of(const struct sniffer *s, const struct sniff *f)
+{
+	return (uint64_t)f->st->st_size > CONFIG_BYTES_MAX ? &s->bulk : &s->markers;
 }
 
 /* Bytes read into the buffer behind `size`; 0 at the end, -1 and errno. */
@@ -63,7 +75,8 @@ static enum sniff_answer found(const struct sniffer *s, const struct sniff *f)
 /* Searches what is behind the head, a buffer at a time; markers may lie across two of them. */
 static enum sniff_answer search(const struct sniffer *s, struct sniff *f)
 {
-	size_t keep = s->markers.longest - 1;
+	const struct markers *markers = markers_of(s, f);
+	size_t keep = markers->longest - 1;
 	size_t size = f->size;     /* bytes in the buffer */
 	uint64_t offset = f->size; /* of what is read next */
 	unsigned which;
@@ -94,7 +107,7 @@ static enum sniff_answer search(const struct sniffer *s, struct sniff *f)
 		offset += (uint64_t)n;
 		if (f->size)
 			f->size = size;
-		if (markers_find(&s->markers, slice_of(f->buffer + from, size - from), &which) >= 0)
+		if (markers_find(markers, slice_of(f->buffer + from, size - from), &which) >= 0)
 			return found(s, f);
 		/* What grows while it is read will be seen as changed: no need to read until nothing comes. */
 		if (offset == (uint64_t)f->st->st_size)
@@ -164,9 +177,9 @@ enum sniff_answer sniff_file(const struct sniffer *s, struct sniff *f)
 	is_text = !memchr(f->buffer, 0, f->size);
 	if (!is_text && !s->deep)
 		return format ? SNIFF_TOO_LARGE : SNIFF_NOTHING;
-	if (s->markers.count == 0)
+	if (markers_of(s, f)->count == 0)
 		return format ? SNIFF_TOO_LARGE : SNIFF_NOTHING;
-	if (markers_find(&s->markers, slice_of(f->buffer, f->size), &which) >= 0)
+	if (markers_find(markers_of(s, f), slice_of(f->buffer, f->size), &which) >= 0)
 		return found(s, f);
 	if (f->is_whole)
 		return SNIFF_NOTHING;
@@ -246,7 +259,7 @@ static size_t line_start(const struct spans *s, size_t marker)
 /* Moves to the next span's start. ERR_END when there is none. */
 static enum err find_span(struct spans *s)
 {
-	const struct markers *m = &s->sniffer->markers;
+	const struct markers *m = &s->sniffer->bulk;
 	/* A marker cut in two and its line's start stay for the next round. */
 	size_t keep = m->longest - 1 + LINE_BYTES_MAX;
 

@@ -19,8 +19,9 @@
 struct sniffer {
 	const struct format *const *formats; /* borrowed */
 	size_t formats_count;
-	struct markers markers;  /* the formats' text markers */
-	bool deep;               /* search binary files to the end too */
+	struct markers markers; /* the formats' text markers and the configurations' */
+	struct markers bulk; /* for texts too long to be a configuration: the text markers alone */
+	bool deep;           /* search binary files to the end too */
 	uint64_t file_bytes_max; /* sent as a whole up to this size */
 	uint64_t text_bytes_max; /* searched up to this size */
 };

@@ -21,6 +21,8 @@
 /* All iterations spent on one file, whatever parts it has and passwords there are: about a second, and
  * eleven passwords on a file that asks for 600,000 as new ones do. */
 #define FORMAT_KDF_ITERATIONS_TOTAL_MAX 8000000
+/* A longer text is no configuration. */
+#define CONFIG_BYTES_MAX (1024 * 1024)
 /* What one format decodes or decrypts at once. */
 #define FORMAT_BYTES_MAX (16 * 1024 * 1024)
 /* A revocation list, which large CAs let grow. */
@@ -53,6 +55,8 @@ struct format_sink {
 	enum err (*record)(void *arg, struct record *r);
 	/* What the container says of trusting the certificate that comes next ("CT,C,C"); may be NULL. */
 	void (*trust)(void *arg, const char *flags);
+	/* Something that a configuration names; `r` and all in it are borrowed. NULL: not wanted. */
+	enum err (*reference)(void *arg, const struct reference_record *r);
 	/* Told which format looks next, before it says anything; may be NULL. */
 	void (*format)(void *arg, const struct format *format);
 };
@@ -61,6 +65,7 @@ struct format_input {
 	struct slice bytes;              /* the whole content */
 	const struct strings *passwords; /* candidates, tried in order after none and empty */
 	unsigned depth;                  /* 0 = the file itself */
+	const char *uri;                 /* of the file, or NULL: relative names lie beside it */
 };
 
 struct format {
@@ -76,6 +81,9 @@ struct format {
 	/* Text marker that may stand anywhere in a text file, or NULL. The reader searches text files to
 	 * their end for it and sends the whole text region (see files/sniff.h). */
 	const char *text_marker;
+	/* Texts that one of which stands in every configuration of this language, up to a NULL; the reader
+	 * searches texts of at most CONFIG_BYTES_MAX for them. NULL for a container. */
+	const char *const *config_markers;
 	/* Looks for certificates. Sends all it can take out even when it then answers FORMAT_BROKEN (having
 	 * sent the problem itself). Never keeps key material: wipes it. */
 	enum format_answer (*parse)(const struct format_input *in, const struct format_sink *sink);

@@ -12,6 +12,15 @@ const struct format *const formats[] = {
 };
 const size_t formats_count = sizeof(formats) / sizeof(formats[0]);
 
+static bool has_marker(const struct format *f, struct slice text)
+{
+	for (size_t i = 0; f->config_markers[i]; i++)
+		if (memmem(text.data, text.size, f->config_markers[i],
+			    strlen(f->config_markers[i])))
+			return true;
+	return false;
+}
+
 static bool may_be(const struct format *f, const struct format_input *in)
 {
 	struct file_size_hint size = { .size = in->bytes.size, .is_known = true };
@@ -19,10 +28,17 @@ static bool may_be(const struct format *f, const struct format_input *in)
 
 	if (head.size > SNIFF_HEAD_BYTES)
 		head.size = SNIFF_HEAD_BYTES;
+	if (f->config_markers)
+		return !in->depth && in->bytes.size <= CONFIG_BYTES_MAX && has_marker(f, in->bytes);
 	if (!f->sniff)
 		return f->text_marker && memmem(in->bytes.data, in->bytes.size, f->text_marker,
 						 strlen(f->text_marker));
 	return f->sniff(head, size);
+}
+
+static bool is_text(const struct format *f)
+{
+	return f->text_marker || f->config_markers;
 }
 
 enum err formats_parse(
@@ -36,7 +52,7 @@ enum err formats_parse(
 		const struct format *f = formats[i];
 
 		/* A text may hold several kinds at once; a binary container is one thing. */
-		if (first && !f->text_marker)
+		if (first && !is_text(f))
 			continue;
 		if (!may_be(f, in))
 			continue;
@@ -46,7 +62,7 @@ enum err formats_parse(
 			continue;
 		if (!first)
 			first = f;
-		if (!f->text_marker)
+		if (!is_text(f))
 			break;
 	}
 	if (!first)

@@ -104,7 +104,7 @@ static struct record reference_made(void)
 		.line = 12,
 		.file = strdup("file:///etc/ssl/client.pem"),
 		.is_folder = true,
-		.is_required = true,
+		.is_active = true,
 		.password_file = strdup("file:///etc/ssl/pass"),
 		.ports = { 443, 8443 },
 		.ports_count = 2 };

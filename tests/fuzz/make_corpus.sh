@@ -2,7 +2,7 @@
 # Makes the small seeds of the fuzz harnesses: sh tests/fuzz/make_corpus.sh (needs openssl, keytool is optional).
 set -eu
 cd "$(dirname "$0")/corpus" || exit 1
-mkdir -p pem der pkcs12 jks frames dialogue
+mkdir -p pem der pkcs12 jks frames dialogue config
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
@@ -79,6 +79,24 @@ if command -v keytool >/dev/null; then
 	cp "$tmp/store.jceks" jks/jceks
 fi
 printf '\376\355\376\355\000\000\000\002\377\377\377\377' >jks/count
+
+# Configurations, one a language and some that are cut or odd
+printf 'http { map $a $b { default x; }\nserver { listen 443 ssl; server_name a.b .c.d ~x$;\n ssl_certificate "a\\"b"; ssl_certificate_key /k; location / { proxy_ssl_certificate c; x_by_lua_block { { } } } } }\n' >config/nginx
+printf 'server { listen 443 ssl; server_name a.b; ssl_certificate "a' >config/nginx-cut
+printf '<IfModule x>\n<VirtualHost *:443>\nServerName a.b:443\nServerAlias *.c.d \\\n e\nSSLEngine on\nSSLCertificateFile "/a b"\n</VirtualHost>\n</IfModule>\n' >config/apache
+printf 'global\n crt-base /x\nfrontend f\n bind :443,[::]:8443 ssl crt a.pem ca-file @x crl-file /l #c\nbackend b\n server s h:1 ssl crt c.pem\n' >config/haproxy
+printf 'smtpd_tls_cert_file = /a\nsmtp_tls_cert_file=c\n x\n' >config/postfix
+printf 'ssl_cert = </a\nlocal x {\n ssl_key = <k\n}\n!include y\n' >config/dovecot
+printf "data_directory = '/d' # x\nssl_cert_file = 'a'\nssl_key_file k\n" >config/postgresql
+printf '[mysqld]\nssl-cert=/a\n[client]\nssl_cert = "c"\n' >config/mysql
+printf 'tls-cert-file /a\ntls-ca-cert-dir "c"\n' >config/redis
+printf '[x]\nclient = yes\naccept = 1\ncert = /a\n' >config/stunnel
+printf 'dev tun\nclient\ncert a\n<ca>\nx\n</ca>\n' >config/openvpn
+printf 'include x\nTLSCertificateFile /a\n y\n' >config/slapd
+printf 'dn: cn=config\nolcTLSCertificateFile: /a\n b\n-\n' >config/ldif
+printf '[Service]\nExecStart=x \\\n y\nLoadCredential=a:/b\n[Install]\n' >config/systemd
+printf 'a:\n  - tls_config:\n      "cert_file": /a\n  b: |\n    cert_file: x\nkind: Config\nx:\n  client-certificate: c # y\n' >config/yaml
+printf '<?xml a="b"?><Server><!-- x --><Connector port="1" keystoreFile="${catalina.base}/k"><Certificate certificateFile="c"/></Connector></Server>' >config/tomcat
 
 # Frames: the chosen reader, then a little of everything
 i=0

@@ -183,7 +183,7 @@ static void a_reference(void **state)
 		"{\"type\":\"reference\",\"location\":{\"scanner\":\"files\","
 		"\"uri\":\"file:///etc/nginx/nginx.conf\",\"format\":\"nginx\",\"index\":1},"
 		"\"role\":\"server-key\",\"directive\":\"ssl_certificate_key\",\"line\":7,"
-		"\"file\":\"file:///etc/ssl/a.key\",\"names\":[\"api.example.org\"],"
+		"\"file\":\"file:///etc/ssl/a.key\",\"active\":false,\"names\":[\"api.example.org\"],"
 		"\"ports\":[443]," SEEN "}");
 	fake_view_fini(&f);
 }

@@ -68,7 +68,7 @@ static void test_random_texts(void **state)
 
 	(void)state;
 	markers_init(&m);
-	assert_int_equal(markers_add(&m, slice_text("aB")), ERR_OK);
+	assert_int_equal(markers_add(&m, slice_text("aBaB")), ERR_OK);
 	assert_int_equal(markers_add(&m, slice_text("--1B-a")), ERR_OK);
 	assert_int_equal(markers_add(&m, slice_text("1111")), ERR_OK);
 	for (unsigned round = 0; round < 5000; round++) {
@@ -93,13 +93,38 @@ static void test_bounds(void **state)
 	markers_init(&m);
 	assert_int_equal(markers_find(&m, slice_text("text"), &which), -1);
 	memset(bytes, 'x', sizeof(bytes));
-	assert_int_equal(markers_add(&m, slice_of(bytes, 1)), ERR_LIMIT);
+	assert_int_equal(markers_add(&m, slice_of(bytes, MARKER_CORE_BYTES - 1)), ERR_LIMIT);
 	assert_int_equal(markers_add(&m, slice_of(bytes, sizeof(bytes))), ERR_LIMIT);
 	for (size_t i = 0; i < MARKERS_MAX; i++)
-		assert_int_equal(markers_add(&m, slice_of(bytes, 2 + i)), ERR_OK);
+		assert_int_equal(markers_add(&m, slice_of(bytes, MARKER_CORE_BYTES + i)), ERR_OK);
 	assert_int_equal(markers_add(&m, slice_of(bytes, 5)), ERR_OK); /* known already */
 	assert_int_equal(m.count, MARKERS_MAX);
 	assert_int_equal(markers_add(&m, slice_of(bytes, 60)), ERR_LIMIT);
+}
+
+/* Markers that share a core, and stand around it differently. */
+static void test_shared_cores(void **state)
+{
+	static const char *const texts[] = { "ssl_cert", "cert_file", "\ncert ", "tls-cert",
+		"client-cert", "ertificateFile", "eystoreFile=" };
+	struct markers m;
+	uint8_t text[300];
+
+	(void)state;
+	markers_init(&m);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		assert_int_equal(markers_add(&m, slice_text(texts[i])), ERR_OK);
+	assert_int_equal(m.cores_count, 2);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		for (size_t at = 0; at + strlen(texts[i]) <= sizeof(text); at++) {
+			/* Cores without their markers all over. */
+			for (size_t n = 0; n < sizeof(text); n++)
+				text[n] = (uint8_t) "cert "[n % 5];
+			check(&m, text, at);
+			memcpy(text + at, texts[i], strlen(texts[i]));
+			check(&m, text, at + strlen(texts[i]));
+			check(&m, text, sizeof(text));
+		}
 }
 
 int main(void)
@@ -107,6 +132,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_place),
 		cmocka_unit_test(test_random_texts),
+		cmocka_unit_test(test_shared_cores),
 		cmocka_unit_test(test_bounds),
 	};
 

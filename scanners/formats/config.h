@@ -1,0 +1,66 @@
+/* Configurations as formats: a text in a server's or client's language gives references instead of
+ * certificates. Only a text that is this language from its first line to its last gives any. */
+#ifndef LEAFWATCH_SCANNERS_FORMATS_CONFIG_H
+#define LEAFWATCH_SCANNERS_FORMATS_CONFIG_H
+
+#include "scanners/formats/format.h"
+
+#define CONFIG_REFERENCES_MAX 10000
+#define CONFIG_WORD_BYTES_MAX 4096
+
+/* One reading of a text. Every text is read twice: the first reading only finds out whether it is this
+ * language at all, and what its base folders are. */
+struct config {
+	const struct format_input *in;
+	const struct format_sink *sink;
+	char *base;      /* owned: folder of relative names, set by config_base; NULL = its own */
+	char *own;       /* owned: the folder that the text lies in, as a path */
+	bool is_first;   /* nothing is told yet */
+	bool is_active;  /* its program reads it where it lies */
+	bool is_limited; /* CONFIG_REFERENCES_MAX was told of */
+	size_t count;    /* references of this reading */
+	enum err status; /* of the sink */
+};
+
+/* What a line says, before its names are made absolute. */
+struct draft {
+	enum reference_role role;
+	struct slice directive;
+	uint32_t line;
+	struct slice file; /* as written, unquoted; empty = none */
+	struct slice base; /* folder of a relative name, or empty: the text's */
+	struct slice password_file;
+	bool is_folder;
+	const struct strings *names; /* or NULL */
+	const uint16_t *ports;
+	size_t ports_count;
+};
+
+/* `read` answers false as soon as the text is not its language. */
+enum format_answer config_parse(const struct format_input *in, const struct format_sink *sink,
+	bool (*read)(struct config *c));
+/* Relative names are meant from here: `value` itself where it is absolute. */
+void config_base(struct config *c, struct slice value);
+/* Where a program looks for relative names when its configuration is spread over folders like conf.d:
+ * the folder above them. */
+void config_base_above(struct config *c, const char *const *folders, size_t count);
+/* Adds a reference; a value that names no file (a variable, an engine, inline data) adds none. */
+void config_add(struct config *c, const struct draft *d);
+
+/* "api.example.org", "*.example.org" into `names` in lower case, once; what is no DNS name is dropped. */
+enum err config_add_name(struct strings *names, struct slice name);
+/* A port number at the end of "443", "[::]:443", "127.0.0.1:443", "*:443"; 0 = none. */
+uint16_t config_port(struct slice text);
+void config_add_port(uint16_t *ports, size_t *count, uint16_t port);
+
+/* --- reading lines and words ------------------------------------------------------------------- */
+
+/* The next line without its end; false behind the last. Counts in `*line`. */
+bool config_line(struct slice *left, struct slice *out, uint32_t *line);
+struct slice config_trim(struct slice s);
+/* The next blank-separated word of a line, "quoted ones" without their quotes; empty at the end. */
+struct slice config_word(struct slice *line);
+bool config_is(struct slice s, const char *word);
+bool config_is_any_case(struct slice s, const char *word);
+
+#endif
