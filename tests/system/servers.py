@@ -295,6 +295,7 @@ s2s_secure_auth = false
 {"c2s_require_encryption = false s2s_require_encryption = false" if not self.offer else ""}
 http_ports = {{ }} https_ports = {{ }}
 ssl = {{ key = "{self.key}"; certificate = "{self.pem}"; verify = {{ {verify} }};
+  {f'protocol = "tlsv{self.version.replace(".", "_")}";' if self.version else ""}
   {f'cafile = "{self.ca_pem}";' if self.ca else ""} }}
 c2s_direct_tls_ssl = ssl
 VirtualHost "localhost"
