@@ -4,6 +4,7 @@
 #include "agent/base/log.h"
 #include "agent/base/text.h"
 #include "agent/certificate/certificate.h"
+#include "scanners/formats/format.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -363,6 +364,14 @@ static bool is_public_root(const struct record *r)
 	return true;
 }
 
+/* A signature holds on when its certificate has expired. */
+static bool is_signature(const struct record *r)
+{
+	const struct format *format = format_find(r->location.format);
+
+	return format && format->is_signature;
+}
+
 static enum err note_leaf(struct search *s, const struct record *r)
 {
 	const struct fingerprints *chain = &r->certificate.verdict.chain;
@@ -505,7 +514,7 @@ static enum err on_certificate(void *arg, const struct sighting *sight)
 
 	if (r->certificate.is_served && !r->location.index)
 		e = note_leaf(s, r);
-	if (e != ERR_OK || is_public_root(r))
+	if (e != ERR_OK || is_public_root(r) || is_signature(r))
 		return e;
 	if (r->certificate.is_served && is_bystander(s, r))
 		return ERR_OK;

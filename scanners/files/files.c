@@ -7,12 +7,15 @@
 #include <errno.h>
 #include <limits.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define ITEM_BYTES_MAX (READER_PATH_BYTES_MAX + 64)
 #define PLACE_MAX (64 * 1024)
+/* What `nss:` names in its folder. */
+#define NSS_DATABASE "cert9.db"
 
 enum filesystems { FILESYSTEMS_LOCAL, FILESYSTEMS_ALL };
 
@@ -31,7 +34,7 @@ struct files_conf {
 /* Where certificates lie that somebody installed here; those of packages are the packages' matter.
  * What is missing on a host is no problem. */
 static const char *const default_paths[] = { "/etc", "/opt", "/srv", "/usr/local", "/var/lib",
-	"/home", "/root" };
+	"/home", "/root", "/sys/firmware/efi/efivars" };
 
 static const char *const filesystem_words[] = { "local", "all", NULL };
 
@@ -51,7 +54,7 @@ static const struct schema_field fields[] = {
 		.offset = offsetof(struct files_conf, paths),
 		.check = check_path,
 		.help = "Files and folders that are read, with all below them; without any: /etc, /opt, /srv, "
-			"/usr/local, /var/lib, /home and /root." },
+			"/usr/local, /var/lib, /home, /root and /sys/firmware/efi/efivars." },
 	SCAN_JOB_FIELDS(struct files_conf, "1h"),
 	{ .key = "exclude",
 		.type = SCHEMA_TEXTS,
@@ -100,10 +103,22 @@ static const struct schema_field fields[] = {
 	{ .key = NULL },
 };
 
+/* "nss:/folder", as NSS itself also writes "sql:/folder". */
+static const char *nss_folder(const char *source)
+{
+	static const char *const schemes[] = { "nss:", "sql:" };
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		if (strncmp(source, schemes[i], strlen(schemes[i])) == 0)
+			return source + strlen(schemes[i]);
+	return NULL;
+}
+
 static bool accepts(const char *source)
 {
-	return source[0] == '/' || strcmp(source, ".") == 0 || strcmp(source, "..") == 0 ||
-	       strncmp(source, "./", 2) == 0 || strncmp(source, "../", 3) == 0;
+	return nss_folder(source) || source[0] == '/' || strcmp(source, ".") == 0 ||
+	       strcmp(source, "..") == 0 || strncmp(source, "./", 2) == 0 ||
+	       strncmp(source, "../", 3) == 0;
 }
 
 /* The path in its normal form. */
@@ -125,8 +140,15 @@ static enum err normal(const char *source, char **out, struct why *why)
 static enum err add_source(void *arg, const char *source, struct why *why)
 {
 	struct files_conf *conf = arg;
+	const char *folder = nss_folder(source);
+	char *database = NULL;
 	char *path = NULL;
-	enum err e = normal(source, &path, why);
+	enum err e;
+
+	if (folder && asprintf(&database, "%s/" NSS_DATABASE, folder) < 0)
+		return why_fail(why, ERR_MEMORY, "out of memory");
+	e = normal(database ? database : source, &path, why);
+	free(database);
 
 	if (e == ERR_OK && conf->paths.count >= READER_ROOTS_MAX)
 		e = why_fail(why, ERR_LIMIT, "more than %d paths", READER_ROOTS_MAX);

@@ -123,6 +123,21 @@ static uint64_t whole_max(const struct sniffer *s, const struct format *format)
 	return format->bytes_max > s->file_bytes_max ? format->bytes_max : s->file_bytes_max;
 }
 
+/* Does only a part of the file matter, and does it fit? A part that does not lie in it is none. */
+static bool find_region(const struct sniffer *s, const struct format *format, struct sniff *f)
+{
+	uint64_t size = (uint64_t)f->st->st_size;
+	uint64_t at = 0;
+	uint64_t length = 0;
+
+	if (!format->region || !format->region(slice_of(f->buffer, f->size), &at, &length) ||
+		at >= size || length > size - at || length > s->file_bytes_max)
+		return false;
+	f->region_at = at;
+	f->region_end = at + length;
+	return true;
+}
+
 static const struct format *sniff_head(
 	const struct sniffer *s, const struct sniff *f, struct file_size_hint hint)
 {
@@ -170,6 +185,8 @@ enum sniff_answer sniff_file(const struct sniffer *s, struct sniff *f)
 	/* A made-up file (proc) says that it has no bytes: there only reading on tells. */
 	f->is_whole = size > 0 && f->size >= size;
 	format = sniff_head(s, f, hint);
+	if (format && find_region(s, format, f))
+		return SNIFF_WHOLE;
 	if (format && size <= whole_max(s, format)) {
 		f->whole_max = whole_max(s, format);
 		return SNIFF_WHOLE;

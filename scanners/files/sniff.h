@@ -45,6 +45,8 @@ struct sniff {
 	uint8_t *buffer;       /* SNIFF_BUFFER_BYTES, borrowed */
 	size_t size;           /* bytes of the file's start that are in the buffer ... */
 	bool is_whole;         /* ... which are all there are */
+	uint64_t region_at;    /* with SNIFF_WHOLE, where ... */
+	uint64_t region_end;   /* ... only this part is to be sent; 0 = all */
 	uint64_t whole_max;    /* with SNIFF_WHOLE: what may be sent; 0 = the limit for files */
 	atomic_uint *steps;    /* counts what came back from the kernel */
 };

@@ -247,7 +247,13 @@ static enum err whole_pieces(struct large *l, struct sniff *f)
 	enum err e = ERR_OK;
 
 	for (;;) {
-		ssize_t n = pread(f->fd, f->buffer, SNIFF_BUFFER_BYTES, (off_t)l->total);
+		uint64_t at = f->region_at + l->total;
+		size_t want = SNIFF_BUFFER_BYTES;
+		ssize_t n;
+
+		if (f->region_end && f->region_end - at < want)
+			want = (size_t)(f->region_end - at);
+		n = want ? pread(f->fd, f->buffer, want, (off_t)at) : 0;
 
 		atomic_fetch_add_explicit(&l->worker->steps, 1, memory_order_relaxed);
 		if (n < 0 && errno == EINTR)

@@ -72,12 +72,20 @@ struct format {
 	const char *name; /* as in location.format */
 	const char *help; /* one line for `leafwatch formats` and the manual */
 	bool may_need_password;
+	bool is_named_only; /* recognised, but nothing is taken out of it */
+	/* Its certificates signed something once: that they expire is no event. They raise no alert. */
+	bool is_signature;
+	/* A text that is this is nothing else besides: formats after it are not asked. */
+	bool is_exclusive;
 	/* Sent whole up to this size even where the limit for files is lower; 0 = that limit holds. Only for
 	 * what is read without a copy and is large by nature. */
 	uint64_t bytes_max;
 	/* Cheap, on the first SNIFF_HEAD_BYTES at most: may this be mine? Runs in the reader too. NULL for a
 	 * format that is only found by the text markers below. */
 	bool (*sniff)(struct slice head, struct file_size_hint size);
+	/* Where in a file that starts so lies all that matters; false = it is to be read whole. Of a file that
+	 * does not fit the buffer only this is sent. May be NULL. */
+	bool (*region)(struct slice head, uint64_t *offset, uint64_t *size);
 	/* Text marker that may stand anywhere in a text file, or NULL. The reader searches text files to
 	 * their end for it and sends the whole text region (see files/sniff.h). */
 	const char *text_marker;
@@ -89,11 +97,17 @@ struct format {
 	enum format_answer (*parse)(const struct format_input *in, const struct format_sink *sink);
 };
 
+/* Tells why an encrypted store could not be opened: ERR_PASSWORD, ERR_LIMIT, ERR_UNSUPPORTED (with the
+ * algorithm, or NULL), ERR_MALFORMED. */
+enum format_answer format_locked(const struct format_input *in, const struct format_sink *sink,
+	enum err why, const char *algorithm);
 /* Reads the DER of a revocation list and tells it, or what is wrong with it. */
 enum err format_crl_tell(const struct format_sink *sink, struct slice der) MUST_CHECK;
 
 extern const struct format *const formats[];
 extern const size_t formats_count;
+/* By name; NULL for none, or no name. */
+const struct format *format_find(const char *name);
 
 /* Tries the formats in table order until one says mine or broken; those with a text marker are all
  * asked, because one text may hold several kinds. `*which` is the first. ERR_NOT_FOUND = nobody's. */

@@ -1,6 +1,8 @@
 /* The table of container formats, and the order in which they are tried. */
 #include "scanners/formats/format.h"
 
+#include <stdio.h>
+
 #define FORMAT(name) extern const struct format name;
 #include "scanners/formats/formats.def"
 #undef FORMAT
@@ -21,6 +23,14 @@ static bool has_marker(const struct format *f, struct slice text)
 	return false;
 }
 
+const struct format *format_find(const char *name)
+{
+	for (size_t i = 0; name && i < formats_count; i++)
+		if (strcmp(formats[i]->name, name) == 0)
+			return formats[i];
+	return NULL;
+}
+
 static bool may_be(const struct format *f, const struct format_input *in)
 {
 	struct file_size_hint size = { .size = in->bytes.size, .is_known = true };
@@ -39,6 +49,31 @@ static bool may_be(const struct format *f, const struct format_input *in)
 static bool is_text(const struct format *f)
 {
 	return f->text_marker || f->config_markers;
+}
+
+enum format_answer format_locked(const struct format_input *in, const struct format_sink *sink,
+	enum err why, const char *algorithm)
+{
+	bool has_candidates = in->passwords && in->passwords->count;
+	enum reason reason = REASON_MALFORMED;
+	char message[192] = "its encrypted content is damaged";
+
+	if (why == ERR_PASSWORD) {
+		reason = has_candidates ? REASON_WRONG_PASSWORD : REASON_NEEDS_PASSWORD;
+		(void)snprintf(message, sizeof(message), "%s",
+			has_candidates ? "no password given opens it" : "it is encrypted");
+	} else if (why == ERR_LIMIT) {
+		reason = REASON_LIMIT_REACHED;
+		(void)snprintf(message, sizeof(message),
+			"it asks for more key derivation or room than is allowed: not every password was tried");
+	} else if (why == ERR_UNSUPPORTED) {
+		reason = REASON_UNSUPPORTED;
+		(void)snprintf(message, sizeof(message),
+			"it is encrypted with %s, which is not supported",
+			algorithm && *algorithm ? algorithm : "something");
+	}
+	(void)sink->problem(sink->arg, reason, slice_of(NULL, 0), message);
+	return reason == REASON_MALFORMED ? FORMAT_BROKEN : FORMAT_MINE;
 }
 
 enum err formats_parse(
@@ -62,7 +97,7 @@ enum err formats_parse(
 			continue;
 		if (!first)
 			first = f;
-		if (!is_text(f))
+		if (!is_text(f) || f->is_exclusive)
 			break;
 	}
 	if (!first)

@@ -7,24 +7,23 @@
 #include "agent/base/buffer.h"
 #include "agent/base/err.h"
 #include "scanners/formats/asn1.h"
+#include "scanners/formats/pbe_kdf.h"
 
 #include <gnutls/crypto.h>
 
-/* Starts as { .left = iterations that may be spent }. */
-struct pbe_budget {
-	uint64_t left;
-};
-
 enum pbe_kind { PBE_PKCS12 = 1, PBE_PBES2 };
+/* Who deciphers: GnuTLS, or formats/cipher.h. */
+enum pbe_cipher { PBE_GNUTLS, PBE_RC2, PBE_TWOFISH, PBE_AES_CCM, PBE_AES_KWP };
 
 struct pbe {
 	enum pbe_kind kind;
-	gnutls_cipher_algorithm_t cipher;
+	enum pbe_cipher own;
+	gnutls_cipher_algorithm_t cipher; /* of PBE_GNUTLS */
 	size_t key_bytes;
-	gnutls_mac_algorithm_t prf; /* of PBES2 */
-	struct slice salt;          /* borrowed, as `iv` */
-	struct slice iv;            /* of PBES2 */
-	uint64_t iterations;
+	unsigned rc2_bits;  /* effective ones, of PBE_RC2 */
+	uint64_t tag_bytes; /* of PBE_AES_CCM */
+	struct pbe_kdf kdf; /* of PBE_PKCS12 only salt and iterations */
+	struct slice iv;    /* borrowed; of PBES2 */
 };
 
 /* Reads the content of an AlgorithmIdentifier. ERR_MALFORMED; ERR_UNSUPPORTED with the culprit in `oid`. */
@@ -35,14 +34,21 @@ enum err pbe_read(
 enum err pbe_decrypt(const struct pbe *p, const char *password, struct pbe_budget *budget,
 	struct slice secret, struct buffer *out) MUST_CHECK;
 
+/* The same for stores that derive each key from the password and what it is for. */
+struct pbe_secret {
+	const char *password;
+	struct slice suffix; /* of the password; empty for PKCS#12 */
+	struct pbe_budget *budget;
+	struct slice bytes;
+};
+enum err pbe_decrypt_for(
+	const struct pbe *p, const struct pbe_secret *s, struct buffer *out) MUST_CHECK;
+
 struct pbe_mac {
 	enum pbe_kind kind; /* PBE_PBES2 = PBMAC1 */
 	gnutls_mac_algorithm_t mac;
-	gnutls_mac_algorithm_t prf; /* of PBMAC1 */
-	size_t key_bytes;           /* of PBMAC1 */
-	struct slice digest;        /* borrowed, as `salt` */
-	struct slice salt;
-	uint64_t iterations;
+	struct slice digest; /* borrowed */
+	struct pbe_kdf kdf;  /* of PBE_PKCS12 only salt and iterations */
 };
 
 /* Reads the content of a MacData. Errors as above. */

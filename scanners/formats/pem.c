@@ -10,6 +10,9 @@
 #define BEGIN "-----BEGIN "
 #define END "-----END"
 #define LABEL_BYTES_MAX 64
+#define ALIAS_BYTES_MAX 65536
+#define FLAGS_BYTES_MAX 4096
+#define ASN1_UTF8 0x0c
 /* Decoded bytes below which a block is a sketch in a manual, not a certificate; and below which not even
  * a well-formed element counts. */
 #define CERTIFICATE_BYTES_MIN 64
@@ -150,12 +153,61 @@ static bool is_sketch(const struct block *b, struct slice der, bool is_whole)
 	return !b->has_end && !is_whole && !certificate_is_evident(der, &evident);
 }
 
+/* Purposes of a list of OIDs, as " word,word". */
+static void put_purposes(struct buffer *out, const char *what, struct slice list)
+{
+	static const char *const words[] = { "serverAuth", "clientAuth", "codeSigning",
+		"emailProtection" };
+	static const char prefix[] = "\x2b\x06\x01\x05\x05\x07\x03";
+	const size_t size = sizeof(prefix) - 1;
+	char text[ASN1_OID_TEXT_BYTES];
+	const char *before = what;
+	struct asn1 oid;
+
+	while (asn1_expect(&list, ASN1_OID, &oid)) {
+		bool is_known = oid.content.size == size + 1 &&
+				memcmp(oid.content.data, prefix, size) == 0 &&
+				oid.content.data[size] >= 1 && oid.content.data[size] <= 4;
+
+		asn1_oid_text(oid.content, text, sizeof(text));
+		buffer_format(out, "%s%s%s", out->size && before == what ? " " : "", before,
+			is_known ? words[oid.content.data[size] - 1] : text);
+		before = ",";
+	}
+}
+
+/* X509_CERT_AUX of OpenSSL: SEQUENCE { trust SEQUENCE OF OID, reject [0], alias UTF8String, ... }, all
+ * optional. Tells the settings and returns the alias, which lies in `buffer`, or NULL. */
+static const char *trusted_alias(
+	const struct format_sink *sink, struct slice aux, struct buffer *buffer)
+{
+	struct asn1 all, item;
+	struct buffer flags;
+
+	if (!asn1_expect(&aux, ASN1_SEQUENCE, &all))
+		return NULL;
+	buffer_init(&flags, FLAGS_BYTES_MAX);
+	if (asn1_expect(&all.content, ASN1_SEQUENCE, &item))
+		put_purposes(&flags, "trust ", item.content);
+	if (asn1_expect(&all.content, ASN1_CONTEXT_0 | ASN1_CONSTRUCTED, &item))
+		put_purposes(&flags, "reject ", item.content);
+	if (flags.size && sink->trust)
+		sink->trust(sink->arg, buffer_string(&flags));
+	buffer_fini(&flags);
+	if (!asn1_expect(&all.content, ASN1_UTF8, &item))
+		return NULL;
+	buffer_slice(buffer, item.content);
+	return buffer->size ? buffer_string(buffer) : NULL;
+}
+
 static void certificate(struct pem *p, const struct block *b, bool is_clean)
 {
 	struct slice der = buffer_bytes(&p->der), left = der;
 	const char *wrong = fault(b, is_clean);
 	struct asn1 item = { 0 };
 	bool is_whole = asn1_next(&left, &item) && item.whole.size;
+	const char *aux = NULL;
+	struct buffer alias;
 
 	if (!der.size || (wrong && der.data[0] != ASN1_SEQUENCE))
 		return;
@@ -167,10 +219,14 @@ static void certificate(struct pem *p, const struct block *b, bool is_clean)
 				 : "the certificate is cut off");
 		return;
 	}
+	buffer_init(&alias, ALIAS_BYTES_MAX);
 	/* A trusted certificate is followed by OpenSSL's own data; a block without end by anything. */
 	if (b->label == LABEL_TRUSTED || wrong)
 		der = item.whole;
-	say(p, p->sink->certificate(p->sink->arg, der, NULL, NULL));
+	if (b->label == LABEL_TRUSTED)
+		aux = trusted_alias(p->sink, left, &alias);
+	say(p, p->sink->certificate(p->sink->arg, der, aux, NULL));
+	buffer_fini(&alias);
 	if (wrong)
 		problem(p, slice_of(NULL, 0), wrong);
 }

@@ -13,6 +13,8 @@
 #define OID_X509_CERTIFICATE PKCS9 "\x16\x01"
 #define PKCS12_BAG "\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01"
 #define OID_CERTIFICATE_BAG PKCS12_BAG "\x03"
+#define OID_CRL_BAG PKCS12_BAG "\x04"
+#define OID_X509_CRL PKCS9 "\x17\x01"
 #define OID_SAFE_CONTENTS_BAG PKCS12_BAG "\x06"
 
 #define ALIAS_BYTES_MAX 65536
@@ -121,6 +123,24 @@ static void take_certificate(struct walk *w, struct slice value, struct slice at
 	buffer_fini(&copy);
 }
 
+/* CRLBag ::= SEQUENCE { crlId OID, crlValue [0] EXPLICIT OCTET STRING } */
+static void take_crl(struct walk *w, struct slice value)
+{
+	struct asn1 bag, oid, outer, octets;
+	struct buffer copy;
+	struct slice der;
+
+	buffer_init(&copy, FORMAT_BYTES_MAX);
+	if (!asn1_expect(&value, ASN1_SEQUENCE, &bag) ||
+		!asn1_expect(&bag.content, ASN1_OID, &oid) ||
+		!asn1_expect(&bag.content, CONTEXT(0), &outer) ||
+		!asn1_next(&outer.content, &octets) || !asn1_octets(&octets, &copy, &der))
+		malformed(w, slice_of(NULL, 0), "a bag of a revocation list is damaged");
+	else if (OID_IS(oid.content, OID_X509_CRL))
+		w->status = format_crl_tell(w->sink, der);
+	buffer_fini(&copy);
+}
+
 /* The content of a SafeContents, with those that lie inside. */
 static void take_bags(struct walk *w, struct slice bags)
 {
@@ -144,6 +164,8 @@ static void take_bags(struct walk *w, struct slice bags)
 		(void)asn1_expect(&bag.content, ASN1_SET, &attributes);
 		if (OID_IS(oid.content, OID_CERTIFICATE_BAG))
 			take_certificate(w, value.content, attributes.content);
+		if (OID_IS(oid.content, OID_CRL_BAG))
+			take_crl(w, value.content);
 		if (!OID_IS(oid.content, OID_SAFE_CONTENTS_BAG) ||
 			!asn1_expect(&value.content, ASN1_SEQUENCE, &bag))
 			continue;

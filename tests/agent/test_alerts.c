@@ -206,12 +206,13 @@ static void fill_crl(struct record *r, const char *from_day)
 	r->crl.next_update = r->crl.this_update + 10 * DAY;
 }
 
-/* "URI=crl:DAY" is a revocation list of that day; "URI=PAPER" holds it; "URI!REASON" fails ("refused" unless given); "URI#1=PAPER" the second of a place. */
+/* "URI=crl:DAY" is a revocation list of that day; "URI=PAPER" holds it ("URI+FORMAT=PAPER" in that format); "URI!REASON" fails ("refused" unless given); "URI#1=PAPER" the second of a place. */
 static void put_token(struct world *w, int64_t pass, char *token)
 {
 	struct record r = { 0 };
 	char *mark = strpbrk(token, "=!");
 	char *number;
+	char *format;
 	bool is_problem = *mark == '!';
 
 	*mark++ = 0;
@@ -232,7 +233,11 @@ static void put_token(struct world *w, int64_t pass, char *token)
 		put(w, pass, &r, token);
 		r = (struct record){ 0 };
 	}
+	format = strchr(token, '+');
+	if (format)
+		*format++ = 0;
 	fill_certificate(&r, paper_find(mark), is_network(token));
+	r.location.format = format ? strdup(format) : NULL;
 	r.location.index = number ? (uint32_t)strtoul(number, NULL, 10) : 0;
 	put(w, pass, &r, token);
 }
@@ -434,6 +439,17 @@ static void test_revocation_lists(void **state)
 		{ D(11), "file:///root.crl=crl:11 file:///b.crl=crl:0",
 			"ops[fired critical root, resolved: recovered critical root]" },
 		{ D(12), "file:///root.crl=crl:11", "ops[resolved: gone critical root]" },
+	};
+
+	(void)state;
+	PLAY(steps);
+}
+
+static void test_signatures_are_silent(void **state)
+{
+	static const struct step steps[] = {
+		{ D(95), "file:///usr/x.exe+pe=api1", "" },
+		{ D(96), "file:///usr/x.pem+pem=api1", "ops[fired critical api]" },
 	};
 
 	(void)state;
@@ -985,6 +1001,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fires_escalates_and_is_renewed),
 		cmocka_unit_test(test_revocation_lists),
+		cmocka_unit_test(test_signatures_are_silent),
 		cmocka_unit_test(test_two_thresholds_at_once_are_one_message),
 		cmocka_unit_test(test_repeats),
 		cmocka_unit_test(test_gone),

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes the small seeds of the fuzz harnesses: sh tests/fuzz/make_corpus.sh (needs openssl, keytool is optional).
+# Makes the small seeds of the fuzz harnesses: sh tests/fuzz/make_corpus.sh (needs openssl, python3; what keytool,
+# libbcprov-java, certutil, gpgsm and ssh-keygen make is optional, but tests/scanners/formats wants it).
 set -eu
 cd "$(dirname "$0")/corpus" || exit 1
 mkdir -p pem der pkcs12 jks frames dialogue config
@@ -97,6 +98,156 @@ printf 'dn: cn=config\nolcTLSCertificateFile: /a\n b\n-\n' >config/ldif
 printf '[Service]\nExecStart=x \\\n y\nLoadCredential=a:/b\n[Install]\n' >config/systemd
 printf 'a:\n  - tls_config:\n      "cert_file": /a\n  b: |\n    cert_file: x\nkind: Config\nx:\n  client-certificate: c # y\n' >config/yaml
 printf '<?xml a="b"?><Server><!-- x --><Connector port="1" keystoreFile="${catalina.base}/k"><Certificate certificateFile="c"/></Connector></Server>' >config/tomcat
+
+# NSS databases, with and without trust; the old kind where certutil still makes it
+if command -v certutil >/dev/null; then
+	mkdir -p nss "$tmp/nss" "$tmp/nss8"
+	certutil -N -d "sql:$tmp/nss" --empty-password
+	certutil -A -d "sql:$tmp/nss" -n 'Fuzz Root' -t CT,C,C -i "$tmp/ca.pem"
+	certutil -A -d "sql:$tmp/nss" -n 'fuzz leaf' -t ,, -i "$tmp/leaf.pem"
+	cp "$tmp/nss/cert9.db" nss/cert9
+	python3 - nss/cert9 nss/wal nss/damaged nss/view <<'EOF'
+import sqlite3, sys
+source, wal, damaged, view = sys.argv[1:]
+data = bytearray(open(source, "rb").read())
+data[18] = data[19] = 2
+open(wal, "wb").write(data)
+data[18] = data[19] = 1
+data[4096:] = b"\xff" * (len(data) - 4096)
+open(damaged, "wb").write(data)
+db = sqlite3.connect(":memory:")
+db.execute("CREATE VIEW nssPublic AS WITH RECURSIVE n(a0) AS (SELECT x'00000001' UNION ALL SELECT a0 FROM n)"
+           " SELECT a0, a0 AS a3, a0 AS a11, a0 AS a81, a0 AS a82 FROM n")
+open(view, "wb").write(db.serialize() if hasattr(db, "serialize") else b"SQLite format 3\0nssPublic")
+EOF
+	if certutil -N -d "dbm:$tmp/nss8" --empty-password 2>/dev/null; then
+		mkdir -p nss_legacy
+		certutil -A -d "dbm:$tmp/nss8" -n 'Fuzz Root' -t CT,C,C -i "$tmp/ca.pem"
+		cp "$tmp/nss8/cert8.db" nss_legacy/cert8
+		cp "$tmp/nss8/key3.db" nss_legacy/key3
+	fi
+fi
+
+# GnuPG keybox
+if command -v gpgsm >/dev/null; then
+	mkdir -p keybox "$tmp/gnupg"
+	chmod 700 "$tmp/gnupg"
+	cat "$tmp/ca.pem" "$tmp/leaf.pem" | GNUPGHOME="$tmp/gnupg" gpgsm --batch --quiet --import 2>/dev/null || true
+	cp "$tmp/gnupg/pubring.kbx" keybox/two
+	size=$(wc -c <keybox/two)
+	head -c $((size - 20)) keybox/two >keybox/cut-off
+	gpgconf --homedir "$tmp/gnupg" --kill all 2>/dev/null || true
+fi
+
+# Bouncy Castle's keystores (Debian: libbcprov-java)
+provider=/usr/share/java/bcprov.jar
+if command -v keytool >/dev/null && [ -f $provider ]; then
+	for type in BKS BKS-V1 UBER BCFKS; do
+		folder=$(echo $type | tr 'A-Z' 'a-z' | sed 's/-v1//')
+		name=$(echo $type | tr 'A-Z' 'a-z')
+		mkdir -p "$folder"
+		bc() {
+			keytool -J-Dorg.bouncycastle.bks.enable_v1=true "$@" -keystore "$tmp/$name" -storetype $type -storepass secret \
+				-providerclass org.bouncycastle.jce.provider.BouncyCastleProvider -providerpath $provider 2>/dev/null
+		}
+		bc -importcert -noprompt -alias ca -file "$tmp/ca.pem"
+		bc -genkeypair -alias key -keyalg EC -dname CN=java -keypass secret
+		cp "$tmp/$name" "$folder/$name"
+	done
+	cat >"$tmp/Scrypt.java" <<'EOF'
+import java.io.*;
+import java.security.*;
+import java.security.cert.*;
+import org.bouncycastle.crypto.util.*;
+import org.bouncycastle.jcajce.*;
+public class Scrypt {
+	public static void main(String[] a) throws Exception {
+		Security.addProvider(new org.bouncycastle.jce.provider.BouncyCastleProvider());
+		java.security.cert.Certificate c = CertificateFactory.getInstance("X.509").generateCertificate(new FileInputStream(a[0]));
+		for (boolean wrap : new boolean[] { false, true }) {
+			KeyStore s = KeyStore.getInstance("BCFKS", "BC");
+			s.load(null, null);
+			s.setCertificateEntry("ca", c);
+			OutputStream out = new FileOutputStream(a[wrap ? 2 : 1]);
+			s.store(new BCFKSLoadStoreParameter.Builder(out, "secret".toCharArray())
+				.withStorePBKDFConfig(wrap ? new PBKDF2Config.Builder().withIterationCount(16).withSaltLength(20)
+					.withPRF(PBKDF2Config.PRF_SHA512).build() : new ScryptConfig.Builder(64, 8, 2).withSaltLength(20).build())
+				.withStoreEncryptionAlgorithm(wrap ? BCFKSLoadStoreParameter.EncryptionAlgorithm.AES256_KWP
+					: BCFKSLoadStoreParameter.EncryptionAlgorithm.AES256_CCM).build());
+			out.close();
+		}
+	}
+}
+EOF
+	java -cp $provider "$tmp/Scrypt.java" "$tmp/ca.pem" bcfks/scrypt bcfks/wrapped
+fi
+
+# OpenSSH certificates
+if command -v ssh-keygen >/dev/null; then
+	mkdir -p openssh
+	ssh-keygen -q -t ed25519 -N '' -C ca -f "$tmp/ssh-ca"
+	for type in ed25519 rsa ecdsa; do
+		ssh-keygen -q -t $type -N '' -C "a comment" -f "$tmp/ssh-$type"
+	done
+	ssh-keygen -q -s "$tmp/ssh-ca" -I 'alice@laptop' -n alice,root -z 66051 -V 20260101000000Z:20260401000000Z "$tmp/ssh-ed25519.pub"
+	ssh-keygen -q -s "$tmp/ssh-ca" -I host1 -h -n host1.example.org -V 20260101000000Z:20260401000000Z "$tmp/ssh-rsa.pub"
+	ssh-keygen -q -s "$tmp/ssh-ca" -I forever -n bob "$tmp/ssh-ecdsa.pub"
+	for type in ed25519 rsa ecdsa; do
+		cp "$tmp/ssh-$type-cert.pub" openssh/$type
+	done
+	head -c 200 openssh/rsa >openssh/cut-off
+fi
+
+# XML: SAML metadata
+mkdir -p xml
+element() { openssl x509 -in "$1" | sed '/-----/d'; }
+{ printf '<md:EntityDescriptor entityID="https://idp.example.org/saml"><md:KeyDescriptor use="signing">'
+	printf '<ds:X509Certificate>\n'; element "$tmp/leaf.pem"; printf '</ds:X509Certificate></md:KeyDescriptor>'
+	printf '<md:KeyDescriptor use="encryption"><X509Certificate>'; element "$tmp/ca.pem" | sed 's/$/\&#13;/'
+	printf '</X509Certificate></md:KeyDescriptor></md:EntityDescriptor>\n'; } >xml/saml
+printf '<ds:X509Certificate>MIIC...</ds:X509Certificate> <ds:X509Certificate>%s' \
+	"$(element "$tmp/leaf.pem" | head -c 200)" >xml/placeholder
+
+# p11-kit
+mkdir -p p11kit
+{ printf '# made by hand\n[p11-kit-object-v1]\nlabel: "Fuzz%%20Root"\nclass: x-certificate\ntrusted: true\n'
+	cat "$tmp/ca.pem"
+	printf '[p11-kit-object-v1]\nclass: certificate\nlabel: "leaf"\nx-distrusted: true\nvalue: "'
+	od -An -v -tx1 der/leaf | tr -d '\n' | sed 's/ /%/g'; printf '"\n'; } >p11kit/two
+
+# S/MIME
+mkdir -p smime
+openssl smime -sign -in "$tmp/text" -signer "$tmp/leaf.pem" -inkey "$tmp/leaf.key" -out smime/signed
+
+# UEFI signature lists and a PE file of nothing but headers and a signature
+mkdir -p uefi pe
+openssl cms -sign -in "$tmp/text" -signer "$tmp/leaf.pem" -inkey "$tmp/leaf.key" -outform DER -out "$tmp/cms"
+python3 - der/leaf der/root "$tmp/cms" <<'EOF'
+import struct, sys
+leaf, root, cms = (open(f, "rb").read() for f in sys.argv[1:])
+X509 = bytes.fromhex("a159c0a5e494a74a87b5ab155c2bf072")
+SHA256 = bytes.fromhex("2616c4c14c509240aca941f936934328")
+OWNER = bytes.fromhex("bd9afa775903324dbd6028f4e78f784b")
+def lists(kind, items):
+    size = 16 + len(items[0])
+    return kind + struct.pack("<III", 28 + size * len(items), 0, size) + b"".join(OWNER + i for i in items)
+esl = lists(X509, [root]) + lists(SHA256, [b"\1" * 32, b"\2" * 32]) + lists(X509, [leaf])
+open("uefi/esl", "wb").write(esl)
+open("uefi/variable", "wb").write(b"\x27\0\0\0" + esl)
+open("uefi/auth", "wb").write(bytes(16) + struct.pack("<IHH", 24 + len(cms), 0x200, 0xef1) + bytes(16) + cms + esl)
+open("uefi/cut-off", "wb").write(esl[:-30])
+table = struct.pack("<IHH", 8 + len(cms), 0x200, 2) + cms
+table += bytes(-len(table) % 8)
+def pe(at):
+    optional = struct.pack("<H", 0x20b) + bytes(106) + struct.pack("<I", 16) + bytes(32)
+    optional += struct.pack("<II", at, len(table)) + bytes(88)
+    head = b"MZ" + bytes(58) + struct.pack("<I", 64) + b"PE\0\0" + struct.pack("<HH", 0x8664, 0) + bytes(12)
+    head += struct.pack("<HH", len(optional), 0x22) + optional
+    return head.ljust(at, b"\0")
+open("pe/signed", "wb").write(pe(512) + table)
+open("pe/table", "wb").write(table)
+open("pe/cut-off", "wb").write((pe(512) + table)[:-50])
+EOF
 
 # Frames: the chosen reader, then a little of everything
 i=0

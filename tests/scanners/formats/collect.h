@@ -28,6 +28,9 @@ struct found {
 	char *alias;
 	char *integrity;
 	char *message;
+	char *trust;
+	bool is_record;
+	struct record record;
 	const struct format *format;
 	size_t size;
 };
@@ -38,6 +41,7 @@ struct collected {
 	size_t certificates;
 	size_t problems;
 	unsigned depth;
+	char *trust; /* of the certificate that comes next */
 	const struct strings *passwords;
 	const struct format *format;
 	const struct format *which;
@@ -72,8 +76,28 @@ static enum err collect_certificate(
 
 	f->alias = alias ? strdup(alias) : NULL;
 	f->integrity = integrity ? strdup(integrity) : NULL;
+	f->trust = c->trust;
+	c->trust = NULL;
 	c->certificates++;
 	return ERR_OK;
+}
+
+static enum err collect_record(void *arg, struct record *r)
+{
+	struct found *f = collect_add(arg, slice_of(NULL, 0));
+
+	f->is_record = true;
+	f->record = *r;
+	*r = (struct record){ 0 };
+	return ERR_OK;
+}
+
+static void collect_trust(void *arg, const char *flags)
+{
+	struct collected *c = arg;
+
+	free(c->trust);
+	c->trust = strdup(flags);
 }
 
 static enum err collect_problem(
@@ -119,6 +143,8 @@ static enum err collect_parse(struct collected *c, struct slice bytes)
 		.certificate = collect_certificate,
 		.problem = collect_problem,
 		.nested = collect_nested,
+		.record = collect_record,
+		.trust = collect_trust,
 		.format = collect_format };
 	struct format_input in = { .bytes = bytes, .passwords = c->passwords, .depth = c->depth };
 	const struct format *which = NULL;
@@ -150,7 +176,10 @@ static UNUSED void collected_fini(struct collected *c)
 		free(c->items[i].alias);
 		free(c->items[i].integrity);
 		free(c->items[i].message);
+		free(c->items[i].trust);
+		record_fini(&c->items[i].record);
 	}
+	free(c->trust);
 	free(c->items);
 	*c = (struct collected){ 0 };
 }

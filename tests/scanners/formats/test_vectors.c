@@ -220,8 +220,10 @@ static void pkcs12_row(char *columns[COLUMNS_MAX], void *arg)
 		k->found++;
 	else if (t->collected.problems)
 		k->problem++;
-	else
+	else {
+		print_message("silent: %s\n", columns[0]);
 		k->silent++;
+	}
 	if (is_open && !same_set(&t->collected, columns[3]))
 		show(columns[0], &t->collected, columns[1]);
 	strings_fini(&passwords);
@@ -241,7 +243,7 @@ static void pkcs12_is_opened(void **state)
 			t.kinds[i].silent);
 	collected_fini(&t.collected);
 	opened = kind_of(&t, "opened");
-	assert_true(opened->listed > 0 && opened->found * 100 >= opened->listed * 97);
+	assert_true(opened->listed > 0 && opened->found * 100 >= opened->listed * 98);
 }
 
 static void keystore_row(char *columns[COLUMNS_MAX], void *arg)
@@ -250,10 +252,16 @@ static void keystore_row(char *columns[COLUMNS_MAX], void *arg)
 	struct kind *k;
 	size_t listed;
 
-	if (strcmp(columns[1], "JKS") != 0 && strcmp(columns[1], "JCEKS") != 0)
-		return;
+	struct strings passwords = { 0 };
+
+	/* keytool's "None" is no password; those of the sources are at hand for what it could not open. */
+	if (columns[3] && *columns[3] && strcmp(columns[3], "None") != 0)
+		assert_int_equal(strings_add(&passwords, columns[3]), ERR_OK);
+	assert_int_equal(strings_add(&passwords, "store_password"), ERR_OK);
 	k = kind_of(t, columns[1]);
-	load(t, columns[0], NULL);
+	t->path[0] = 0;
+	load(t, columns[0], &passwords);
+	strings_fini(&passwords);
 	k->listed++;
 	if (strcmp(columns[2], "FAIL") == 0) {
 		print_message("keytool refuses %s; here: %zu certificates, %zu problems\n",
@@ -284,12 +292,69 @@ static void keystores_are_read(void **state)
 	assert_int_equal(t.silent, 0);
 }
 
+/* NSS and keybox: the path is a folder or a file, the list stands last. */
+static void nss_row(char *columns[COLUMNS_MAX], void *arg)
+{
+	struct tally *t = arg;
+	bool is_legacy = strcmp(columns[1], "sql") != 0;
+	char path[4096];
+
+	(void)snprintf(
+		path, sizeof(path), "%s/%s", columns[0], is_legacy ? "cert8.db" : "cert9.db");
+	load(t, path, NULL);
+	t->kinds[0].listed++;
+	if (is_legacy ? t->collected.problems == 1 &&
+				t->collected.items[0].reason == REASON_UNSUPPORTED
+		      : same_set(&t->collected, columns[3]))
+		return;
+	show(path, &t->collected, columns[2]);
+	t->silent++;
+}
+
+static void nss_is_read(void **state)
+{
+	struct tally t = { 0 };
+
+	(void)state;
+	each_row("oracle-nss.tsv", nss_row, &t);
+	print_message("nss %u listed, %u differ\n", t.kinds[0].listed, t.silent);
+	collected_fini(&t.collected);
+	assert_true(t.kinds[0].listed > 0);
+	assert_int_equal(t.silent, 0);
+}
+
+static void keybox_row(char *columns[COLUMNS_MAX], void *arg)
+{
+	struct tally *t = arg;
+
+	load(t, columns[0], NULL);
+	t->kinds[0].listed++;
+	if (same_set(&t->collected, columns[2]))
+		return;
+	show(columns[0], &t->collected, columns[1]);
+	t->silent++;
+}
+
+static void keyboxes_are_read(void **state)
+{
+	struct tally t = { 0 };
+
+	(void)state;
+	each_row("oracle-keybox.tsv", keybox_row, &t);
+	print_message("keybox %u listed, %u differ\n", t.kinds[0].listed, t.silent);
+	collected_fini(&t.collected);
+	assert_true(t.kinds[0].listed > 0);
+	assert_int_equal(t.silent, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(certificates_are_found),
 		cmocka_unit_test(pkcs12_is_opened),
 		cmocka_unit_test(keystores_are_read),
+		cmocka_unit_test(nss_is_read),
+		cmocka_unit_test(keyboxes_are_read),
 	};
 
 	if (!find_root()) {

@@ -1,0 +1,254 @@
+/* The stores that other programs made (tests/fuzz/make_corpus.sh): what is in them, under which names, and
+ * what is said of what cannot be read. */
+#include "collect.h"
+
+#include <stdio.h>
+
+#define LIST_BYTES 4096
+
+struct fixture {
+	const char *path;     /* below tests/fuzz/corpus */
+	const char *password; /* or NULL */
+	const char *format;   /* NULL: nobody's */
+	/* Of each certificate "alias" and, where something is said, "[trust]" and "(integrity)". */
+	const char *certificates;
+	const char *reasons; /* of the problems */
+};
+
+static const struct fixture fixtures[] = {
+	{ "nss/cert9", NULL, "nss", "Fuzz Root[CT,C,C] fuzz leaf", "" },
+	{ "nss/wal", NULL, "nss", "Fuzz Root[CT,C,C] fuzz leaf", "" },
+	{ "nss/damaged", NULL, "nss", "", "malformed" },
+	{ "nss/view", NULL, NULL, "", "" },
+	{ "nss_legacy/cert8", NULL, "nss-legacy", "", "unsupported" },
+	{ "nss_legacy/key3", NULL, NULL, "", "" },
+	{ "keybox/two", NULL, "keybox", "- -", "" },
+	{ "keybox/cut-off", NULL, "keybox", "- -", "malformed" },
+	{ "bks/bks", NULL, "bks", "ca(unverified) key(unverified)", "" },
+	{ "bks/bks", "secret", "bks", "ca key", "" },
+	{ "bks/bks-v1", "secret", "bks", "ca key", "" },
+	{ "bks/bks-v1", "wrong", "bks", "ca(unverified) key(unverified)", "" },
+	{ "uber/uber", "secret", "uber", "ca key", "" },
+	{ "uber/uber", NULL, "uber", "", "needs-password" },
+	{ "uber/uber", "wrong", "uber", "", "wrong-password" },
+	{ "bcfks/bcfks", "secret", "bcfks", "ca key", "" },
+	{ "bcfks/bcfks", NULL, "bcfks", "", "needs-password" },
+	{ "bcfks/bcfks", "wrong", "bcfks", "", "wrong-password" },
+	{ "bcfks/scrypt", "secret", "bcfks", "ca", "" },
+	{ "bcfks/wrapped", "secret", "bcfks", "ca", "" },
+	{ "bcfks/wrapped", "wrong", "bcfks", "", "wrong-password" },
+	{ "xml/saml", NULL, "xml",
+		"https://idp.example.org/saml signing https://idp.example.org/saml encryption",
+		"" },
+	{ "xml/placeholder", NULL, "xml", "", "malformed" },
+	{ "p11kit/two", NULL, "p11-kit", "Fuzz Root[trusted] leaf[distrusted]", "" },
+	{ "smime/signed", NULL, "smime", "-", "" },
+	{ "uefi/esl", NULL, "uefi",
+		"77fa9abd-0359-4d32-bd60-28f4e78f784b 77fa9abd-0359-4d32-bd60-28f4e78f784b", "" },
+	{ "uefi/variable", NULL, "uefi",
+		"77fa9abd-0359-4d32-bd60-28f4e78f784b 77fa9abd-0359-4d32-bd60-28f4e78f784b", "" },
+	{ "uefi/auth", NULL, "uefi",
+		"77fa9abd-0359-4d32-bd60-28f4e78f784b 77fa9abd-0359-4d32-bd60-28f4e78f784b", "" },
+	{ "uefi/cut-off", NULL, "uefi", "77fa9abd-0359-4d32-bd60-28f4e78f784b", "malformed" },
+	{ "pe/signed", NULL, "pe", "-", "" },
+	{ "pe/table", NULL, "pe", "-", "" },
+	{ "pe/cut-off", NULL, "pe", "", "malformed" },
+	{ "der/request", NULL, "csr", "", "" },
+	{ "crl/revoked", NULL, "crl", "", "" },
+	{ "pem/trusted", NULL, "pem", "-[trust serverAuth]", "" },
+};
+
+static bool read_fixture(const char *path, struct buffer *out)
+{
+	const char *source = getenv("LEAFWATCH_SOURCE");
+	char full[8192];
+	uint8_t part[65536];
+	size_t n;
+	FILE *f;
+
+	(void)snprintf(full, sizeof(full), "%s/tests/fuzz/corpus/%s", source ? source : ".", path);
+	f = fopen(full, "re");
+	if (!f)
+		return false;
+	while ((n = fread(part, 1, sizeof(part), f)))
+		buffer_append(out, part, n);
+	(void)fclose(f);
+	return buffer_status(out) == ERR_OK;
+}
+
+static void list(const struct collected *c, bool problems, char out[LIST_BYTES])
+{
+	size_t size = 0;
+
+	out[0] = 0;
+	for (size_t i = 0; i < c->count; i++) {
+		const struct found *f = &c->items[i];
+		char said[512] = "", integrity[64] = "", trust[128] = "";
+
+		if (f->is_problem != problems || f->is_record)
+			continue;
+		if (f->integrity)
+			(void)snprintf(integrity, sizeof(integrity), "(%s)", f->integrity);
+		if (f->trust)
+			(void)snprintf(trust, sizeof(trust), "[%s]", f->trust);
+		(void)snprintf(said, sizeof(said), "%s%s%s",
+			problems   ? reason_word(f->reason)
+			: f->alias ? f->alias
+				   : "-",
+			trust, integrity);
+		size += (size_t)snprintf(
+			out + size, LIST_BYTES - size, "%s%s", size ? " " : "", said);
+	}
+}
+
+static bool is_same(
+	const struct fixture *f, const char *what, const char *found, const char *wanted)
+{
+	if (strcmp(found, wanted) == 0)
+		return true;
+	print_message("%s with %s, %s: found \"%s\", wanted \"%s\"\n", f->path,
+		f->password ? f->password : "no password", what, found, wanted);
+	return false;
+}
+
+static bool check(const struct fixture *f)
+{
+	bool is_good;
+	struct strings passwords = { 0 };
+	struct collected c;
+	struct buffer bytes;
+	char found[LIST_BYTES];
+
+	buffer_init(&bytes, TEST_BYTES_MAX);
+	if (!read_fixture(f->path, &bytes))
+		fail_msg("%s is missing: run tests/fuzz/make_corpus.sh", f->path);
+	if (f->password)
+		assert_int_equal(strings_add(&passwords, f->password), ERR_OK);
+	c = collect(buffer_bytes(&bytes), &passwords);
+	list(&c, false, found);
+	is_good = is_same(f, "certificates", found, f->certificates);
+	list(&c, true, found);
+	is_good = is_same(f, "problems", found, f->reasons) && is_good;
+	is_good = is_same(f, "format", c.which ? c.which->name : "none",
+			  f->format ? f->format : "none") &&
+		  is_good;
+	collected_fini(&c);
+	strings_fini(&passwords);
+	buffer_fini(&bytes);
+	return is_good;
+}
+
+static void test_fixtures(void **state)
+{
+	unsigned bad = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(fixtures) / sizeof(fixtures[0]); i++)
+		bad += !check(&fixtures[i]);
+	assert_int_equal(bad, 0);
+}
+
+/* Cut off anywhere, nothing is read past the end and nothing is lost without a word. */
+static void test_cut_off(void **state)
+{
+	struct strings passwords = { 0 };
+
+	(void)state;
+	assert_int_equal(strings_add(&passwords, "secret"), ERR_OK);
+	for (size_t i = 0; i < sizeof(fixtures) / sizeof(fixtures[0]); i++) {
+		struct buffer bytes;
+		size_t step;
+
+		buffer_init(&bytes, TEST_BYTES_MAX);
+		assert_true(read_fixture(fixtures[i].path, &bytes));
+		step = bytes.size / 40 + 1;
+		for (size_t size = 0; size < bytes.size; size += step) {
+			struct collected c = collect(slice_of(bytes.data, size), &passwords);
+
+			collected_fini(&c);
+		}
+		buffer_fini(&bytes);
+	}
+	strings_fini(&passwords);
+}
+
+/* --- OpenSSH: records, not DER ---------------------------------------------------------------- */
+
+static const struct certificate *only_record(struct collected *c, const char *path)
+{
+	struct buffer bytes;
+
+	buffer_init(&bytes, TEST_BYTES_MAX);
+	assert_true(read_fixture(path, &bytes));
+	*c = collect(buffer_bytes(&bytes), NULL);
+	buffer_fini(&bytes);
+	assert_int_equal(c->count, 1);
+	assert_true(c->items[0].is_record);
+	assert_string_equal(c->which->name, "openssh");
+	return &c->items[0].record.certificate.facts;
+}
+
+static void test_openssh_user(void **state)
+{
+	struct collected c;
+	const struct certificate *f = only_record(&c, "openssh/ed25519");
+
+	(void)state;
+	assert_string_equal(f->subject, "alice@laptop");
+	assert_string_equal(f->serial, "10203");
+	assert_string_equal(f->key_algorithm, "Ed25519");
+	assert_int_equal(f->names.count, 2);
+	assert_string_equal(f->names.items[0], "other:alice");
+	assert_string_equal(f->extended_key_usage.items[0], "sshUser");
+	assert_int_equal(f->not_before, 1767225600);
+	assert_int_equal(f->not_after, 1775001600);
+	assert_memory_equal(f->issuer, "SHA256:", 7);
+	assert_int_equal(strlen(f->issuer), 7 + 43);
+	assert_string_equal(f->signature_algorithm, "ssh-ed25519");
+	assert_string_equal(c.items[0].record.location.alias, "a comment");
+	collected_fini(&c);
+}
+
+static void test_openssh_host_and_endless(void **state)
+{
+	struct collected c;
+	const struct certificate *f = only_record(&c, "openssh/rsa");
+
+	(void)state;
+	assert_string_equal(f->names.items[0], "dns:host1.example.org");
+	assert_string_equal(f->extended_key_usage.items[0], "sshHost");
+	assert_int_equal(f->key_bits, 3072);
+	collected_fini(&c);
+	f = only_record(&c, "openssh/ecdsa");
+	assert_int_equal(f->not_after, TIME_UNKNOWN);
+	assert_int_equal(f->not_before, TIME_UNKNOWN);
+	assert_int_equal(f->key_bits, 256);
+	collected_fini(&c);
+}
+
+/* Configurations and manuals name the types without a key behind them. */
+static void test_openssh_mentioned(void **state)
+{
+	static const char text[] =
+		"HostKeyAlgorithms ssh-ed25519-cert-v01@openssh.com,x\n"
+		"and foo-cert-v01@openssh.com AAAAB3NzaC1lZDI1NTE5AAAA is none\n";
+	struct collected c = collect(slice_text(text), NULL);
+
+	(void)state;
+	assert_int_equal(c.count, 0);
+	assert_null(c.which);
+	collected_fini(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_fixtures),
+		cmocka_unit_test(test_cut_off),
+		cmocka_unit_test(test_openssh_user),
+		cmocka_unit_test(test_openssh_host_and_endless),
+		cmocka_unit_test(test_openssh_mentioned),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
