@@ -345,12 +345,12 @@ static void unknown_algorithm_is_named(void **state)
 	(void)state;
 	buffer_init(&parts, TEST_BYTES_MAX);
 	buffer_init(&pfx, TEST_BYTES_MAX);
-	put_encrypted(&parts, LITERAL("\x07\xd0"), LITERAL("\x2b\x06\x01\x04\x01\xda\x47\x04\x0b"));
+	put_encrypted(&parts, LITERAL("\x07\xd0"), LITERAL("\x2b\x06\x01\x04\x01\xda\x47\x04\x0c"));
 	put_pfx(&pfx, buffer_bytes(&parts));
 	c = collect(buffer_bytes(&pfx), NULL);
 	assert_int_equal(c.problems, 1);
 	assert_int_equal(c.items[0].reason, REASON_UNSUPPORTED);
-	assert_non_null(strstr(c.items[0].message, "1.3.6.1.4.1.11591.4.11"));
+	assert_non_null(strstr(c.items[0].message, "1.3.6.1.4.1.11591.4.12"));
 	collected_fini(&c);
 	buffer_fini(&parts);
 	buffer_fini(&pfx);
