@@ -4,6 +4,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/text.h"
+#include "scanners/network/protocol.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,13 +24,30 @@ static bool is_hex(const char *text)
 	       strspn(text, "0123456789abcdefABCDEF") == strlen(text);
 }
 
+/* "smtp://host" without a port means the standard one, as in a SOURCE. */
+static void endpoint_uri(struct buffer *out, const struct protocol *p, const char *host)
+{
+	const char *bracket = strrchr(host, ']');
+
+	buffer_format(out, "%s://%s", p->name, host);
+	if (!strchr(bracket ? bracket : host, ':'))
+		buffer_format(out, ":%u", p->port);
+}
+
 /* "/path" as file: uri, "host" and "host:port" as tls: uri, a uri as itself. */
 static enum err place_uri(const char *word, struct buffer *out, struct why *why)
 {
+	const char *scheme_end = strstr(word, "://");
 	char *absolute = NULL;
 
-	if (strstr(word, "://")) {
-		buffer_text(out, word);
+	if (scheme_end) {
+		const struct protocol *p =
+			protocol_find(slice_of(word, (size_t)(scheme_end - word)));
+
+		if (p)
+			endpoint_uri(out, p, scheme_end + strlen("://"));
+		else
+			buffer_text(out, word);
 		return buffer_status(out);
 	}
 	if (word[0] == '/' || word[0] == '.') {
@@ -40,10 +58,7 @@ static enum err place_uri(const char *word, struct buffer *out, struct why *why)
 		return buffer_status(out);
 	}
 	if (strchr(word, ':') || strchr(word, '.') || strcmp(word, "localhost") == 0) {
-		const char *bracket = strrchr(word, ']');
-		bool has_port = strchr(bracket ? bracket : word, ':');
-
-		buffer_format(out, "tls://%s%s", word, has_port ? "" : ":443");
+		endpoint_uri(out, protocols[0], word);
 		return buffer_status(out);
 	}
 	return why_fail(why, ERR_USAGE,

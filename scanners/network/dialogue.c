@@ -63,7 +63,11 @@ void dialogue_time_is_up(struct dialogue *d)
 		return;
 	fail(d, REASON_TIMEOUT, "timeout", "%s: connected, but %s was not complete in time%s",
 		d->protocol->name, d->state->awaits,
-		d->received ? "" : ": the server has said nothing");
+		d->received              ? ""
+		: d->protocol->is_silent ? ": the server has said nothing"
+					 : ": the server has said nothing; the source of one that "
+					   "speaks TLS from the first byte is written "
+					   "tls://HOST:PORT");
 }
 
 const struct refusal *dialogue_refusal(const struct dialogue *d)
@@ -160,11 +164,12 @@ static bool take_unit(struct dialogue *d)
 {
 	struct slice got = buffer_bytes(&d->input);
 	size_t size = got.size ? d->state->frame(got) : 0;
+	bool is_tls = d->units == 0 && is_record(got);
 	int next;
 
-	if (size == 0)
+	if (size == 0 && !is_tls)
 		return false;
-	if (size == FRAME_NEVER || size > got.size)
+	if (is_tls || size == FRAME_NEVER || size > got.size)
 		next = not_this(d, got);
 	else if (++d->units > DIALOGUE_UNITS_MAX) {
 		fail(d, REASON_LIMIT_REACHED, "limit-reached",

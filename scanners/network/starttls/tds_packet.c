@@ -93,8 +93,9 @@ static ssize_t read_head(struct tds *t)
 		}
 	}
 	size = (size_t)t->packet[2] << 8 | t->packet[3];
+	/* Empty packets would be a way to keep us busy for ever. */
 	if ((t->packet[0] != TDS_PRELOGIN && t->packet[0] != TDS_RESPONSE) ||
-		size < TDS_HEAD_BYTES) {
+		size <= TDS_HEAD_BYTES) {
 		errno = EPROTO;
 		return -1;
 	}
@@ -110,7 +111,7 @@ static ssize_t pull(struct transport *transport, void *to, size_t size)
 
 	if (flush(t) != 0 || size == 0)
 		return size == 0 ? 0 : -1;
-	while (!t->is_bare_in && t->packet_left == 0) {
+	if (!t->is_bare_in && t->packet_left == 0) {
 		n = read_head(t);
 		if (n <= 0)
 			return n;
