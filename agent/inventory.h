@@ -7,6 +7,7 @@
 #include "agent/certificate/record.h"
 #include "agent/store.h"
 #include "exporters/exporter.h"
+#include "scanners/scanner.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -83,6 +84,13 @@ enum err inventory_each(struct inventory *i, const struct inventory_filter *filt
 /* The references to the file at `uri` (of a member: to its container), or to the folder that it lies in. */
 enum err inventory_each_user(struct inventory *i, const char *uri,
 	enum err (*fn)(void *, const struct sighting *), void *arg, struct why *why) MUST_CHECK;
+/* For struct scan_hints, whose ctx is the inventory. */
+enum err inventory_each_name(void *inventory,
+	enum err (*fn)(void *arg, const char *name, uint16_t port), void *arg,
+	struct why *why) MUST_CHECK;
+enum err inventory_each_served(void *inventory,
+	enum err (*fn)(void *arg, const struct scan_served *served), void *arg,
+	struct why *why) MUST_CHECK;
 /* Certificates whose fingerprint starts with these hex digits: `*count`, and the fingerprint if it is 1. */
 enum err inventory_find(struct inventory *i, const char *hex_prefix, uint64_t *count,
 	uint8_t out[FINGERPRINT_BYTES], struct why *why) MUST_CHECK;

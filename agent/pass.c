@@ -69,8 +69,9 @@ struct pass {
 	struct pass_stats stats;
 	struct why why;
 	bool plan_ended;
-	bool is_failed; /* it cannot be complete any more */
-	bool had_crash; /* something unchanged may have been missed: look again next time */
+	bool has_followed; /* the plan was asked whether it goes on */
+	bool is_failed;    /* it cannot be complete any more */
+	bool had_crash;    /* something unchanged may have been missed: look again next time */
 	bool is_ending;
 };
 
@@ -176,6 +177,11 @@ static unsigned window_each(const struct pass *p)
 	return window ? window : 1;
 }
 
+static bool may_follow(const struct pass *p)
+{
+	return p->conf.scanner->follow && !p->has_followed && !p->is_failed;
+}
+
 static void feed(struct worker *w)
 {
 	struct pass *p = w->pass;
@@ -192,7 +198,7 @@ static void feed(struct worker *w)
 		if (send_work(w, work) != ERR_OK)
 			fail(p, ERR_MEMORY, NULL);
 	}
-	if (w->child && p->plan_ended && !p->again && !w->was_told_finish) {
+	if (w->child && p->plan_ended && !p->again && !w->was_told_finish && !may_follow(p)) {
 		w->was_told_finish = true;
 		if (child_send(w->child, MESSAGE_FINISH, slice_of(NULL, 0)) != ERR_OK)
 			fail(p, ERR_MEMORY, NULL);
@@ -650,6 +656,39 @@ static void on_gone(void *arg, bool in_order, const char *how)
 	maybe_end(p);
 }
 
+/* In a scan nothing is known that the scan itself does not find, so it waits for all of it. An agent will
+ * look again, and knows what was found before. */
+#define FOLLOW_WAIT_MS 60000
+
+static bool is_idle(const struct pass *p)
+{
+	if (!p->plan_ended || p->again || p->outstanding_findings)
+		return false;
+	for (unsigned i = 0; i < p->workers_count; i++)
+		if (p->workers[i].under_way_count || p->workers[i].open_count)
+			return false;
+	return true;
+}
+
+/* The plan goes on where what was found says more. */
+static void follow(struct pass *p)
+{
+	struct why why = { 0 };
+	enum err e;
+
+	if (!may_follow(p) || !is_idle(p))
+		return;
+	if (p->conf.must_wait && p->conf.must_wait(p->conf.arg) &&
+		(p->conf.is_transient || clock_monotonic_ms() - p->started_ms < FOLLOW_WAIT_MS))
+		return;
+	p->has_followed = true;
+	e = p->conf.scanner->follow(p->plan, &p->conf.hints, &why);
+	if (e != ERR_OK)
+		fail(p, e, &why);
+	else
+		p->plan_ended = false;
+}
+
 static const struct child_events worker_events = { .frame = on_frame, .gone = on_gone };
 
 void pass_tick(struct pass *p)
@@ -658,6 +697,7 @@ void pass_tick(struct pass *p)
 
 	if (p->batch)
 		commit(p);
+	follow(p);
 	for (unsigned i = 0; i < p->workers_count; i++) {
 		struct worker *w = &p->workers[i];
 

@@ -41,6 +41,8 @@ struct pass_conf {
 	/* What verdicts depend on: trust, passwords, version. Another one than last time makes every place
 	 * that held something be looked at again. */
 	uint8_t context[FINGERPRINT_BYTES];
+	/* Must a plan's `follow` still wait: does a pass run that feeds the hints? */
+	bool (*must_wait)(void *arg);
 	/* The pass is over and will be freed. `why` holds a sentence when it could not be completed. */
 	void (*done)(void *arg, const struct pass_stats *stats, const struct why *why);
 	void (*sandbox)(void *arg, const char *role, const char *layer, bool is_active);

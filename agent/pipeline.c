@@ -265,6 +265,19 @@ static void on_pass_done(void *arg, const struct pass_stats *stats, const struct
 	p->conf.pass_done(p->conf.arg, stats, why);
 }
 
+/* Does another pass still find what plans build on? */
+static bool must_wait(void *arg)
+{
+	const struct slot *slot = arg;
+	const struct pipeline *p = slot->pipeline;
+
+	for (size_t i = 0; i < PASSES_MAX; i++)
+		if (p->slots[i].pass && &p->slots[i] != slot &&
+			p->slots[i].job->scanner->feeds_hints)
+			return true;
+	return false;
+}
+
 static void on_pass_layer(void *arg, const char *role, const char *layer, bool is_active)
 {
 	const struct slot *slot = arg;
@@ -283,6 +296,10 @@ enum err pipeline_start(struct pipeline *p, const struct job *job, struct why *w
 		.processes_max = processes(p),
 		.in_thread = p->conf.is_single,
 		.is_transient = p->conf.is_transient,
+		.hints = { .ctx = p->conf.inventory,
+			.each_name = inventory_each_name,
+			.each_served = inventory_each_served },
+		.must_wait = must_wait,
 		.done = on_pass_done,
 		.sandbox = on_pass_layer };
 

@@ -50,6 +50,13 @@ struct scan_item {
 	struct buffer item; /* owned: what the role decodes */
 };
 
+/* A TLS server of this host: where it listens, and the leaf that it shows who asks for no name. */
+struct scan_served {
+	const char *address;
+	uint16_t port;
+	const uint8_t *leaf; /* its SHA-256 */
+};
+
 /* What main knows that a plan may build on; borrowed for the call. A function that is NULL knows nothing.
  * Each calls `fn` until it returns something other than ERR_OK and passes that on. */
 struct scan_hints {
@@ -58,6 +65,14 @@ struct scan_hints {
 	enum err (*each_question)(void *ctx,
 		enum err (*fn)(void *arg, const char *place, struct slice item), void *arg,
 		struct why *why);
+	/* Names that servers of this host answer to: of an active configuration with the port that it says, of
+	 * server certificates in files with port 0. Some come more than once. */
+	enum err (*each_name)(void *ctx, enum err (*fn)(void *arg, const char *name, uint16_t port),
+		void *arg, struct why *why);
+	/* This host's TLS servers that were not asked for a name, as far as they have answered. */
+	enum err (*each_served)(void *ctx,
+		enum err (*fn)(void *arg, const struct scan_served *served), void *arg,
+		struct why *why);
 };
 
 struct scanner {
@@ -65,6 +80,7 @@ struct scanner {
 	const char *help;
 	const struct role *role;
 	bool is_parallel;  /* one process a core, work spread over them; else one */
+	bool feeds_hints;  /* a plan's `follow` waits for passes of this one */
 	bool keeps_memory; /* the role returns MEMORY to be given back at the next pass */
 	unsigned window;   /* work items handed out ahead to one process */
 	/* The same by a job's conf, for all processes together; NULL: `window` holds. */
@@ -91,6 +107,9 @@ struct scanner {
 	enum err (*open)(const void *conf, const struct scan_hints *hints, void **plan,
 		uint64_t *expected, struct why *why);
 	enum err (*next)(void *plan, struct scan_item *out, struct why *why);
+	/* Called once when all that `next` gave is done and what came of it is known, and what feeds the
+	 * hints has looked too: the plan may then go on. NULL: it never does. */
+	enum err (*follow)(void *plan, const struct scan_hints *hints, struct why *why);
 	void (*close)(void *plan);
 };
 

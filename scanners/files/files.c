@@ -274,6 +274,7 @@ const struct scanner files_scanner = {
 	.name = "files",
 	.help = "certificates in files, found by their content",
 	.role = &reader_role,
+	.feeds_hints = true,
 	.keeps_memory = true,
 	.forget_holders = seen_drop_holders,
 	.window = READER_ROOTS_MAX,

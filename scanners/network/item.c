@@ -11,7 +11,7 @@
 #define PROTOCOL_BYTES_MAX 32
 #define ITEM_BYTES_MAX (8 * 1024)
 
-enum { TARGET_UNNAMED = 1, TARGET_QUIET = 2 };
+enum { TARGET_UNNAMED = 1, TARGET_QUIET = 2, TARGET_SUGGESTED = 4, TARGET_CONFIGURED = 8 };
 
 void probe_options_encode(struct buffer *out, const struct probe_options *o)
 {
@@ -79,8 +79,12 @@ void target_encode(struct buffer *out, const struct target *t)
 	wire_put_u16(out, t->port);
 	wire_put_text(out, target_protocol(t)->name);
 	wire_put_u8(out,
-		(uint8_t)((t->is_unnamed ? TARGET_UNNAMED : 0) | (t->is_quiet ? TARGET_QUIET : 0)));
+		(uint8_t)((t->is_unnamed ? TARGET_UNNAMED : 0) | (t->is_quiet ? TARGET_QUIET : 0) |
+			  (t->is_suggested ? TARGET_SUGGESTED : 0) |
+			  (t->is_configured ? TARGET_CONFIGURED : 0)));
 	wire_put_text(out, t->complaint);
+	if (t->is_suggested)
+		buffer_append(out, t->usual_leaf, FINGERPRINT_BYTES);
 }
 
 enum err target_decode(struct slice bytes, struct target *out)
@@ -100,7 +104,11 @@ enum err target_decode(struct slice bytes, struct target *out)
 	t.complaint = wire_get_text(&w, COMPLAINT_BYTES_MAX);
 	t.is_unnamed = flags & TARGET_UNNAMED;
 	t.is_quiet = flags & TARGET_QUIET;
-	if (wire_end(&w) != ERR_OK || flags > (TARGET_UNNAMED | TARGET_QUIET) ||
+	t.is_suggested = flags & TARGET_SUGGESTED;
+	t.is_configured = flags & TARGET_CONFIGURED;
+	if (t.is_suggested)
+		(void)wire_get_raw(&w, t.usual_leaf, FINGERPRINT_BYTES);
+	if (wire_end(&w) != ERR_OK || flags >= 2 * TARGET_CONFIGURED ||
 		(!t.complaint && (!t.host || !t.port || !t.protocol))) {
 		target_fini(&t);
 		return ERR_MALFORMED;

@@ -36,6 +36,11 @@ struct target {
 	const struct protocol *protocol; /* NULL: "tls" */
 	bool is_unnamed; /* found by sweeping: nobody said that the certificate covers the address */
 	bool is_quiet;   /* no TLS, no connection or no answer is nothing to tell */
+	/* One of this host that is asked for a name that a certificate or a configuration suggests: what it
+	 * shows who asks for none is told again only where a configuration says that it serves the name. */
+	bool is_suggested;
+	bool is_configured;
+	uint8_t usual_leaf[FINGERPRINT_BYTES]; /* of one that is_suggested */
 	/* Not a target at all but a complaint to pass on: why it cannot be probed, or NULL. */
 	char *complaint;
 };

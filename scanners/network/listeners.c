@@ -2,6 +2,7 @@
 #include "scanners/network/listeners.h"
 
 #include "agent/base/text.h"
+#include "scanners/network/fan_out.h"
 #include "scanners/network/item.h"
 #include "scanners/network/probe.h"
 #include "scanners/scanner.h"
@@ -18,6 +19,7 @@
 
 struct listeners_conf {
 	struct scan_job job;
+	bool fan_out;
 };
 
 /* ---- the kernel's table ----------------------------------------------------------------------- */
@@ -154,10 +156,17 @@ void listeners_fini(struct listeners *l)
 struct plan {
 	struct listeners listeners;
 	size_t next;
+	struct fan_out *fan_out; /* owned; NULL: none, or not yet */
+	bool is_fanning;         /* wanted */
 };
 
 static const struct schema_field fields[] = {
 	SCAN_JOB_FIELDS(struct listeners_conf, "5m"),
+	{ .key = "fan_out",
+		.type = SCHEMA_BOOL,
+		.offset = offsetof(struct listeners_conf, fan_out),
+		.standard = "true",
+		.help = "Asks each TLS server for the names that certificates and configurations suggest." },
 	{ .key = NULL },
 };
 
@@ -220,6 +229,7 @@ static void close_plan(void *arg)
 	if (!plan)
 		return;
 	listeners_fini(&plan->listeners);
+	fan_out_free(plan->fan_out);
 	free(plan);
 }
 
@@ -229,10 +239,10 @@ static enum err open_plan(const void *conf, const struct scan_hints *hints, void
 	struct plan *plan = calloc(1, sizeof(*plan));
 	enum err e;
 
-	(void)conf;
 	(void)hints;
 	if (!plan)
 		return ERR_MEMORY;
+	plan->is_fanning = ((const struct listeners_conf *)conf)->fan_out;
 	e = read_table("/proc/net/tcp", AF_INET, &plan->listeners, why);
 	if (e == ERR_OK)
 		e = read_table("/proc/net/tcp6", AF_INET6, &plan->listeners, why);
@@ -253,13 +263,20 @@ static enum err next_item(void *arg, struct scan_item *out, struct why *why)
 
 	(void)why;
 	if (plan->next == plan->listeners.count)
-		return ERR_END;
+		return plan->fan_out ? fan_out_next(plan->fan_out, out) : ERR_END;
 	l = &plan->listeners.items[plan->next++];
 	target = (struct target){ .host = (char *)(uintptr_t)l->address,
 		.port = l->port,
 		.is_unnamed = true,
 		.is_quiet = true };
 	return target_item(&target, out);
+}
+
+static enum err follow(void *arg, const struct scan_hints *hints, struct why *why)
+{
+	struct plan *plan = arg;
+
+	return plan->is_fanning ? fan_out_new(hints, &plan->fan_out, why) : ERR_OK;
 }
 
 const struct scanner listeners_scanner = {
@@ -275,5 +292,6 @@ const struct scanner listeners_scanner = {
 	.encode_options = encode_options,
 	.open = open_plan,
 	.next = next_item,
+	.follow = follow,
 	.close = close_plan,
 };

@@ -2,6 +2,7 @@
 #include "scanners/network/probe.h"
 
 #include "agent/base/clock.h"
+#include "agent/certificate/certificate.h"
 #include "agent/process/channel.h"
 #include "scanners/network/attempt.h"
 
@@ -140,9 +141,25 @@ static void finish_if_done(struct probe *p)
 	stop(p, ERR_OK);
 }
 
+/* A name that was only guessed is told when it is served: with a certificate of its own. */
+static bool is_not_served(const struct target *t, const struct session *seen)
+{
+	const struct blob *leaf = seen->certificates.items;
+	uint8_t fingerprint[FINGERPRINT_BYTES];
+
+	if (!seen->certificates.count)
+		return true;
+	if (t->is_configured)
+		return false;
+	fingerprint_of(slice_of(leaf->data, leaf->size), fingerprint);
+	return memcmp(fingerprint, t->usual_leaf, FINGERPRINT_BYTES) == 0;
+}
+
 /* Is there nothing to tell of a target that nobody said speaks TLS? */
 static bool is_silent(const struct target *t, const struct session *seen)
 {
+	if (t->is_suggested)
+		return is_not_served(t, seen);
 	if (!seen->has_problem || seen->certificates.count)
 		return false;
 	/* In a network that is swept most addresses are nobody's. */

@@ -1,0 +1,117 @@
+"""What configurations name, and the names that their servers are asked for: real nginx and Apache."""
+import unittest
+
+from harness import Case, certificates, endpoints, free_port, is_open, problems, wait_for
+
+
+def references(records):
+    return [r for r in records if r["type"] == "reference"]
+
+
+def uri(path):
+    return f"file://{path}"
+
+
+class Configs(Case):
+    def setUp(self):
+        super().setUp()
+        self.root = self.pki.make("Fan Root", ca=True)
+        self.usual = self.pki.make("default.example.org", self.root, names=["default.example.org"])
+        self.good = self.pki.make("good.example.org", self.root, names=["good.example.org", "*.wild.example.org"])
+        self.other = self.pki.make("other.example.org", self.root, names=["other.example.org"])
+        # On disk, but served by nobody.
+        self.idle = self.pki.make("idle.example.org", self.root, names=["idle.example.org", "*.idle.example.org"])
+
+    def vhost(self, certificate, *names, more=""):
+        return (f"server {{ listen 127.0.0.1:PORT1 ssl{more}; server_name {' '.join(names)};\n"
+                f" ssl_certificate {certificate.pem_file};\n ssl_certificate_key {certificate.key_file};\n return 204; }}\n")
+
+    def seen(self, records, port):
+        """Problems of the leaf at each place of a port, by the name that was asked for."""
+        out = {}
+        for r in certificates(records):
+            place = r["location"]["uri"]
+            if place.endswith(f"127.0.0.1:{port}") and r["location"]["index"] == 0:
+                name = place[len("tls://"):].rpartition("@")[0]
+                out[name] = [p for p in r["verdict"]["problems"] if p == "name-mismatch"]
+        return out
+
+    def test_nginx(self):
+        ports = self.nginx(self.vhost(self.usual, "default.example.org", more=" default_server") +
+                           self.vhost(self.good, "good.example.org", "*.wild.example.org", "localhost") +
+                           self.vhost(self.other, "wrong.example.org"))
+        port = ports["PORT1"]
+        records = self.scan("--trust", self.root.pem_file, self.folder, "listeners:")
+        self.assertEqual(self.seen(records, port), {
+            "": [], "default.example.org": [], "good.example.org": [], "leafwatch.wild.example.org": [],
+            # The one finding: a virtual host that shows another's certificate. The names of certificates
+            # that nobody serves here are none.
+            "wrong.example.org": ["name-mismatch"]})
+        self.assertEqual([p for p in problems(records) if str(port) in p["location"]["uri"]], [])
+        server = [r for r in references(records) if r["role"] == "server-certificate"]
+        self.assertEqual([(r["file"], r["names"], r["ports"], r["active"]) for r in server], [
+            (uri(self.usual.pem_file), ["default.example.org"], [port], True),
+            (uri(self.good.pem_file), ["good.example.org", "*.wild.example.org", "localhost"], [port], True),
+            (uri(self.other.pem_file), ["wrong.example.org"], [port], True)])
+        # Only on the ports that they name, and not without the configuration.
+        records = self.scan("--trust", self.root.pem_file, "listeners:")
+        self.assertEqual(self.seen(records, port), {"": []})
+
+    def test_a_certificate_alone_suggests_a_name(self):
+        # The configuration lies where nobody looks: only certificates in files suggest names.
+        ports = self.nginx(self.vhost(self.usual, "default.example.org", more=" default_server") +
+                           self.vhost(self.good, "good.example.org") + self.vhost(self.other, "idle.example.org"))
+        port = ports["PORT1"]
+        records = self.scan("--trust", self.root.pem_file, self.pki.folder, "listeners:")
+        self.assertEqual(self.seen(records, port),
+                         {"": [], "good.example.org": [], "idle.example.org": ["name-mismatch"]})
+
+    def test_apache(self):
+        port = free_port()
+        base = self.folder / "apache"
+        base.mkdir()
+        conf = base / "httpd.conf"
+        modules = "\n".join(f"LoadModule {m}_module /usr/lib/apache2/modules/mod_{m}.so"
+                            for m in ("mpm_event", "authz_core", "ssl", "socache_shmcb"))
+        hosts = "\n".join(f"<VirtualHost 127.0.0.1:{port}>\n ServerName {name}\n SSLEngine on\n"
+                          f" SSLCertificateFile {c.pem_file}\n SSLCertificateKeyFile \"{c.key_file}\"\n</VirtualHost>"
+                          for name, c in (("default.example.org", self.usual), ("good.example.org", self.good),
+                                          ("wrong.example.org", self.other)))
+        conf.write_text(f"ServerRoot {base}\nServerName localhost\nPidFile {base}/pid\nErrorLog {base}/log\n"
+                        f"Mutex file:{base}\n{modules}\nListen 127.0.0.1:{port}\n{hosts}\n")
+        self.start("apache2", "-f", conf, "-DFOREGROUND")
+        wait_for(lambda: is_open(port), 20, "apache")
+        records = self.scan("--trust", self.root.pem_file, self.folder, "listeners:")
+        self.assertEqual(self.seen(records, port), {
+            "": [], "default.example.org": [], "good.example.org": [], "wrong.example.org": ["name-mismatch"]})
+        self.assertEqual({r["location"]["format"] for r in references(records)}, {"apache"})
+
+    def test_agent(self):
+        """What is suggested no more is asked no more; a certificate says who uses it."""
+        ports = self.nginx(self.vhost(self.usual, "default.example.org", more=" default_server") +
+                           self.vhost(self.other, "wrong.example.org"))
+        port = ports["PORT1"]
+        self.agent(f"""
+scanners:
+  files: [{{paths: [{self.folder}], every: 1s, exclude: ["{self.folder}/state"]}}]
+  listeners: [{{every: 1s}}]
+trust: {{system: false, bundles: [{self.root.pem_file}]}}
+exporters: {{prometheus: [{{listen: ["127.0.0.1:PORT"]}}]}}
+""")
+
+        def shown(place):
+            done = self.leafwatch("show", place, "--state", self.folder / "state", code=None)
+            return done.stdout.decode()
+
+        place = f"tls://wrong.example.org@127.0.0.1:{port}"
+        wait_for(lambda: "name-mismatch" in shown(place), 60, "the finding")
+        text = shown(self.other.pem_file)
+        self.assertIn(f"{self.folder}/nginx-", text)
+        self.assertIn(f"the server certificate of wrong.example.org on port {port}", text)
+        for conf in self.folder.glob("nginx-*/nginx.conf"):
+            conf.write_text(conf.read_text().replace("wrong.example.org", "other.example.org"))
+        wait_for(lambda: "gone" in shown(place), 60, "its end")
+
+
+if __name__ == "__main__":
+    unittest.main()
