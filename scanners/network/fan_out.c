@@ -165,7 +165,7 @@ static enum err tell_cut(struct fan_out *f, struct scan_item *out)
 {
 	char place[] = "listeners:";
 	char text[] = "more names than a server is asked for; the others were left out";
-	const struct target t = { .host = place, .complaint = text };
+	const struct target t = { .host = place, .complaint = text, .is_suggested = true };
 
 	f->is_told = true;
 	return target_item(&t, out);

@@ -41,7 +41,8 @@ struct target {
 	bool is_suggested;
 	bool is_configured;
 	uint8_t usual_leaf[FINGERPRINT_BYTES]; /* of one that is_suggested */
-	/* Not a target at all but a complaint to pass on: why it cannot be probed, or NULL. */
+	/* Not a target at all but a complaint to pass on: why it cannot be probed, or NULL. With is_suggested
+	 * it is about a ceiling. */
 	char *complaint;
 };
 

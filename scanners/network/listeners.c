@@ -236,13 +236,14 @@ static void close_plan(void *arg)
 static enum err open_plan(const void *conf, const struct scan_hints *hints, void **out,
 	uint64_t *expected, struct why *why)
 {
+	const struct listeners_conf *own = conf;
 	struct plan *plan = calloc(1, sizeof(*plan));
 	enum err e;
 
 	(void)hints;
 	if (!plan)
 		return ERR_MEMORY;
-	plan->is_fanning = ((const struct listeners_conf *)conf)->fan_out;
+	plan->is_fanning = own && own->fan_out;
 	e = read_table("/proc/net/tcp", AF_INET, &plan->listeners, why);
 	if (e == ERR_OK)
 		e = read_table("/proc/net/tcp6", AF_INET6, &plan->listeners, why);

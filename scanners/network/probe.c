@@ -282,7 +282,8 @@ static enum err take_work(struct probe *p, struct slice payload)
 	w->id = work.id;
 	w->place = string_of(work.place);
 	if (w->target.complaint && w->place) {
-		e = channel_problem(&p->channel, p->options.scanner, w->place, REASON_MALFORMED,
+		e = channel_problem(&p->channel, p->options.scanner, w->place,
+			w->target.is_suggested ? REASON_LIMIT_REACHED : REASON_MALFORMED,
 			w->target.complaint);
 		if (e == ERR_OK)
 			e = send_number(p, MESSAGE_WORK_DONE, w->id);
