@@ -64,8 +64,8 @@ static const struct hint hints[] = {
 	{ "5", "certificate", LEARNT_REQUIRED, "FEAT after Finished was refused:" },
 	{ "4", "certificate", LEARNT_REQUIRED, "FEAT after Finished was refused:" },
 	{ "211", NULL, LEARNT_NOT_REQUIRED, "FEAT after Finished was answered with" },
-	/* Refused for want of a login or of the command, but spoken with. */
-	{ "5", NULL, LEARNT_NOT_REQUIRED, "FEAT after Finished was answered with" },
+	/* Not known, or only after a login, for which a certificate may be missed. */
+	{ "5", NULL, LEARNT_NOTHING, "FEAT after Finished was answered with" },
 	{ "4", NULL, LEARNT_NOTHING, "FEAT after Finished was answered with" },
 	{ NULL, NULL, LEARNT_NOTHING, NULL },
 };

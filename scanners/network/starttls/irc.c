@@ -80,7 +80,7 @@ static enum learnt learn(struct slice answer, char evidence[PROTOCOL_SENTENCE_BY
 {
 	size_t size;
 
-	while ((size = part_line(answer)) != 0 && size != FRAME_NEVER) {
+	while (answer.size && (size = part_line(answer)) != 0 && size != FRAME_NEVER) {
 		enum learnt learnt =
 			part_learn(strip(slice_of(answer.data, size)), hints, evidence);
 

@@ -13,7 +13,7 @@
 #define LENGTH_BYTES_MAX 4
 
 /* resultCode: RFC 4511 4.1.9. */
-enum { RESULT_SUCCESS = 0, RESULT_INAPPROPRIATE_AUTHENTICATION = 48 };
+#define RESULT_SUCCESS 0
 
 /* Tag and length of BER, definite form; 0 while they are not whole, FRAME_NEVER when they are none. */
 static size_t head_of(struct slice s, size_t *content)
@@ -124,10 +124,11 @@ static enum learnt learn(struct slice answer, char evidence[PROTOCOL_SENTENCE_BY
 			"the search of the root after Finished had result %u%s", result,
 			text.size ? ":" : "");
 		part_evidence(evidence, sentence, text);
-		if (result == RESULT_INAPPROPRIATE_AUTHENTICATION ||
-			part_holds(text, "certificate"))
+		if (part_holds(text, "certificate"))
 			return LEARNT_REQUIRED;
-		return operation == TAG_SEARCH_DONE ? LEARNT_NOT_REQUIRED : LEARNT_NOTHING;
+		return operation == TAG_SEARCH_DONE && result == RESULT_SUCCESS
+			       ? LEARNT_NOT_REQUIRED
+			       : LEARNT_NOTHING;
 	}
 	if (cut(&unit, &tag, &message) && cut(&message, &tag, &part) &&
 		cut(&message, &operation, &part) && operation == TAG_SEARCH_ENTRY) {

@@ -47,6 +47,8 @@ static int judge(struct slice unit, struct refusal *why)
 	const uint8_t *end;
 	size_t at;
 
+	if (!body.size)
+		return MOVE_REFUSED;
 	if (body.data[0] == PACKET_ERROR)
 		return refuse_error(body, why);
 	if (body.data[0] != PROTOCOL_10)

@@ -24,6 +24,8 @@ bool part_holds(struct slice s, const char *word)
 {
 	size_t size = strlen(word);
 
+	if (!s.data)
+		return false;
 	for (size_t i = 0; i + size <= s.size; i++) {
 		const uint8_t *at = s.data + i;
 

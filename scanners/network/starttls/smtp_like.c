@@ -35,11 +35,14 @@ const struct answer smtp_like_starttls[] = {
 	{ NULL, NULL, 0, NULL },
 };
 
-/* Postfix: 421 and 454 with smtpd_tls_req_ccert; others 530 (RFC 3207 4) or 550. */
+/* Postfix: "421 4.7.1 ... No client certificate presented". A refusal that names none has reasons of its
+ * own: too many connections, a greeting not liked. */
 static const struct hint hints[] = {
 	{ "250", NULL, LEARNT_NOT_REQUIRED, "EHLO after Finished was answered with" },
-	{ "4", NULL, LEARNT_REQUIRED, "EHLO after Finished was refused:" },
-	{ "5", NULL, LEARNT_REQUIRED, "EHLO after Finished was refused:" },
+	{ "4", "certificate", LEARNT_REQUIRED, "EHLO after Finished was refused:" },
+	{ "5", "certificate", LEARNT_REQUIRED, "EHLO after Finished was refused:" },
+	{ "4", NULL, LEARNT_NOTHING, "EHLO after Finished was refused:" },
+	{ "5", NULL, LEARNT_NOTHING, "EHLO after Finished was refused:" },
 	/* Spoken inside TLS from the first byte, it greets first. */
 	{ "220", NULL, LEARNT_NOT_YET, NULL },
 	{ NULL, NULL, LEARNT_NOTHING, NULL },

@@ -164,7 +164,10 @@ static void test_learnt(void **state)
 		{ "smtp", "250-x\r\n", LEARNT_NOT_REQUIRED },
 		{ "smtp", "220 hello\r\n", LEARNT_NOT_YET },
 		{ "smtp", "220 hello\r\n421 4.7.0 no certificate\r\n", LEARNT_REQUIRED },
-		{ "smtp", "530 x\r\n", LEARNT_REQUIRED },
+		{ "smtp", "530 x\r\n", LEARNT_NOTHING },
+		{ "smtp", "421 4.7.1 x Error: No client certificate presented\r\n",
+			LEARNT_REQUIRED },
+		{ "ftp", "530 Please login\r\n", LEARNT_NOTHING },
 		{ "imap", "* CAPABILITY x\r\na3 OK\r\n", LEARNT_NOTHING },
 		{ "imap", "* BYE client certificate missing\r\n", LEARNT_REQUIRED },
 		{ "pop3", "+OK\r\n", LEARNT_NOTHING },
@@ -197,6 +200,8 @@ static void test_learnt_ldap(void **state)
 	static const char done[] = "\x30\x0c\x02\x01\x02\x65\x07\x0a\x01\x00\x04\x00\x04\x00";
 	static const char entry[] = "\x30\x09\x02\x01\x02\x64\x04\x04\x00\x30\x00";
 	static const char wrong[] = "\x30\x0c\x02\x01\x02\x65\x07\x0a\x01\x30\x04\x00\x04\x00";
+	static const char missed[] = "\x30\x22\x02\x01\x02\x65\x1d\x0a\x01\x35\x04\x00\x04\x16"
+				     "no certificate, no way";
 	const struct question *q = named("ldap")->question;
 	char evidence[PROTOCOL_SENTENCE_BYTES];
 
@@ -204,7 +209,8 @@ static void test_learnt_ldap(void **state)
 	assert_int_equal(q->read(slice_of(done, sizeof(done) - 1), evidence), LEARNT_NOT_REQUIRED);
 	assert_int_equal(
 		q->read(slice_of(entry, sizeof(entry) - 1), evidence), LEARNT_NOT_REQUIRED);
-	assert_int_equal(q->read(slice_of(wrong, sizeof(wrong) - 1), evidence), LEARNT_REQUIRED);
+	assert_int_equal(q->read(slice_of(wrong, sizeof(wrong) - 1), evidence), LEARNT_NOTHING);
+	assert_int_equal(q->read(slice_of(missed, sizeof(missed) - 1), evidence), LEARNT_REQUIRED);
 	assert_int_equal(q->read(slice_text("HTTP"), evidence), LEARNT_NOTHING);
 	assert_int_equal(q->read(slice_of(NULL, 0), evidence), LEARNT_NOT_YET);
 }
