@@ -82,7 +82,8 @@ static enum err add_store(
 	return e;
 }
 
-static enum err gather(const struct settings *s, struct parser_options *out, struct why *why)
+enum err pipeline_parser_options(
+	const struct settings *s, struct parser_options *out, struct why *why)
 {
 	const char *system = s->trust.system ? trust_system_path() : NULL;
 	enum err e = ERR_OK;
@@ -131,7 +132,7 @@ enum err pipeline_renew(struct pipeline *p, const struct settings *settings, str
 {
 	struct parser_options fresh = { 0 };
 	uint8_t context[FINGERPRINT_BYTES];
-	enum err e = gather(settings, &fresh, why);
+	enum err e = pipeline_parser_options(settings, &fresh, why);
 
 	if (e == ERR_OK)
 		e = digest(&fresh, context);

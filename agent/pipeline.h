@@ -11,6 +11,7 @@
 #include <uv.h>
 
 struct pipeline;
+struct parser_options;
 
 struct pipeline_conf {
 	uv_loop_t *loop;
@@ -36,6 +37,9 @@ unsigned pipeline_running(const struct pipeline *p);
 /* Ends the pass of a job that is no longer wanted. */
 void pipeline_stop(struct pipeline *p, const char *job);
 
+/* What parsers are given: reads trust stores and passwords into `out`, which starts as {0}. */
+enum err pipeline_parser_options(
+	const struct settings *s, struct parser_options *out, struct why *why) MUST_CHECK;
 /* Reads trust stores and passwords anew (reload); parsers are replaced as they fall idle. */
 enum err pipeline_renew(
 	struct pipeline *p, const struct settings *settings, struct why *why) MUST_CHECK;

@@ -211,8 +211,14 @@ static enum err finding_look(struct parser *p, struct finding *f)
 	if (f->is_over)
 		return parser_problem(&context, &place, REASON_TOO_LARGE,
 			"what would have to be parsed is larger than 64 MiB");
-	return f->kind == FINDING_ENDPOINT ? parser_endpoint(&context, &place, bytes)
-					   : parser_file(&context, &place, bytes);
+	switch (f->kind) {
+	case FINDING_ENDPOINT:
+		return parser_endpoint(&context, &place, bytes);
+	case FINDING_VERIFY:
+		return parser_verify(&context, &place, bytes);
+	default:
+		return parser_file(&context, &place, bytes);
+	}
 }
 
 static enum err finding_end(struct parser *p, struct finding *f, bool is_abandoned)

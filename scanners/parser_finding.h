@@ -32,6 +32,10 @@ enum err parser_file(const struct parser_context *c, const struct parser_place *
 /* The records of a probe's session (scanners/session.h). */
 enum err parser_endpoint(const struct parser_context *c, const struct parser_place *place,
 	struct slice bytes) MUST_CHECK;
+/* The verdict on a case of `leafwatch verify` (scanners/verify_case.h): the certificate's record, then those
+ * of its path; or a problem where there is nothing to verify. */
+enum err parser_verify(const struct parser_context *c, const struct parser_place *place,
+	struct slice bytes) MUST_CHECK;
 /* A problem at a place; `message` may be any text. */
 enum err parser_problem(const struct parser_context *c, const struct parser_place *place,
 	enum reason reason, const char *message) MUST_CHECK;

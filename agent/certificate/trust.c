@@ -111,6 +111,13 @@ const char *trust_holds(const struct trust *t, const uint8_t fingerprint[FINGERP
 	return a ? a->store : NULL;
 }
 
+struct slice trust_der(const struct trust *t, const uint8_t fingerprint[FINGERPRINT_BYTES])
+{
+	const struct anchor *a = trust_find(t, fingerprint);
+
+	return a ? a->der : slice_of(NULL, 0);
+}
+
 uint64_t trust_generation(const struct trust *t)
 {
 	return t->generation;

@@ -21,6 +21,9 @@ enum err trust_add(struct trust *t, const char *name, bool is_system, struct sli
 /* Name of the store that holds this very certificate, or NULL; borrowed from `t`. */
 const char *trust_holds(const struct trust *t, const uint8_t fingerprint[FINGERPRINT_BYTES]);
 
+/* The DER of the anchor with this fingerprint, empty where there is none; borrowed from `t`. */
+struct slice trust_der(const struct trust *t, const uint8_t fingerprint[FINGERPRINT_BYTES]);
+
 /* main's half, which parses nothing: appends the file's bytes (or all files of the folder) as they are.
  * trust_system_path: the first of the known bundle paths that exists, or NULL. */
 enum err trust_read(const char *path, struct buffer *out, struct why *why) MUST_CHECK;

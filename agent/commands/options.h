@@ -23,6 +23,12 @@ struct options {
 	char *fail_within;
 	char *log_level;
 	char *listen;
+	struct strings untrusted;
+	struct strings crls;
+	char *name;
+	char *purpose;
+	char *max_depth;
+	char *revocation;
 	bool all;
 	bool gone;
 	bool no_progress;
@@ -43,6 +49,7 @@ enum option_use {
 	USE_SHOW = 1 << 3,
 	USE_CHECK_CONFIG = 1 << 4,
 	USE_NOTIFY = 1 << 5,
+	USE_VERIFY = 1 << 10,
 	USE_ANY = ~0,
 };
 

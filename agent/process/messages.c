@@ -79,7 +79,7 @@ enum err finding_piece_decode(struct slice bytes, struct finding_piece *out)
 	f.data = wire_get_bytes(&w, FINDING_PIECE_BYTES);
 	if (wire_end(&w) != ERR_OK || flags > PIECE_FLAGS)
 		return ERR_MALFORMED;
-	if (f.is_first && f.kind != FINDING_FILE && f.kind != FINDING_ENDPOINT)
+	if (f.is_first && (f.kind < FINDING_FILE || f.kind >= FINDING_KINDS_END))
 		return ERR_MALFORMED;
 	*out = f;
 	return ERR_OK;

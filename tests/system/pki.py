@@ -41,7 +41,7 @@ class Pki:
         self.count = 0
 
     def make(self, name, issuer=None, ca=False, names=(), begins="-1 day", ends="+90 days", usage=("tls_www_server",),
-             key=None, rsa=0):
+             key=None, rsa=0, more=()):
         """`begins` and `ends` are dates that date(1) understands."""
         self.count += 1
         if key is None:
@@ -52,6 +52,7 @@ class Pki:
         template += [f'dns_name = "{n}"' for n in names if not n[0].isdigit()]
         template += [f'ip_address = "{n}"' for n in names if n[0].isdigit()]
         template += ["ca", "cert_signing_key"] if ca else [*usage, "signing_key"]
+        template += more
         work = self.folder / f".work{self.count}"
         work.with_suffix(".t").write_text("\n".join(template))
         work.with_suffix(".k").write_text(key)

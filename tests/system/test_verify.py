@@ -1,0 +1,155 @@
+"""leafwatch verify: the scan's verdict on one certificate, by the command."""
+import base64
+import datetime
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+import harness
+from harness import Case
+
+VECTORS = os.environ.get("LEAFWATCH_VECTORS_DIR", "")
+
+
+class Verify(Case):
+    def setUp(self):
+        super().setUp()
+        self.root = self.pki.make("Verify Root", ca=True, usage=())
+        self.sub = self.pki.make("Verify Sub", issuer=self.root, ca=True, usage=(), more=("crl_signing_key",))
+        self.leaf = self.pki.make("verify.example", issuer=self.sub, names=("verify.example",))
+        for stem, certificate in (("root", self.root), ("sub", self.sub), ("leaf", self.leaf)):
+            (self.folder / f"{stem}.pem").write_text(certificate.pem)
+
+    def verify(self, *args, code=0):
+        return self.leafwatch("verify", "--no-system-trust", "--trust", self.folder / "root.pem", *args, code=code)
+
+    def test_a_whole_chain_is_valid(self):
+        done = self.verify("--untrusted", self.folder / "sub.pem", "--name", "dns:verify.example", self.folder / "leaf.pem")
+        self.assertIn(b"valid: ", done.stdout)
+        lines = done.stdout.decode().splitlines()
+        path = lines[[line.startswith("path") for line in lines].index(True):]
+        self.assertEqual(len(path), 3)
+        self.assertIn("Verify Root", path[0])
+        self.assertIn("(trusted)", path[0])
+        self.assertIn("verify.example", path[2])
+
+    def test_json_tells_the_path_and_the_verdict(self):
+        done = self.verify("-o", "json", "--untrusted", self.folder / "sub.pem", self.folder / "leaf.pem")
+        told = json.loads(done.stdout)
+        self.assertEqual((told["type"], told["valid"], len(told["path"])), ("verification", True, 3))
+        self.assertEqual(told["path"][0]["verdict"]["problems"], [])
+        self.assertEqual(told["path"][0]["verdict"]["chain"], [c["fingerprint"] for c in told["path"]])
+
+    def test_what_is_wrong_is_named(self):
+        leaf = self.folder / "leaf.pem"
+        sub = ("--untrusted", self.folder / "sub.pem")
+        for args, word in (
+            ((), "incomplete-chain"),
+            ((*sub, "--name", "dns:other.example"), "name-mismatch"),
+            ((*sub, "--purpose", "client"), "wrong-purpose"),
+            ((*sub, "--max-depth", "0"), "path-too-deep"),
+            ((*sub, "--at", "2100-01-01"), "expired"),
+            ((*sub, "--at", "2001-01-01"), "not-yet-valid"),
+            ((*sub, "--revocation", "hard"), "no-crl"),
+        ):
+            done = self.verify(*args, leaf, code=1)
+            self.assertIn(word, done.stdout.decode(), args)
+            self.assertIn("not valid", done.stdout.decode(), args)
+        self.verify(*sub, "--revocation", "soft", leaf)
+        self.verify(*sub, "--max-depth", "1", leaf)
+
+    def test_a_file_that_is_none(self):
+        other = self.folder / "none.pem"
+        other.write_text("nothing\n")
+        self.assertIn(b"no certificate", self.verify(other, code=1).stdout)
+        bad = self.folder / "bad.pem"
+        cut = base64.b64encode(self.leaf.der()[:-10]).decode()
+        bad.write_text(f"-----BEGIN CERTIFICATE-----\n{cut}\n-----END CERTIFICATE-----\n" + self.leaf.pem)
+        self.assertIn(b"not valid", self.verify("--untrusted", self.folder / "sub.pem", bad, code=1).stdout)
+
+    def test_wrong_usage_exits_2(self):
+        leaf = self.folder / "leaf.pem"
+        self.verify(code=2)
+        self.verify(self.folder / "missing.pem", code=2)
+        self.verify("--untrusted", self.folder / "missing.pem", leaf, code=2)
+        self.verify("--name", "verify.example", leaf, code=2)
+        self.verify("--purpose", "cooking", leaf, code=2)
+        self.verify("--max-depth", "-1", leaf, code=2)
+        self.verify("--revocation", "maybe", leaf, code=2)
+        self.verify("-o", "csv", leaf, code=2)
+
+    def crl(self, revoked):
+        """A CRL of the sub CA by openssl, of the serials given."""
+        home = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
+        (home / "index").write_text("".join(
+            f"R\t400101000000Z\t250101000000Z\t{serial}\tunknown\t/CN=x\n" for serial in revoked))
+        (home / "number").write_text("01\n")
+        (home / "sub.pem").write_text(self.sub.pem)
+        (home / "key.pem").write_text(self.sub.key)
+        (home / "conf").write_text(
+            f"[ca]\ndefault_ca=d\n[d]\ndatabase={home}/index\ncrlnumber={home}/number\ndefault_md=sha256\n"
+            "default_crl_days=30\ncrl_extensions=e\n[e]\nauthorityKeyIdentifier=keyid\n")
+        out = home / "crl.pem"
+        subprocess.run(["openssl", "ca", "-config", home / "conf", "-gencrl", "-cert", home / "sub.pem",
+                        "-keyfile", home / "key.pem", "-out", out], check=True, capture_output=True)
+        return out
+
+    def test_crls(self):
+        serial = subprocess.run(["openssl", "x509", "-noout", "-serial", "-in", self.folder / "leaf.pem"],
+                                check=True, capture_output=True).stdout.decode().strip().split("=")[1]
+        args = ("--untrusted", self.folder / "sub.pem", self.folder / "leaf.pem")
+        self.verify("--crl", self.crl([]), *args)
+        self.assertIn(b"revoked", self.verify("--crl", self.crl([serial]), *args, code=1).stdout)
+        self.verify("--crl", self.crl([serial]), "--revocation", "off", *args)
+        # Of the root's certificates nothing is said, so hard mode is not content.
+        self.assertIn(b"no-crl", self.verify("--crl", self.crl([]), "--revocation", "hard", *args, code=1).stdout)
+        self.assertIn(b"crl-unusable", self.verify("--crl", self.crl([]), "--at", self.later(60), *args, code=1).stdout)
+
+    def later(self, days):
+        return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@unittest.skipUnless(os.path.exists(f"{VECTORS}/x509-limbo/limbo-given.json"), "no vectors")
+class Limbo(Case):
+    """A sample of x509-limbo through the command: all of it goes through the same code in certificate/test_limbo."""
+
+    def command(self, case):
+        folder = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
+        args = ["verify", "--no-system-trust"]
+        for option, key in (("--trust", "trusted_certs"), ("--untrusted", "untrusted_intermediates"), ("--crl", "crls")):
+            if case[key]:
+                path = folder / key
+                path.write_text("\n".join(case[key]))
+                args += [option, path]
+        peer = case["expected_peer_name"]
+        if peer:
+            kind = {"DNS": "dns", "IP": "ip", "RFC822": "email"}[peer["kind"]]
+            args += ["--name", f"{kind}:{peer['value']}"]
+        args += ["--purpose", case["validation_kind"].lower()]
+        if case["validation_time"]:
+            args += ["--at", case["validation_time"]]
+        if case["max_chain_depth"] is not None:
+            args += ["--max-depth", str(case["max_chain_depth"])]
+        leaf = folder / "leaf.pem"
+        leaf.write_text(case["peer_certificate"])
+        return [*args, leaf]
+
+    def test_sample(self):
+        with open(f"{VECTORS}/x509-limbo/limbo-given.json") as f:
+            cases = json.load(f)["testcases"]
+        bulk = [c for c in cases if c["id"].startswith("bettertls")]
+        core = [c for c in cases if not c["id"].startswith(("bettertls", "webpki"))]
+        wrong = []
+        for case in core[::8] + bulk[::150]:
+            done = subprocess.run([harness.BINARY, *map(str, self.command(case))], capture_output=True, timeout=60)
+            self.assertIn(done.returncode, (0, 1), done.stderr)
+            if (done.returncode == 0) != (case["expected_result"] == "SUCCESS"):
+                wrong.append((case["id"], done.stdout.decode()))
+        self.assertEqual(wrong, [])
+
+
+if __name__ == "__main__":
+    unittest.main()
