@@ -207,7 +207,8 @@ enum err crl_parse(struct slice bytes, struct crl *out, size_t *trailing, struct
 	if (!der_take(&left, DER_SEQUENCE, &outer) ||
 		!der_take(&outer.content, DER_SEQUENCE, &tbs) ||
 		!der_take(&outer.content, DER_SEQUENCE, &algorithm) ||
-		!der_take(&outer.content, DER_BIT_STRING, &signature) || outer.content.size)
+		!der_take(&outer.content, DER_BIT_STRING, &signature) || outer.content.size ||
+		!signature.content.size || signature.content.data[0])
 		return why_fail(why, ERR_MALFORMED, "it does not have the form of a CRL");
 	c.whole = outer.whole;
 	c.tbs = tbs.whole;

@@ -37,6 +37,10 @@ static bool tidy_host(const char *name, char host[HOST_BYTES_MAX + 1])
 	size = strcspn(name, "%]");
 	if (!size || size > HOST_BYTES_MAX)
 		return false;
+	/* What IDNA would map to nothing. */
+	for (size_t i = 0; i < size; i++)
+		if ((unsigned char)name[i] <= ' ' || name[i] == 0x7f)
+			return false;
 	memcpy(host, name, size);
 	host[size] = 0;
 	if (host[size - 1] == '.')

@@ -19,15 +19,18 @@ struct said {
 	uint16_t reasons; /* not revoked for these */
 };
 
-/* May `n`, of the issuer's name, sign lists in its place (another key of the same CA)? It must have been
- * signed by the issuer or by the issuer's own. */
+/* May `n`, of the issuer's name, sign lists in its place (another key of the same CA)? It must stand on the
+ * path from the issuer on, or have been signed by one that does. */
 static bool is_vouched(const struct asking *a, size_t issuer, const struct node *n)
 {
 	unsigned costs = 0;
 
 	if (n->anchor)
 		return true;
-	for (size_t i = issuer; i < a->count && i <= issuer + 1; i++)
+	for (size_t i = issuer; i < a->count; i++)
+		if (a->path[i] == n)
+			return true;
+	for (size_t i = issuer; i < a->count; i++)
 		if (dn_equal(a->path[i]->at.subject, n->at.issuer) &&
 			signature_check(NULL, n, a->path[i], &costs) == SIGNATURE_GOOD)
 			return true;

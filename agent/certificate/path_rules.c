@@ -2,6 +2,7 @@
 #include "agent/certificate/path_rules.h"
 
 #include "agent/certificate/constraints.h"
+#include "agent/certificate/policy.h"
 
 static const uint32_t deciding = 1u << EXTENSION_KEY_USAGE | 1u << EXTENSION_BASIC_CONSTRAINTS |
 				 1u << EXTENSION_NAME_CONSTRAINTS | 1u << EXTENSION_POLICIES |
@@ -99,6 +100,8 @@ void path_rules(const struct node *const *path, size_t count, const struct judge
 	if (q->intermediates_limit && count > 2 && count - 2 > q->intermediates_limit - 1)
 		rules_add(broken, RULE_TOO_DEEP);
 	check_names(path, count, broken);
+	if (!policies_are_valid(path, count))
+		rules_add(broken, RULE_POLICY);
 }
 
 /* What a key must be allowed to do for a purpose (RFC 5280 4.2.1.12). */

@@ -574,6 +574,133 @@ static void test_cache_overflows(void **state)
 	judge_cache_free(NULL);
 }
 
+/* The same CA under two roots, one of which ends sooner: the path that lives longer wins, whatever the order,
+ * and who ends sooner is no alarm. */
+static void test_longest_lived_path_wins(void **state)
+{
+	struct pki *p = *state;
+	struct recipe ca = recipe_ca("CN=Crossed");
+	struct recipe brief = recipe_ca("CN=Brief Root");
+	struct recipe r = recipe_of("CN=leaf");
+	struct made old_root;
+	struct made self;
+	struct made cross;
+	struct made leaf;
+
+	brief.not_after = MADE_NOT_BEFORE + 20 * 86400;
+	make(&old_root, &brief, NULL);
+	make(&self, &ca, &p->root);
+	cross = self;
+	/* The same key, certified by the root that ends. */
+	assert_int_equal(gnutls_x509_crt_init(&cross.crt), 0);
+	assert_int_equal(gnutls_x509_crt_import(cross.crt, &self.der, GNUTLS_X509_FMT_DER), 0);
+	assert_int_equal(gnutls_x509_crt_set_expiration_time(cross.crt, brief.not_after), 0);
+	assert_int_equal(
+		gnutls_x509_crt_sign2(cross.crt, old_root.crt, old_root.key, GNUTLS_DIG_SHA256, 0),
+		0);
+	assert_int_equal(gnutls_x509_crt_export2(cross.crt, GNUTLS_X509_FMT_DER, &cross.der), 0);
+	made_parse(&cross);
+	make(&leaf, &r, &self);
+	assert_int_equal(
+		trust_add(p->trust, "store", false, old_root.parsed.der, NULL, NULL, NULL), ERR_OK);
+	for (int i = 0; i < 2; i++) {
+		const struct parsed_certificate *candidates[] = { i ? &self.parsed : &cross.parsed,
+			i ? &cross.parsed : &self.parsed };
+		struct judge_question q = question(&leaf);
+		struct verdict v;
+
+		q.candidates = candidates;
+		q.candidates_count = 2;
+		v = judged(p->trust, p->cache, &q);
+		expect(&v, 0);
+		assert_int_equal(v.chain.count, 3);
+		assert_memory_equal(
+			v.chain.items[1], self.parsed.facts.fingerprint, FINGERPRINT_BYTES);
+		assert_int_equal(v.expires, MADE_NOT_AFTER);
+		assert_false(rules_have(&v.lint, RULE_UNUSED_EXPIRED));
+		verdict_fini(&v);
+		/* Once it has ended it is worth a word, and the verdict stays. */
+		q.now = brief.not_after + 1;
+		v = judged(p->trust, p->cache, &q);
+		expect(&v, 0);
+		assert_true(rules_have(&v.lint, RULE_UNUSED_EXPIRED));
+		assert_true(verdict_is_valid_at(&v, q.now));
+		verdict_fini(&v);
+	}
+	parsed_certificate_fini(&cross.parsed);
+	gnutls_free(cross.der.data);
+	gnutls_x509_crt_deinit(cross.crt);
+	made_fini(&leaf);
+	made_fini(&self);
+	made_fini(&old_root);
+}
+
+/* An intermediate that lies elsewhere is found in the pool, which trusts nobody. */
+static void test_pool(void **state)
+{
+	struct pki *p = *state;
+	struct judge_question q = question(&p->leaf);
+	struct trust *pool;
+	struct verdict v;
+
+	trust_in(&pool, &p->intermediate);
+	assert_int_equal(
+		trust_add(pool, "pool", false, p->root.parsed.der, NULL, NULL, NULL), ERR_OK);
+	q.pool = pool;
+	v = judged(p->trust, p->cache, &q);
+	expect(&v, 0);
+	assert_int_equal(v.chain.count, 3);
+	verdict_fini(&v);
+	v = judged(p->empty, p->cache, &q);
+	expect(&v, PROBLEM_BIT(PROBLEM_UNTRUSTED_ISSUER));
+	assert_null(v.trust);
+	verdict_fini(&v);
+	trust_free(pool);
+}
+
+/* What TLS stacks let pass is lint in a scan, and a fault where strictness is asked for. */
+static void test_strictness(void **state)
+{
+	struct pki *p = *state;
+	struct recipe r = recipe_of("CN=strict");
+	struct judge_question q;
+	struct verdict v;
+	struct made m;
+
+	r.has_no_key_ids = true;
+	make(&m, &r, &p->root);
+	q = question(&m);
+	v = judged(p->trust, p->cache, &q);
+	expect(&v, 0);
+	assert_true(rules_have(&v.lint, RULE_AKI_MISSING));
+	assert_true(rules_are_empty(&v.violations));
+	verdict_fini(&v);
+	q.is_strict = true;
+	v = judged(p->trust, p->cache, &q);
+	expect(&v, PROBLEM_BIT(PROBLEM_CONSTRAINT_VIOLATION));
+	assert_true(rules_have(&v.violations, RULE_AKI_MISSING));
+	assert_false(verdict_is_valid_at(&v, q.now));
+	verdict_fini(&v);
+	made_fini(&m);
+}
+
+static void test_depth(void **state)
+{
+	struct pki *p = *state;
+	const struct parsed_certificate *candidates[] = { &p->intermediate.parsed };
+	struct judge_question q = question(&p->leaf);
+	struct verdict v;
+
+	q.candidates = candidates;
+	q.candidates_count = 1;
+	for (unsigned limit = 1; limit <= 2; limit++) {
+		q.intermediates_limit = limit;
+		v = judged(p->trust, p->cache, &q);
+		assert_int_equal(rules_have(&v.violations, RULE_TOO_DEEP), limit == 1);
+		verdict_fini(&v);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -596,6 +723,10 @@ int main(void)
 		TEST(test_circle),
 		TEST(test_unchecked_without_trust),
 		TEST(test_cache_overflows),
+		TEST(test_longest_lived_path_wins),
+		TEST(test_pool),
+		TEST(test_strictness),
+		TEST(test_depth),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

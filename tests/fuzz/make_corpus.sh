@@ -51,6 +51,31 @@ crl && openssl crl -in "$tmp/crl.pem" -outform DER -out crl/revoked
 cp "$tmp/crl.pem" crl/pem
 head -c 150 crl/revoked >crl/cut-off
 
+# Paths: size and bytes of the leaf, its CAs, a CRL (fuzz_path.c).
+mkdir -p path
+sized() { for f in "$@"; do s=$(wc -c <"$f"); printf "\\$(printf %03o $((s / 256)))\\$(printf %03o $((s % 256)))"; cat "$f"; done; }
+printf '%s\n' 'basicConstraints=critical,CA:TRUE,pathlen:0' 'keyUsage=critical,keyCertSign,cRLSign' \
+	'nameConstraints=critical,permitted;DNS:example.org,permitted;IP:192.0.2.0/255.255.255.0,permitted;email:example.org,excluded;DNS:bad.example.org,excluded;dirName:dn,permitted;URI:.example.org' \
+	'certificatePolicies=1.2.3.4,2.5.29.32.0' 'policyConstraints=critical,requireExplicitPolicy:0,inhibitPolicyMapping:0' \
+	'policyMappings=1.2.3.4:1.2.3.5' 'inhibitAnyPolicy=critical,1' 'subjectKeyIdentifier=hash' \
+	'authorityKeyIdentifier=keyid' '[dn]' 'O=Excluded' >"$tmp/sub.ext"
+openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$tmp/sub.key" \
+	-out "$tmp/sub.csr" -subj "/O=Fuzz/CN=Fuzz Sub" 2>/dev/null
+openssl x509 -req -in "$tmp/sub.csr" -CA "$tmp/ca.pem" -CAkey "$tmp/key.pem" -set_serial 3 -days 3650 \
+	-extfile "$tmp/sub.ext" -outform DER -out "$tmp/sub.der" 2>/dev/null
+openssl x509 -inform DER -in "$tmp/sub.der" -out "$tmp/sub.pem"
+printf '%s\n' 'subjectAltName=DNS:fuzz.example.org,IP:192.0.2.1,email:a@example.org,URI:https://fuzz.example.org/x' \
+	'certificatePolicies=1.2.3.5' 'extendedKeyUsage=serverAuth,clientAuth' 'keyUsage=digitalSignature' \
+	'authorityKeyIdentifier=keyid,issuer' 'crlDistributionPoints=URI:http://example.org/c.crl' >"$tmp/end.ext"
+openssl x509 -req -in "$tmp/leaf.csr" -CA "$tmp/sub.pem" -CAkey "$tmp/sub.key" -set_serial 4 -days 3650 \
+	-extfile "$tmp/end.ext" -outform DER -out "$tmp/end.der" 2>/dev/null
+: >"$tmp/index"
+openssl ca -config "$tmp/ca.conf" -gencrl -cert "$tmp/sub.pem" -keyfile "$tmp/sub.key" -out "$tmp/sub.crl.pem" 2>/dev/null
+openssl crl -in "$tmp/sub.crl.pem" -outform DER -out "$tmp/sub.crl"
+sized "$tmp/end.der" "$tmp/sub.der" "$tmp/sub.crl" der/root >path/chain
+sized der/leaf crl/revoked der/root >path/revoked
+sized der/root >path/root
+
 # PKCS#12, with few iterations so that fuzzing is fast
 p12() {
 	name=$1
