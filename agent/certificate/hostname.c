@@ -84,11 +84,13 @@ bool hostname_is_suffix_wildcard(struct slice pattern)
 {
 	struct slice domain = slice_after(pattern, 2);
 
+	if (!pattern.size)
+		return false;
 	if (pattern.size == 1 && pattern.data[0] == '*')
 		return true;
 	if (!slice_starts(pattern, "*.", 2) || !dns_name_is_well_formed(domain, true))
 		return false;
-	return !memchr(domain.data, '.', domain.size) || is_public_suffix(domain);
+	return domain.size && (!memchr(domain.data, '.', domain.size) || is_public_suffix(domain));
 }
 
 /* RFC 9525 6.3: the star is the whole left-most label, and stands for one. */
@@ -103,7 +105,7 @@ static bool match_host(struct slice pattern, struct slice host)
 	if (!dns_name_is_well_formed(slice_after(pattern, 2), true) ||
 		hostname_is_suffix_wildcard(pattern))
 		return false;
-	dot = memchr(host.data, '.', host.size);
+	dot = host.size ? memchr(host.data, '.', host.size) : NULL;
 	return dot && dot != host.data &&
 	       text_same_nocase(
 		       slice_after(pattern, 1), slice_after(host, (size_t)(dot - host.data)));
@@ -118,7 +120,7 @@ static bool match_mailbox(struct slice a, struct slice b)
 	struct slice host[2];
 
 	return mailbox_split(a, &local[0], &host[0]) && mailbox_split(b, &local[1], &host[1]) &&
-	       local[0].size == local[1].size &&
+	       local[0].size == local[1].size && local[0].size &&
 	       memcmp(local[0].data, local[1].data, local[0].size) == 0 &&
 	       text_same_nocase(host[0], host[1]);
 }

@@ -47,7 +47,7 @@ struct judge_question {
 	/* Whatever RFC 5280 demands of certificates breaks the path, not only what TLS stacks mind. */
 	bool is_strict;
 	unsigned
-		intermediates_limit; /* 1 + the CAs there may be between leaf and anchor; 0 = no limit */
+		intermediates_limit; /* 1 + the CAs that may be between leaf and anchor; 0 = none */
 	struct crl *crls;            /* asked of every certificate below the anchor */
 	size_t crls_count;
 	enum revocation_mode revocation;

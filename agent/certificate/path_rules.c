@@ -97,7 +97,10 @@ void path_rules(const struct node *const *path, size_t count, const struct judge
 		if (!path[i]->is_self_issued)
 			below++;
 	}
-	if (q->intermediates_limit && count > 2 && count - 2 > q->intermediates_limit - 1)
+	/* The last is the end of the path, not in its midst. */
+	if (count > 1 && !path[count - 1]->is_self_issued)
+		below--;
+	if (q->intermediates_limit && below > q->intermediates_limit - 1)
 		rules_add(broken, RULE_TOO_DEEP);
 	check_names(path, count, broken);
 	if (!policies_are_valid(path, count))

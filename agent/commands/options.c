@@ -43,7 +43,7 @@ static const struct option_row rows[] = {
 	{ "purpose", 0, "WORD", OPTION_TEXT, AT(purpose), USE_VERIFY,
 		"server, client, ca, email, code, timestamp or any (standard: what --name is for)" },
 	{ "max-depth", 0, "N", OPTION_TEXT, AT(max_depth), USE_VERIFY,
-		"CAs there may be between it and the anchor" },
+		"CAs there may be between it and the anchor, self-issued ones not counted" },
 	{ "revocation", 0, "MODE", OPTION_TEXT, AT(revocation), USE_VERIFY,
 		"off, soft or hard: whether it must be known (standard: where a --crl is given)" },
 	{ "no-system-trust", 0, NULL, OPTION_FLAG, AT(no_system_trust), USE_SCANNING | USE_VERIFY,

@@ -6,11 +6,13 @@
 #include "agent/base/text.h"
 #include "scanners/network/protocol.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FINGERPRINT_PREFIX_MIN 6
 #define URI_BYTES_MAX (64 * 1024)
+#define DEPENDENTS_STEP 64
 
 struct wanted {
 	uint8_t fingerprint[FINGERPRINT_BYTES];
@@ -86,12 +88,99 @@ static enum err look_up(struct inventory *i, const char *word, struct wanted *ou
 	return ERR_OK;
 }
 
+/* What is shown, and whether it is a CA. */
+struct shown {
+	size_t count;
+	bool is_ca;
+	int64_t not_after;
+};
+
 static enum err count_one(void *arg, const struct sighting *s)
 {
-	size_t *count = arg;
+	struct shown *shown = arg;
 
-	(void)s;
-	(*count)++;
+	shown->count++;
+	if (s->record->kind != RECORD_CERTIFICATE || !s->record->certificate.facts.is_ca)
+		return ERR_OK;
+	shown->is_ca = true;
+	shown->not_after = s->record->certificate.facts.not_after;
+	return ERR_OK;
+}
+
+/* ---- who depends on a CA -------------------------------------------------------------------------- */
+
+struct dependents {
+	const uint8_t *ca;
+	uint8_t (*items)[FINGERPRINT_BYTES]; /* owned */
+	size_t count;
+	size_t capacity;
+};
+
+/* Its best chain leads over the CA. */
+static bool depends(const struct certificate_record *r, const uint8_t *ca)
+{
+	for (size_t i = 1; i < r->verdict.chain.count; i++)
+		if (memcmp(r->verdict.chain.items[i], ca, FINGERPRINT_BYTES) == 0)
+			return true;
+	return false;
+}
+
+static enum err add_dependent(void *arg, const struct sighting *s)
+{
+	struct dependents *d = arg;
+	const struct certificate_record *r = &s->record->certificate;
+
+	if (s->gone_at != TIME_UNKNOWN || !depends(r, d->ca))
+		return ERR_OK;
+	if (d->count == d->capacity) {
+		size_t capacity = d->capacity ? 2 * d->capacity : DEPENDENTS_STEP;
+		void *items = reallocarray(d->items, capacity, FINGERPRINT_BYTES);
+
+		if (!items)
+			return ERR_MEMORY;
+		d->items = items;
+		d->capacity = capacity;
+	}
+	memcpy(d->items[d->count++], r->facts.fingerprint, FINGERPRINT_BYTES);
+	return ERR_OK;
+}
+
+static int by_fingerprint(const void *a, const void *b)
+{
+	return memcmp(a, b, FINGERPRINT_BYTES);
+}
+
+/* One certificate may lie at many places. */
+static size_t distinct(struct dependents *d)
+{
+	size_t count = d->count ? 1 : 0;
+
+	if (d->count)
+		qsort(d->items, d->count, FINGERPRINT_BYTES, by_fingerprint);
+	for (size_t i = 1; i < d->count; i++)
+		count += memcmp(d->items[i], d->items[i - 1], FINGERPRINT_BYTES) != 0;
+	return count;
+}
+
+static enum err tell_dependents(
+	struct inventory *inventory, const uint8_t *ca, const struct shown *shown)
+{
+	const struct view_source source = { .inventory = inventory };
+	const struct view view = view_of(&source);
+	struct dependents d = { .ca = ca };
+	int64_t now = clock_now_s();
+	char span[TIME_TEXT_BYTES];
+	enum err e = view.each_sighting(view.ctx, RECORD_CERTIFICATE, add_dependent, &d);
+	size_t count = distinct(&d);
+
+	free(d.items);
+	if (e != ERR_OK || shown->not_after == TIME_UNKNOWN)
+		return e;
+	time_span(shown->not_after > now ? shown->not_after - now : now - shown->not_after, span);
+	(void)printf("\n%s %s%s; %zu certificate%s depend%s on it\n",
+		shown->not_after > now ? "expires in" : "expired", span,
+		shown->not_after > now ? "" : " ago", count, count == 1 ? "" : "s",
+		count == 1 ? "s" : "");
 	return ERR_OK;
 }
 
@@ -103,7 +192,7 @@ static enum err show(const struct options *o, const struct settings *settings, s
 	struct view_source source = { .settings = settings, .include_gone = true };
 	struct links *links = NULL;
 	struct view view;
-	size_t count = 0;
+	struct shown shown = { .not_after = TIME_UNKNOWN };
 	enum err e = start_output(o, &output, why);
 
 	buffer_init(&wanted.uri, URI_BYTES_MAX);
@@ -124,11 +213,13 @@ static enum err show(const struct options *o, const struct settings *settings, s
 	view = view_of(&source);
 	output.options.all = true;
 	for (int kind = RECORD_CERTIFICATE; e == ERR_OK && kind <= RECORD_KIND_LAST; kind++)
-		e = view.each_sighting(view.ctx, (enum record_kind)kind, count_one, &count);
-	if (e == ERR_OK && !count)
+		e = view.each_sighting(view.ctx, (enum record_kind)kind, count_one, &shown);
+	if (e == ERR_OK && !shown.count)
 		e = why_fail(why, ERR_NOT_FOUND, "nothing is known of %s", o->words.items[0]);
 	if (e == ERR_OK)
 		e = start_write(&output, &view, NULL, why);
+	if (e == ERR_OK && !o->output && wanted.is_certificate && shown.is_ca)
+		e = tell_dependents(opened.inventory, wanted.fingerprint, &shown);
 out:
 	links_free(links);
 	buffer_fini(&wanted.uri);

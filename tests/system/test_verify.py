@@ -70,6 +70,19 @@ class Verify(Case):
         bad.write_text(f"-----BEGIN CERTIFICATE-----\n{cut}\n-----END CERTIFICATE-----\n" + self.leaf.pem)
         self.assertIn(b"not valid", self.verify("--untrusted", self.folder / "sub.pem", bad, code=1).stdout)
 
+    def test_show_tells_who_depends_on_a_ca(self):
+        for stem, certificate in (("root", self.root), ("sub", self.sub), ("leaf", self.leaf)):
+            (self.tree / f"{stem}.pem").write_text(certificate.pem)
+        (self.tree / "chain.pem").write_text(self.leaf.pem + self.sub.pem)
+        state = self.folder / "state"
+        self.leafwatch("scan", "--state", state, "--trust", self.folder / "root.pem", self.tree)
+        # The leaf lies twice and counts once, by the place where its chain is whole.
+        for certificate, line in ((self.root, "2 certificates depend on it"), (self.sub, "1 certificate depends on it")):
+            done = self.leafwatch("show", "--state", state, certificate.fingerprint[:16])
+            self.assertIn(line, done.stdout.decode())
+            self.assertIn("expires in", done.stdout.decode())
+        self.assertNotIn(b"depend", self.leafwatch("show", "--state", state, self.leaf.fingerprint).stdout)
+
     def test_wrong_usage_exits_2(self):
         leaf = self.folder / "leaf.pem"
         self.verify(code=2)
