@@ -283,6 +283,71 @@ static void write_jks(
 	free(keyed.data);
 }
 
+/* SAML metadata: an entity with a key descriptor for each certificate. */
+static void write_xml(
+	struct growing *out, const struct certificates *all, made_list items, size_t count)
+{
+	(void)all;
+	growing_text(out, "<md:EntityDescriptor entityID=\"https://idp.example.org\">\n");
+	for (size_t i = 0; i < count; i++) {
+		gnutls_datum_t base64;
+
+		must(gnutls_base64_encode2(&items[i]->der, &base64), "base64");
+		growing_text(out, "<md:KeyDescriptor use=\"signing\"><ds:X509Certificate>");
+		growing_add(out, base64.data, base64.size);
+		growing_text(out, "</ds:X509Certificate></md:KeyDescriptor>\n");
+		gnutls_free(base64.data);
+	}
+	growing_text(out, "</md:EntityDescriptor>\n");
+}
+
+/* A head, and a blob for each certificate (GnuPG's kbx/keybox-blob.c). */
+static void write_keybox(
+	struct growing *out, const struct certificates *all, made_list items, size_t count)
+{
+	enum { HEAD = 32, BLOB_HEAD = 16 };
+
+	(void)all;
+	add_number(out, HEAD, 4);
+	add_number(out, 0x01010000, 4);
+	growing_text(out, "KBXf");
+	for (unsigned i = 0; i < HEAD - 12; i++)
+		add_number(out, 0, 1);
+	for (size_t i = 0; i < count; i++) {
+		add_number(out, BLOB_HEAD + items[i]->der.size, 4);
+		add_number(out, 0x03010000, 4);
+		add_number(out, BLOB_HEAD, 4);
+		add_number(out, items[i]->der.size, 4);
+		growing_add(out, items[i]->der.data, items[i]->der.size);
+	}
+}
+
+/* Open entries as Bouncy Castle writes them; nobody checks the MAC without a password. */
+static void write_bks(
+	struct growing *out, const struct certificates *all, made_list items, size_t count)
+{
+	static const char salt[20] = "twenty bytes of salt";
+	char alias[32];
+
+	(void)all;
+	add_number(out, 2, 4);
+	add_number(out, sizeof(salt), 4);
+	growing_add(out, salt, sizeof(salt));
+	add_number(out, 1024, 4);
+	for (size_t i = 0; i < count; i++) {
+		add_number(out, 1, 1);
+		(void)snprintf(alias, sizeof(alias), "alias-%zu", i);
+		add_utf(out, alias);
+		add_number(out, UINT64_C(1767225600000), 8);
+		add_number(out, 0, 4);
+		add_utf(out, "X.509");
+		add_number(out, items[i]->der.size, 4);
+		growing_add(out, items[i]->der.data, items[i]->der.size);
+	}
+	add_number(out, 0, 1);
+	growing_add(out, salt, sizeof(salt));
+}
+
 /* --- what only looks so ------------------------------------------------------------------------ */
 
 static void write_key(
@@ -302,7 +367,7 @@ static void write_request(
 }
 
 const struct kind kinds[] = {
-	{ "pem", ".pem", 500, 1, 1, write_pem },
+	{ "pem", ".pem", 440, 1, 1, write_pem },
 	{ "pem-bundle", ".crt", 300, 2, 10, write_pem },
 	{ "pem-crlf", ".cer", 100, 1, 1, write_crlf },
 	{ "pem-bom", ".pem", 60, 1, 1, write_bom },
@@ -318,6 +383,9 @@ const struct kind kinds[] = {
 	{ "pkcs12", ".p12", 60, 2, 4, write_pkcs12_open },
 	{ "pkcs12-password", ".pfx", 40, 2, 4, write_pkcs12_password },
 	{ "jks", ".jks", 40, 3, 5, write_jks },
+	{ "xml", ".xml", 20, 1, 2, write_xml },
+	{ "keybox", ".kbx", 20, 1, 4, write_keybox },
+	{ "bks", ".bks", 20, 1, 4, write_bks },
 	{ "base64-yaml", ".conf", 100, 1, 3, write_base64_yaml },
 	{ "decoy-key", ".key", 60, 0, 0, write_key },
 	{ "decoy-request", ".csr", 40, 0, 0, write_request },
