@@ -153,6 +153,8 @@ static void endpoint_fini(struct endpoint_record *e)
 	free(e->handshake);
 	free(e->client_certificate_evidence);
 	free(e->stapled_ocsp_detail);
+	free(e->acceptable_cas_from);
+	free(e->presented.evidence);
 	strings_fini(&e->acceptable_cas);
 	free(e->chain.items);
 }

@@ -70,6 +70,8 @@ enum reference_role {
 #undef REFERENCE_ROLE
 	REFERENCE_ROLE_COUNT
 };
+/* Did a server take the certificate that was presented to it? */
+enum acceptance { ACCEPTANCE_UNKNOWN, ACCEPTANCE_REFUSED, ACCEPTANCE_ACCEPTED, ACCEPTANCE_COUNT };
 enum stapled_ocsp {
 	STAPLED_OCSP_UNKNOWN,
 	STAPLED_OCSP_NONE,
@@ -168,6 +170,14 @@ struct certificate_record {
 	bool is_served; /* seen on the wire, not in a file */
 };
 
+/* A client certificate of ours that an endpoint was shown. */
+struct presented {
+	bool is_given; /* else nothing was presented */
+	uint8_t fingerprint[FINGERPRINT_BYTES];
+	enum acceptance accepted;
+	char *evidence; /* or NULL */
+};
+
 struct endpoint_record {
 	char *address; /* numeric, or NULL when none was reached */
 	uint16_t port;
@@ -183,6 +193,8 @@ struct endpoint_record {
 	enum stapled_ocsp stapled_ocsp;
 	char *stapled_ocsp_detail;        /* why it is stale or invalid, or NULL */
 	int64_t stapled_ocsp_next_update; /* TIME_UNKNOWN unless it was stapled */
+	char *acceptable_cas_from;        /* the protocol in which the list came, or NULL */
+	struct presented presented;
 };
 
 /* What could not be seen, and why. */

@@ -89,6 +89,16 @@ static void put_rules(struct buffer *out, const struct rules *r)
 		wire_put_u64(out, r->bits[i]);
 }
 
+static void put_presented(struct buffer *out, const struct presented *p)
+{
+	wire_put_bool(out, p->is_given);
+	if (!p->is_given)
+		return;
+	buffer_append(out, p->fingerprint, FINGERPRINT_BYTES);
+	wire_put_u8(out, (uint8_t)p->accepted);
+	wire_put_text(out, p->evidence);
+}
+
 static void put_endpoint(struct buffer *out, const struct endpoint_record *e)
 {
 	wire_put_text(out, e->address);
@@ -105,6 +115,8 @@ static void put_endpoint(struct buffer *out, const struct endpoint_record *e)
 	wire_put_u8(out, (uint8_t)e->stapled_ocsp);
 	wire_put_text(out, e->stapled_ocsp_detail);
 	wire_put_i64(out, e->stapled_ocsp_next_update);
+	wire_put_text(out, e->acceptable_cas_from);
+	put_presented(out, &e->presented);
 }
 
 static void put_problem(struct buffer *out, const struct problem_record *p)
@@ -302,6 +314,16 @@ static void get_rules(struct wire *w, struct rules *r)
 			w->bad = true;
 }
 
+static void get_presented(struct wire *w, struct presented *p)
+{
+	p->is_given = wire_get_bool(w);
+	if (!p->is_given)
+		return;
+	(void)wire_get_raw(w, p->fingerprint, FINGERPRINT_BYTES);
+	p->accepted = get_enum(w, ACCEPTANCE_COUNT);
+	p->evidence = get_optional(w);
+}
+
 static void get_endpoint(struct wire *w, struct endpoint_record *e)
 {
 	e->address = get_optional(w);
@@ -318,6 +340,8 @@ static void get_endpoint(struct wire *w, struct endpoint_record *e)
 	e->stapled_ocsp = get_enum(w, STAPLED_OCSP_COUNT);
 	e->stapled_ocsp_detail = get_optional(w);
 	e->stapled_ocsp_next_update = get_date(w);
+	e->acceptable_cas_from = get_optional(w);
+	get_presented(w, &e->presented);
 }
 
 static void get_problem(struct wire *w, struct problem_record *p)

@@ -17,6 +17,8 @@ struct options {
 	char *timeout;
 	char *concurrency;
 	char *rate;
+	char *http_path;
+	bool certificates_only;
 	char *at;
 	char *output;
 	char *color;

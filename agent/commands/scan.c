@@ -75,6 +75,11 @@ static enum err override(struct scan *s, struct why *why)
 			s->settings, "concurrency", "concurrency", o->concurrency, why);
 	if (e == ERR_OK && o->rate)
 		e = settings_override(s->settings, "rate", "rate", o->rate, why);
+	if (e == ERR_OK && o->http_path)
+		e = settings_override(s->settings, "http-path", "http_path", o->http_path, why);
+	if (e == ERR_OK && o->certificates_only)
+		e = settings_override(
+			s->settings, "certificates-only", "certificates_only", "true", why);
 	return e;
 }
 

@@ -338,6 +338,22 @@ static enum err certificate(void *arg, const struct sighting *s)
 	return e == ERR_OK ? paint_status(d->paint) : e;
 }
 
+static void fact_presented(struct detail *d, const struct presented *p)
+{
+	static const char *const words[ACCEPTANCE_COUNT] = { [ACCEPTANCE_UNKNOWN] = "unknown",
+		[ACCEPTANCE_REFUSED] = "refused",
+		[ACCEPTANCE_ACCEPTED] = "accepted" };
+	char hex[FINGERPRINT_TEXT_BYTES];
+
+	if (!p->is_given)
+		return;
+	text_hex(hex, p->fingerprint, FINGERPRINT_BYTES);
+	fact(d, "presented", hex, INK_PLAIN);
+	fact(d, "and was", words[p->accepted],
+		p->accepted == ACCEPTANCE_REFUSED ? INK_RED : INK_PLAIN);
+	fact(d, "because of", p->evidence, INK_PLAIN);
+}
+
 static enum err endpoint(void *arg, const struct sighting *s)
 {
 	struct detail *d = arg;
@@ -358,6 +374,10 @@ static enum err endpoint(void *arg, const struct sighting *s)
 	fact(d, "client certificate", client_certificate_word(r->client_certificate), INK_PLAIN);
 	fact(d, "evidence", r->client_certificate_evidence, INK_PLAIN);
 	fact_list(d, "acceptable CAs", &r->acceptable_cas);
+	if (r->protocol && r->acceptable_cas_from &&
+		strcmp(r->protocol, r->acceptable_cas_from) != 0)
+		fact(d, "acceptable CAs from", r->acceptable_cas_from, INK_PLAIN);
+	fact_presented(d, &r->presented);
 	fact(d, "stapled OCSP", stapled_ocsp_word(r->stapled_ocsp), INK_PLAIN);
 	fact(d, "", r->stapled_ocsp_detail, INK_YELLOW);
 	if (r->stapled_ocsp > STAPLED_OCSP_NONE)

@@ -214,6 +214,16 @@ static bool fill_certificate(cJSON *to, const struct record *r, const struct ver
 	       put_object(to, "verdict", fill_verdict, v);
 }
 
+static bool fill_presented(cJSON *to, const void *from)
+{
+	const struct presented *p = from;
+
+	return put_fingerprint(to, "fingerprint", p->fingerprint) &&
+	       (p->accepted == ACCEPTANCE_UNKNOWN ||
+		       put(to, "accepted", cJSON_CreateBool(p->accepted == ACCEPTANCE_ACCEPTED))) &&
+	       put_text(to, "evidence", p->evidence);
+}
+
 static bool fill_endpoint(cJSON *to, const struct record *r)
 {
 	const struct endpoint_record *e = &r->endpoint;
@@ -227,7 +237,11 @@ static bool fill_endpoint(cJSON *to, const struct record *r)
 	       put_text(to, "handshake", e->handshake) &&
 	       put_text(to, "client_certificate", client_certificate_word(e->client_certificate)) &&
 	       put_text(to, "client_certificate_evidence", e->client_certificate_evidence) &&
-	       put_strings(to, "acceptable_cas", &e->acceptable_cas) && put_chain(to, &e->chain) &&
+	       put_strings(to, "acceptable_cas", &e->acceptable_cas) &&
+	       put_text(to, "acceptable_cas_from", e->acceptable_cas_from) &&
+	       (!e->presented.is_given ||
+		       put_object(to, "presented", fill_presented, &e->presented)) &&
+	       put_chain(to, &e->chain) &&
 	       (e->stapled_ocsp == STAPLED_OCSP_UNKNOWN ||
 		       put_text(to, "stapled_ocsp", stapled_ocsp_word(e->stapled_ocsp))) &&
 	       put_text(to, "stapled_ocsp_detail", e->stapled_ocsp_detail) &&

@@ -14,10 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define RETRY_MS 50          /* between tries when descriptors or ports are used up */
-#define ADDRESS_MS_MIN 100   /* for one of several addresses to connect */
-#define LISTEN_MS 300        /* after Finished, for the server's next word */
-#define LISTEN_ROUND_TRIPS 3 /* and so many times the way there and back */
+#define RETRY_MS 50        /* between tries when descriptors or ports are used up */
+#define ADDRESS_MS_MIN 100 /* for one of several addresses to connect */
 #define MESSAGE_BYTES 512
 
 enum phase {
@@ -49,6 +47,7 @@ struct attempt {
 	int64_t stalled_ms;   /* all->stalled_ms up to which the deadline was moved */
 	int64_t connect_ms;   /* when the connection was asked for */
 	int64_t round_trip_ms;
+	int64_t patience_ms; /* the TLS session's, that the timer runs for; 0 = none */
 	struct dns_lookup *lookup;
 	union address *addresses; /* owned */
 	size_t addresses_count;
@@ -77,8 +76,7 @@ static void socket_drop(struct attempt *a)
 {
 	dialogue_free(a->dialogue);
 	a->dialogue = NULL;
-	tls_free(a->tls);
-	a->tls = NULL;
+	tls_leave(a->tls);
 	transport_free(a->transport);
 	a->transport = NULL;
 	if (a->watch) {
@@ -117,6 +115,8 @@ static void link_out(struct attempt *a)
 static void drop(struct attempt *a)
 {
 	socket_drop(a);
+	tls_free(a->tls);
+	a->tls = NULL;
 	dns_cancel(a->lookup);
 	session_fini(&a->seen);
 	target_fini(&a->target);
@@ -195,9 +195,9 @@ static void watch_for(struct attempt *a, int events)
 		finish(a, ERR_IO);
 }
 
-static void step(struct attempt *a)
+static void follow(struct attempt *a, enum tls_status status)
 {
-	switch (tls_step(a->tls)) {
+	switch (status) {
 	case TLS_WANT_READ:
 		watch_for(a, UV_READABLE);
 		return;
@@ -205,16 +205,40 @@ static void step(struct attempt *a)
 		watch_for(a, UV_WRITABLE);
 		return;
 	case TLS_LISTENING:
-		if (a->phase != PHASE_LISTEN) {
+		if (a->patience_ms != tls_patience_ms(a->tls)) {
 			a->phase = PHASE_LISTEN;
-			wake_in(a, LISTEN_MS + LISTEN_ROUND_TRIPS * a->round_trip_ms);
+			a->patience_ms = tls_patience_ms(a->tls);
+			wake_in(a, a->patience_ms);
 		}
 		watch_for(a, UV_READABLE);
+		return;
+	case TLS_AGAIN:
+		socket_drop(a);
+		connect_next(a);
 		return;
 	case TLS_OVER:
 		finish(a, ERR_OK);
 		return;
 	}
+}
+
+static void step(struct attempt *a)
+{
+	follow(a, tls_step(a->tls));
+}
+
+static enum err session_begin(struct attempt *a)
+{
+	const struct tls_target target = { .server_name = a->seen.facts.server_name,
+		.host = a->seen.facts.server_name ? a->seen.facts.server_name
+						  : a->seen.facts.address,
+		.port = a->target.port,
+		.protocol = target_protocol(&a->target),
+		.round_trip_ms = a->round_trip_ms };
+
+	if (a->tls)
+		return tls_again(a->tls, a->transport);
+	return tls_new(a->all->tls, a->transport, &target, &a->tls);
 }
 
 static void begin_tls(struct attempt *a)
@@ -223,8 +247,8 @@ static void begin_tls(struct attempt *a)
 	enum err e = (transport ? transport : transport_tcp_new)(a->fd, &a->transport);
 
 	if (e == ERR_OK)
-		e = tls_new(a->all->tls, a->transport, a->seen.facts.server_name, &a->tls);
-	if (e == ERR_NETWORK) {
+		e = session_begin(a);
+	if (e == ERR_NETWORK && !a->tls) {
 		fail(a, REASON_UNSUPPORTED, "the name cannot be sent as a TLS server name");
 		return;
 	}
@@ -233,6 +257,7 @@ static void begin_tls(struct attempt *a)
 		return;
 	}
 	a->phase = PHASE_HANDSHAKE;
+	a->patience_ms = 0;
 	wake_in(a, INT64_MAX);
 	step(a);
 }
@@ -243,6 +268,11 @@ static void dialogue_failed(struct attempt *a)
 {
 	const struct refusal *why = dialogue_refusal(a->dialogue);
 
+	/* TLS was reached before: what was seen then stands. */
+	if (a->tls) {
+		finish(a, ERR_OK);
+		return;
+	}
 	fail_as(a, why->reason, dialogue_word(a->dialogue), why->text);
 }
 
@@ -290,7 +320,8 @@ static void begin(struct attempt *a)
 	address_text(&a->addresses[a->address], address);
 	a->round_trip_ms = clock_monotonic_ms() - a->connect_ms;
 	a->seen.facts.is_reachable = true;
-	a->seen.facts.address = strdup(address);
+	if (!a->seen.facts.address)
+		a->seen.facts.address = strdup(address);
 	if (!a->seen.facts.address)
 		finish(a, ERR_MEMORY);
 	else if (target_protocol(&a->target)->states)
@@ -320,6 +351,11 @@ static void connect_failed(struct attempt *a, int error)
 
 	a->connect_errno = error;
 	socket_drop(a);
+	/* It did connect before: what was seen then stands. */
+	if (a->tls) {
+		finish(a, ERR_OK);
+		return;
+	}
 	if (a->address + 1 < a->addresses_count) {
 		a->address++;
 		connect_next(a);
@@ -465,6 +501,15 @@ static void time_is_up(struct attempt *a)
 	finish(a, ERR_OK);
 }
 
+static void listened_long_enough(struct attempt *a)
+{
+	struct pollfd p = { .fd = a->fd, .events = POLLIN };
+	bool has_word = poll(&p, 1, 0) == 1;
+
+	a->patience_ms = 0;
+	follow(a, has_word ? tls_step(a->tls) : tls_silence(a->tls));
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	struct attempt *a = timer->data;
@@ -474,7 +519,9 @@ static void on_timer(uv_timer_t *timer)
 		connect_next(a);
 	else if (!is_over && a->phase == PHASE_CONNECT && a->address + 1 < a->addresses_count)
 		connect_failed(a, ETIMEDOUT);
-	else if (!is_over && a->phase != PHASE_LISTEN)
+	else if (!is_over && a->phase == PHASE_LISTEN)
+		listened_long_enough(a);
+	else if (!is_over)
 		wake_in(a, INT64_MAX);
 	else
 		time_is_up(a);

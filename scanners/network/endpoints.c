@@ -12,6 +12,8 @@ struct endpoints_conf {
 	int64_t timeout_ms;
 	int64_t concurrency;
 	int64_t rate;
+	char *http_path;
+	bool is_certificates_only;
 };
 
 static enum err check_target(const char *value, struct why *why)
@@ -20,6 +22,24 @@ static enum err check_target(const char *value, struct why *why)
 		return why_fail(
 			why, ERR_CONFIG, "\"-\" (standard input) is for the command line only");
 	return target_check(value, why);
+}
+
+static enum err check_path(const char *value, struct why *why)
+{
+	size_t size = strlen(value);
+
+	/* RFC 3986 3.3: what else there is has to be percent-encoded. */
+	for (size_t i = 0; i < size; i++)
+		if (value[i] <= ' ' || value[i] > '~')
+			return why_fail(why, ERR_CONFIG,
+				"\"%s\": blanks and other characters than ASCII have to be written as %%XX",
+				value);
+	if (size >= PROBE_HTTP_PATH_BYTES_MAX)
+		return why_fail(why, ERR_CONFIG, "longer than %d characters",
+			PROBE_HTTP_PATH_BYTES_MAX - 1);
+	if (size && value[0] != '/')
+		return why_fail(why, ERR_CONFIG, "\"%s\" does not begin with /", value);
+	return ERR_OK;
 }
 
 static const struct schema_field fields[] = {
@@ -52,6 +72,19 @@ static const struct schema_field fields[] = {
 		.minimum = 0,
 		.maximum = PROBE_RATE_MAX,
 		.help = "New targets a second at most; 0 is no limit." },
+	{ .key = "http_path",
+		.type = SCHEMA_TEXT,
+		.offset = offsetof(struct endpoints_conf, http_path),
+		.standard = "/",
+		.check = check_path,
+		.help = "What HTTP servers are asked for, to learn whether they insist on a client certificate; empty: "
+			"they are not asked." },
+	{ .key = "certificates_only",
+		.type = SCHEMA_BOOL,
+		.offset = offsetof(struct endpoints_conf, is_certificates_only),
+		.standard = "false",
+		.help = "Leave as soon as certificate and certificate request are known: half the cost, and no "
+			"verdict on whether a client certificate is required." },
 	{ .key = NULL },
 };
 
@@ -70,7 +103,9 @@ static enum err encode_options(const void *arg, struct buffer *out, struct why *
 	const struct probe_options options = { .scanner = name,
 		.timeout_ms = conf->timeout_ms,
 		.concurrency = (uint32_t)conf->concurrency,
-		.rate = (uint32_t)conf->rate };
+		.rate = (uint32_t)conf->rate,
+		.http_path = conf->http_path && *conf->http_path ? conf->http_path : NULL,
+		.is_certificates_only = conf->is_certificates_only };
 
 	(void)why;
 	probe_options_encode(out, &options);

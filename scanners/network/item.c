@@ -19,6 +19,8 @@ void probe_options_encode(struct buffer *out, const struct probe_options *o)
 	wire_put_i64(out, o->timeout_ms);
 	wire_put_u32(out, o->concurrency);
 	wire_put_u32(out, o->rate);
+	wire_put_text(out, o->http_path);
+	wire_put_bool(out, o->is_certificates_only);
 }
 
 enum err probe_options_decode(struct slice bytes, struct probe_options *out)
@@ -31,6 +33,8 @@ enum err probe_options_decode(struct slice bytes, struct probe_options *out)
 	o.timeout_ms = wire_get_i64(&w);
 	o.concurrency = wire_get_u32(&w);
 	o.rate = wire_get_u32(&w);
+	o.http_path = wire_get_text(&w, PROBE_HTTP_PATH_BYTES_MAX);
+	o.is_certificates_only = wire_get_bool(&w);
 	is_good = wire_end(&w) == ERR_OK && o.scanner && o.timeout_ms >= PROBE_TIMEOUT_MS_MIN &&
 		  o.timeout_ms <= PROBE_TIMEOUT_MS_MAX && o.concurrency >= 1 &&
 		  o.concurrency <= PROBE_CONCURRENCY_MAX && o.rate <= PROBE_RATE_MAX;
@@ -45,6 +49,7 @@ enum err probe_options_decode(struct slice bytes, struct probe_options *out)
 void probe_options_fini(struct probe_options *o)
 {
 	free(o->scanner);
+	free(o->http_path);
 	*o = (struct probe_options){ 0 };
 }
 

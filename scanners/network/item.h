@@ -16,12 +16,15 @@
 #define PROBE_TIMEOUT_MS_MAX (10 * 60 * 1000)
 #define PROBE_CONCURRENCY_MAX 20000
 #define PROBE_RATE_MAX 1000000
+#define PROBE_HTTP_PATH_BYTES_MAX 2048
 
 struct probe_options {
 	char *scanner;        /* owned: the scanner that records name */
 	int64_t timeout_ms;   /* of one target, over everything */
 	uint32_t concurrency; /* targets under way at once in one process */
 	uint32_t rate;        /* new targets a second over all processes; 0 = no limit */
+	char *http_path;      /* owned: what HTTP servers are asked for; NULL = nothing */
+	bool is_certificates_only;
 };
 
 void probe_options_encode(struct buffer *out, const struct probe_options *o);

@@ -194,9 +194,11 @@ static enum err add_default(void *conf, struct why *why)
 static enum err encode_options(const void *conf, struct buffer *out, struct why *why)
 {
 	char name[] = "listeners";
+	char path[] = "/";
 	const struct probe_options options = { .scanner = name,
 		.timeout_ms = LISTENERS_TIMEOUT_MS,
-		.concurrency = LISTENERS_CONCURRENCY };
+		.concurrency = LISTENERS_CONCURRENCY,
+		.http_path = path };
 
 	(void)conf;
 	(void)why;

@@ -386,12 +386,20 @@ static enum err read_setup(struct probe *p)
 	return ERR_OK;
 }
 
+static enum err prepare_tls(struct probe *p)
+{
+	const struct tls_options options = { .http_path = p->options.http_path,
+		.is_certificates_only = p->options.is_certificates_only };
+
+	return tls_shared_new(&options, &p->tls, p->why);
+}
+
 static enum err prepare(struct probe *p)
 {
 	enum err e = read_setup(p);
 
 	if (e == ERR_OK)
-		e = tls_shared_new(&p->tls, p->why);
+		e = prepare_tls(p);
 	if (e == ERR_OK)
 		e = dns_new(&p->loop, p->options.timeout_ms, &p->attempts.dns, p->why);
 	if (e == ERR_OK && uv_poll_init(&p->loop, &p->in, p->channel.fd) != 0)

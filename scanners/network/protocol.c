@@ -35,13 +35,20 @@ static bool has_port(const uint16_t ports[PROTOCOL_PORTS_MAX], uint16_t port)
 	return false;
 }
 
+const struct protocol *protocol_inside(uint16_t port)
+{
+	for (size_t i = 1; i < protocols_count; i++)
+		if (has_port(protocols[i]->tls_ports, port))
+			return protocols[i];
+	return NULL;
+}
+
 const struct question *protocol_question(const struct protocol *p, uint16_t port)
 {
 	if (p != protocols[0])
 		return p->question;
-	for (size_t i = 1; i < protocols_count; i++)
-		if (has_port(protocols[i]->tls_ports, port))
-			return protocols[i]->question;
+	if (protocol_inside(port))
+		return protocol_inside(port)->question;
 	/* Ports of what is no web server and knows no question. */
 	return has_port(p->ports, port) ? NULL : p->question;
 }

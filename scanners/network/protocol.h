@@ -91,6 +91,7 @@ enum learnt {
 	LEARNT_NOTHING, /* the answer says nothing on client certificates */
 	LEARNT_REQUIRED,
 	LEARNT_NOT_REQUIRED,
+	LEARNT_DENIED, /* what was asked for is refused, and nothing says why */
 };
 
 /* Harmless, short, and answered differently where a client certificate is missed. */
@@ -99,6 +100,8 @@ struct question {
 	/* Looks at all that came since it was sent. Whatever it returns but LEARNT_NOT_YET comes with a
 	 * clean sentence in `evidence`. Pure. */
 	enum learnt (*read)(struct slice answer, char evidence[PROTOCOL_SENTENCE_BYTES]);
+	/* The same when no more comes; NULL: an answer that is cut off teaches nothing. */
+	enum learnt (*end)(struct slice answer, char evidence[PROTOCOL_SENTENCE_BYTES]);
 };
 
 /* ---- the protocol ----------------------------------------------------------------------------- */
@@ -133,6 +136,9 @@ extern const size_t protocols_count;
 
 /* By scheme, letters in either case; NULL when there is none. */
 const struct protocol *protocol_find(struct slice name);
+
+/* What is spoken inside TLS on `port` from the first byte on; NULL: not known. */
+const struct protocol *protocol_inside(uint16_t port);
 
 /* The question of what is spoken on `port` of a server found with `p`: p's own, or for "tls" that of the
  * protocol whose port it is. NULL: none. */
