@@ -272,8 +272,8 @@ enum acceptance evidence_acceptance(const struct sight *s, char text[EVIDENCE_BY
 
 	if (!s->has_presented) {
 		say(text, s->was_asked || s->was_asked_later
-				? "the server takes no certificate of this kind"
-				: "the server asked for none");
+				  ? "the server takes no certificate of this kind"
+				  : "the server asked for none");
 		return ACCEPTANCE_UNKNOWN;
 	}
 	if (s->ending == ENDING_ALERT && is_about_certificate(s->alert)) {

@@ -55,8 +55,9 @@ struct sight {
 	bool drops_in_silence; /* closing instead of answering means no */
 	bool is_unasked;       /* there is a question, and we were told not to ask it */
 	enum retort retort;
-	const char *answer; /* borrowed, clean: "HTTP 200", or a sentence where the protocol has more to say */
-	bool is_sentence;   /* it names the question already */
+	const char *
+		answer; /* borrowed, clean: "HTTP 200", or a sentence where the protocol has more to say */
+	bool is_sentence; /* it names the question already */
 };
 
 /* The name of an alert as RFC 8446 6 writes it, "certificate_required"; NULL for one it does not know. */

@@ -43,7 +43,7 @@ struct tls {
 	bool is_without_alpn; /* the server refused the one we offered */
 	bool is_out_of_memory;
 	/* This connection. */
-	gnutls_session_t session; /* owned */
+	gnutls_session_t session;    /* owned */
 	struct transport *transport; /* borrowed */
 	enum stage stage;
 	int error;    /* GnuTLS's, for ENDING_FAILED */
@@ -61,12 +61,12 @@ struct tls {
 	const struct question *question; /* of it, or NULL */
 	bool is_http;
 	struct buffer out;    /* owned: what is left of the question to send */
-	struct buffer answer;   /* owned */
+	struct buffer answer; /* owned */
 	/* All connections. */
 	struct sight sights[ROUND_COUNT];
 	char *answer_texts[ROUND_COUNT]; /* owned: sight.answer_text */
 	char *label;                     /* owned: sight.question, of what is not HTTP */
-	size_t certificates_sent; /* how many the server sent, kept or not */
+	size_t certificates_sent;        /* how many the server sent, kept or not */
 	struct blobs certificates;
 	struct blobs authorities;
 	bool are_authorities_of_12; /* they came in ROUND_NAMES */

@@ -166,8 +166,8 @@ static enum tls_status step_ask(struct tls *t)
 static void write_authority(const struct tls *t, char out[AUTHORITY_BYTES])
 {
 	bool is_v6 = strchr(t->target.host, ':') != NULL;
-	int size = snprintf(out, AUTHORITY_BYTES, "%s%s%s", is_v6 ? "[" : "", t->target.host,
-		is_v6 ? "]" : "");
+	int size = snprintf(
+		out, AUTHORITY_BYTES, "%s%s%s", is_v6 ? "[" : "", t->target.host, is_v6 ? "]" : "");
 
 	/* RFC 9110 4.2.2: the standard port is left out. */
 	if (t->target.port != HTTPS_PORT && size > 0 && size < AUTHORITY_BYTES)
@@ -317,8 +317,7 @@ static enum tls_status greeted(struct tls *t)
 	const struct protocol *p;
 
 	tls_sight(t)->has_spoken = true;
-	if (!t->inside &&
-		protocol_suggest(t->target.port, buffer_bytes(&t->answer), &p, 1) == 1)
+	if (!t->inside && protocol_suggest(t->target.port, buffer_bytes(&t->answer), &p, 1) == 1)
 		set_inside(t, p);
 	return t->question ? ask(t) : end(t, ENDING_DONE);
 }

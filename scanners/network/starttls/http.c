@@ -5,8 +5,8 @@
 
 #include <stdio.h>
 
-#define STATUS_AT 9             /* "HTTP/1.1 " */
-#define STATUS_LINE_BYTES 12    /* and three digits */
+#define STATUS_AT 9               /* "HTTP/1.1 " */
+#define STATUS_LINE_BYTES 12      /* and three digits */
 #define BODY_BYTES_MAX (8 * 1024) /* no more of it is looked at */
 
 /* What pages that refuse for want of a certificate, or for a wrong one, are known to say. */
@@ -51,8 +51,7 @@ static bool may_be_about_it(unsigned status)
 	return status == 400 || status == 401 || status == 403 || status == 421;
 }
 
-static enum learnt judge(
-	struct slice answer, bool is_whole, char evidence[PROTOCOL_SENTENCE_BYTES])
+static enum learnt judge(struct slice answer, bool is_whole, char evidence[PROTOCOL_SENTENCE_BYTES])
 {
 	unsigned status;
 
@@ -71,8 +70,8 @@ static enum learnt judge(
 	for (size_t i = 0; i < sizeof(complaints) / sizeof(complaints[0]); i++) {
 		if (!part_holds(answer, complaints[i]))
 			continue;
-		(void)snprintf(evidence, PROTOCOL_SENTENCE_BYTES, "HTTP %u: %s", status,
-			complaints[i]);
+		(void)snprintf(
+			evidence, PROTOCOL_SENTENCE_BYTES, "HTTP %u: %s", status, complaints[i]);
 		return LEARNT_REQUIRED;
 	}
 	if (!is_whole && answer.size < BODY_BYTES_MAX)
