@@ -157,8 +157,8 @@ static enum err connection_open(struct tls *t, struct transport *transport)
 
 /* ---- the target ------------------------------------------------------------------------------- */
 
-enum err tls_new(
-	const struct tls_shared *shared, int fd, const struct tls_target *target, struct tls **out)
+enum err tls_new(const struct tls_shared *shared, struct transport *transport,
+	const struct tls_target *target, struct tls **out)
 {
 	struct tls *t = calloc(1, sizeof(*t));
 	enum err e;
