@@ -468,6 +468,17 @@ enum err settings_add_source(struct settings *s, const char *source, struct why 
 		source);
 }
 
+/* A secret goes by its own key, or by that of the file that holds it. */
+static bool has_key(const struct schema_field *field, const char *key)
+{
+	size_t size = strlen(field->key);
+
+	if (strcmp(field->key, key) == 0)
+		return true;
+	return field->type == SCHEMA_SECRET && strncmp(field->key, key, size) == 0 &&
+	       strcmp(key + size, "_file") == 0;
+}
+
 /* Applies KEY: VALUE to a struct that is filled already. */
 static enum err override_key(const struct schema_field *field, void *conf, const char *key,
 	const char *value, struct why *why)
@@ -484,7 +495,7 @@ static enum err override_key(const struct schema_field *field, void *conf, const
 		.kind = NODE_MAP, .file = child.file, .children = children, .count = 1
 	};
 
-	while (field->key && strcmp(field->key, key) != 0)
+	while (field->key && !has_key(field, key))
 		field++;
 	if (!field->key)
 		return ERR_NOT_FOUND;

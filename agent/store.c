@@ -105,6 +105,8 @@ static const char *const migrations[] = {
 	"ALTER TABLE endpoint ADD COLUMN kind INTEGER NOT NULL DEFAULT 2;",
 	/* What endpoints asked of their clients over time (mtls_state.h). */
 	"ALTER TABLE endpoint ADD COLUMN history BLOB;",
+	/* Endpoints say where their list of CAs came from, and what became of a certificate of ours. */
+	"DELETE FROM endpoint;",
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 

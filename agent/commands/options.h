@@ -18,6 +18,9 @@ struct options {
 	char *concurrency;
 	char *rate;
 	char *http_path;
+	char *client_cert;
+	char *client_key;
+	char *client_password_file;
 	bool certificates_only;
 	char *at;
 	char *output;

@@ -77,6 +77,14 @@ static enum err override(struct scan *s, struct why *why)
 		e = settings_override(s->settings, "rate", "rate", o->rate, why);
 	if (e == ERR_OK && o->http_path)
 		e = settings_override(s->settings, "http-path", "http_path", o->http_path, why);
+	if (e == ERR_OK && o->client_cert)
+		e = settings_override(
+			s->settings, "client-cert", "client_cert", o->client_cert, why);
+	if (e == ERR_OK && o->client_key)
+		e = settings_override(s->settings, "client-key", "client_key", o->client_key, why);
+	if (e == ERR_OK && o->client_password_file)
+		e = settings_override(s->settings, "client-password-file", "client_password_file",
+			o->client_password_file, why);
 	if (e == ERR_OK && o->certificates_only)
 		e = settings_override(
 			s->settings, "certificates-only", "certificates_only", "true", why);

@@ -4,6 +4,7 @@
 #include "scanners/network/targets.h"
 #include "scanners/scanner.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct endpoints_conf {
@@ -14,6 +15,17 @@ struct endpoints_conf {
 	int64_t rate;
 	char *http_path;
 	bool is_certificates_only;
+	struct sections identities; /* of struct identity_conf */
+	/* One for all targets, after those. */
+	char *client_cert;
+	char *client_key;
+	struct secret client_password;
+};
+
+struct plan {
+	struct targets *targets; /* owned */
+	struct strings owns;     /* places of the client certificates of ours */
+	size_t next_own;
 };
 
 static enum err check_target(const char *value, struct why *why)
@@ -85,6 +97,25 @@ static const struct schema_field fields[] = {
 		.standard = "false",
 		.help = "Leave as soon as certificate and certificate request are known: half the cost, and no "
 			"verdict on whether a client certificate is required." },
+	{ .key = "client_cert",
+		.type = SCHEMA_TEXT,
+		.offset = offsetof(struct endpoints_conf, client_cert),
+		.help = "File with a client certificate to present (PEM, DER or PKCS#12): the record says whether "
+			"servers accept it, and it is watched itself." },
+	{ .key = "client_key",
+		.type = SCHEMA_TEXT,
+		.offset = offsetof(struct endpoints_conf, client_key),
+		.help = "Its private key, where that is in another file." },
+	{ .key = "client_password",
+		.type = SCHEMA_SECRET,
+		.offset = offsetof(struct endpoints_conf, client_password),
+		.help = "The password of key or PKCS#12." },
+	{ .key = "client_certificates",
+		.type = SCHEMA_SECTIONS,
+		.offset = offsetof(struct endpoints_conf, identities),
+		.fields = identity_fields,
+		.section_bytes = sizeof(struct identity_conf),
+		.help = "Client certificates for some of the targets; the first that fits is presented." },
 	{ .key = NULL },
 };
 
@@ -96,20 +127,39 @@ static enum err add_source(void *arg, const char *source, struct why *why)
 	return e == ERR_OK ? strings_add(&conf->targets, source) : e;
 }
 
+static enum err read_identities(
+	const struct endpoints_conf *conf, struct identities *out, struct why *why)
+{
+	const struct identity_conf common = { .cert = conf->client_cert,
+		.key = conf->client_key,
+		.password = conf->client_password };
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && i < conf->identities.count; i++)
+		e = identities_read(out, conf->identities.items[i], why);
+	if (e == ERR_OK && conf->client_cert)
+		e = identities_read(out, &common, why);
+	else if (e == ERR_OK && conf->client_key)
+		e = why_fail(why, ERR_CONFIG, "client_key without client_cert");
+	return e;
+}
+
 static enum err encode_options(const void *arg, struct buffer *out, struct why *why)
 {
 	const struct endpoints_conf *conf = arg;
 	char name[] = "endpoints";
-	const struct probe_options options = { .scanner = name,
+	struct probe_options options = { .scanner = name,
 		.timeout_ms = conf->timeout_ms,
 		.concurrency = (uint32_t)conf->concurrency,
 		.rate = (uint32_t)conf->rate,
 		.http_path = conf->http_path && *conf->http_path ? conf->http_path : NULL,
 		.is_certificates_only = conf->is_certificates_only };
+	enum err e = read_identities(conf, &options.identities, why);
 
-	(void)why;
-	probe_options_encode(out, &options);
-	return buffer_status(out);
+	if (e == ERR_OK)
+		probe_options_encode(out, &options);
+	identities_fini(&options.identities);
+	return e == ERR_OK ? buffer_status(out) : e;
 }
 
 static unsigned window_of(const void *arg)
@@ -119,36 +169,86 @@ static unsigned window_of(const void *arg)
 	return (unsigned)conf->concurrency;
 }
 
-static enum err open_plan(const void *arg, const struct scan_hints *hints, void **plan,
+static void close_plan(void *arg)
+{
+	struct plan *plan = arg;
+
+	if (!plan)
+		return;
+	targets_free(plan->targets);
+	strings_fini(&plan->owns);
+	free(plan);
+}
+
+/* Each once, however many targets it is for. */
+static enum err plan_own(struct plan *plan, const char *path)
+{
+	char *uri = path ? identity_uri(path) : NULL;
+
+	if (!path)
+		return ERR_OK;
+	return uri ? strings_take(&plan->owns, uri) : ERR_MEMORY;
+}
+
+static enum err plan_owns(const struct endpoints_conf *conf, struct plan *plan)
+{
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && i < conf->identities.count; i++)
+		e = plan_own(plan, ((struct identity_conf *)conf->identities.items[i])->cert);
+	return e == ERR_OK ? plan_own(plan, conf->client_cert) : e;
+}
+
+static enum err open_plan(const void *arg, const struct scan_hints *hints, void **out,
 	uint64_t *expected, struct why *why)
 {
 	const struct endpoints_conf *conf = arg;
-	struct targets *targets = NULL;
+	struct plan *plan = calloc(1, sizeof(*plan));
 	enum err e;
 
 	(void)hints;
-	e = targets_open(&conf->targets, &targets, expected, why);
-
+	if (!plan)
+		return ERR_MEMORY;
+	e = targets_open(&conf->targets, &plan->targets, expected, why);
 	if (e == ERR_OK)
-		*plan = targets;
+		e = plan_owns(conf, plan);
+	if (e == ERR_OK)
+		*out = plan;
+	else
+		close_plan(plan);
 	return e;
 }
 
-static enum err next_item(void *plan, struct scan_item *out, struct why *why)
+/* The client certificates of ours; ERR_END after the last. One that stands there twice is told once. */
+static enum err next_own(struct plan *plan, struct scan_item *out)
 {
-	struct target target = { 0 };
-	enum err e = targets_next(plan, &target, why);
+	while (plan->next_own < plan->owns.count) {
+		size_t i = plan->next_own++;
+		struct target target = { .host = plan->owns.items[i], .own = (uint16_t)(i + 1) };
+		bool is_again = false;
 
+		for (size_t k = 0; k < i; k++)
+			is_again |= strcmp(plan->owns.items[k], plan->owns.items[i]) == 0;
+		if (!is_again)
+			return target_item(&target, out);
+	}
+	return ERR_END;
+}
+
+static enum err next_item(void *arg, struct scan_item *out, struct why *why)
+{
+	struct plan *plan = arg;
+	struct target target = { 0 };
+	enum err e = next_own(plan, out);
+
+	if (e != ERR_END)
+		return e;
+	e = targets_next(plan->targets, &target, why);
 	if (e != ERR_OK)
 		return e;
 	e = target_item(&target, out);
 	target_fini(&target);
 	return e;
-}
-
-static void close_plan(void *plan)
-{
-	targets_free(plan);
 }
 
 const struct scanner endpoints_scanner = {

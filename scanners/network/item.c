@@ -21,6 +21,7 @@ void probe_options_encode(struct buffer *out, const struct probe_options *o)
 	wire_put_u32(out, o->rate);
 	wire_put_text(out, o->http_path);
 	wire_put_bool(out, o->is_certificates_only);
+	identities_encode(out, &o->identities);
 }
 
 enum err probe_options_decode(struct slice bytes, struct probe_options *out)
@@ -35,6 +36,7 @@ enum err probe_options_decode(struct slice bytes, struct probe_options *out)
 	o.rate = wire_get_u32(&w);
 	o.http_path = wire_get_text(&w, PROBE_HTTP_PATH_BYTES_MAX);
 	o.is_certificates_only = wire_get_bool(&w);
+	identities_decode(&w, &o.identities);
 	is_good = wire_end(&w) == ERR_OK && o.scanner && o.timeout_ms >= PROBE_TIMEOUT_MS_MIN &&
 		  o.timeout_ms <= PROBE_TIMEOUT_MS_MAX && o.concurrency >= 1 &&
 		  o.concurrency <= PROBE_CONCURRENCY_MAX && o.rate <= PROBE_RATE_MAX;
@@ -50,6 +52,7 @@ void probe_options_fini(struct probe_options *o)
 {
 	free(o->scanner);
 	free(o->http_path);
+	identities_fini(&o->identities);
 	*o = (struct probe_options){ 0 };
 }
 
@@ -80,7 +83,8 @@ void target_uri(struct buffer *out, const struct target *t)
 void target_encode(struct buffer *out, const struct target *t)
 {
 	wire_put_text(out, t->name);
-	wire_put_text(out, t->host);
+	/* The place says where that of ours lies. */
+	wire_put_text(out, t->own ? NULL : t->host);
 	wire_put_u16(out, t->port);
 	wire_put_text(out, target_protocol(t)->name);
 	wire_put_u8(out,
@@ -88,6 +92,7 @@ void target_encode(struct buffer *out, const struct target *t)
 			  (t->is_suggested ? TARGET_SUGGESTED : 0) |
 			  (t->is_configured ? TARGET_CONFIGURED : 0)));
 	wire_put_text(out, t->complaint);
+	wire_put_u16(out, t->own);
 	if (t->is_suggested)
 		buffer_append(out, t->usual_leaf, FINGERPRINT_BYTES);
 }
@@ -107,6 +112,7 @@ enum err target_decode(struct slice bytes, struct target *out)
 	free(protocol);
 	flags = wire_get_u8(&w);
 	t.complaint = wire_get_text(&w, COMPLAINT_BYTES_MAX);
+	t.own = wire_get_u16(&w);
 	t.is_unnamed = flags & TARGET_UNNAMED;
 	t.is_quiet = flags & TARGET_QUIET;
 	t.is_suggested = flags & TARGET_SUGGESTED;
@@ -114,7 +120,7 @@ enum err target_decode(struct slice bytes, struct target *out)
 	if (t.is_suggested)
 		(void)wire_get_raw(&w, t.usual_leaf, FINGERPRINT_BYTES);
 	if (wire_end(&w) != ERR_OK || flags >= 2 * TARGET_CONFIGURED ||
-		(!t.complaint && (!t.host || !t.port || !t.protocol))) {
+		(!t.complaint && !t.own && (!t.host || !t.port || !t.protocol))) {
 		target_fini(&t);
 		return ERR_MALFORMED;
 	}
@@ -131,7 +137,7 @@ enum err target_item(const struct target *t, struct scan_item *out)
 	buffer_init(&place, ITEM_BYTES_MAX);
 	buffer_init(&item.item, ITEM_BYTES_MAX);
 	/* A complaint's host is the place it is about. */
-	if (t->complaint)
+	if (t->complaint || t->own)
 		buffer_text(&place, t->host);
 	else
 		target_uri(&place, t);

@@ -6,6 +6,7 @@
 #include "agent/base/err.h"
 #include "agent/base/slice.h"
 #include "agent/certificate/record.h"
+#include "scanners/network/identity.h"
 #include "scanners/network/protocol.h"
 #include "scanners/scanner.h"
 
@@ -25,6 +26,7 @@ struct probe_options {
 	uint32_t rate;        /* new targets a second over all processes; 0 = no limit */
 	char *http_path;      /* owned: what HTTP servers are asked for; NULL = nothing */
 	bool is_certificates_only;
+	struct identities identities; /* owned */
 };
 
 void probe_options_encode(struct buffer *out, const struct probe_options *o);
@@ -39,6 +41,9 @@ struct target {
 	const struct protocol *protocol; /* NULL: "tls" */
 	bool is_unnamed; /* found by sweeping: nobody said that the certificate covers the address */
 	bool is_quiet;   /* no TLS, no connection or no answer is nothing to tell */
+	/* Not a target but a client certificate of ours to tell of, by its place among the identities, from 1
+	 * on; `host` is its uri. */
+	uint16_t own;
 	/* One of this host that is asked for a name that a certificate or a configuration suggests: what it
 	 * shows who asks for none is told again only where a configuration says that it serves the name. */
 	bool is_suggested;

@@ -5,6 +5,7 @@
 #include "agent/certificate/certificate.h"
 #include "agent/process/channel.h"
 #include "scanners/network/attempt.h"
+#include "scanners/network/tls_own.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -264,6 +265,35 @@ static void on_start(uv_idle_t *idle)
 
 /* ---- reading main's frames -------------------------------------------------------------------- */
 
+/* A client certificate of ours goes the way of one in a file, so that its own expiry is watched. */
+static enum err tell_own(struct probe *p, const struct waiting *w)
+{
+	const struct tls_own *own;
+	struct finding_piece head = { .kind = FINDING_FILE };
+	enum err e;
+
+	if (w->target.own > tls_owns_count(p->tls))
+		return ERR_MALFORMED;
+	own = tls_own_at(p->tls, w->target.own - 1U);
+	head.id = ++p->next_finding;
+	head.scanner = slice_text(p->options.scanner);
+	head.place = slice_text(w->place);
+	if (own->credentials)
+		e = channel_finding(&p->channel, &head, buffer_bytes(&own->pem));
+	else
+		e = channel_problem(
+			&p->channel, p->options.scanner, w->place, own->reason, own->failure);
+	return e == ERR_OK ? send_number(p, MESSAGE_WORK_DONE, w->id) : e;
+}
+
+static enum err tell_complaint(struct probe *p, const struct waiting *w)
+{
+	enum err e = channel_problem(
+		&p->channel, p->options.scanner, w->place, REASON_MALFORMED, w->target.complaint);
+
+	return e == ERR_OK ? send_number(p, MESSAGE_WORK_DONE, w->id) : e;
+}
+
 static enum err take_work(struct probe *p, struct slice payload)
 {
 	struct waiting *w = calloc(1, sizeof(*w));
@@ -281,15 +311,13 @@ static enum err take_work(struct probe *p, struct slice payload)
 	}
 	w->id = work.id;
 	w->place = string_of(work.place);
-	if (w->target.complaint && w->place) {
-		e = channel_problem(&p->channel, p->options.scanner, w->place,
-			w->target.is_suggested ? REASON_LIMIT_REACHED : REASON_MALFORMED,
-			w->target.complaint);
-		if (e == ERR_OK)
-			e = send_number(p, MESSAGE_WORK_DONE, w->id);
-	}
-	if (w->target.complaint || !w->place) {
-		e = w->place ? e : ERR_MEMORY;
+	if (!w->place)
+		e = ERR_MEMORY;
+	else if (w->target.own)
+		e = tell_own(p, w);
+	else if (w->target.complaint)
+		e = tell_complaint(p, w);
+	if (!w->place || w->target.own || w->target.complaint) {
 		target_fini(&w->target);
 		free(w->place);
 		free(w);
@@ -389,9 +417,13 @@ static enum err read_setup(struct probe *p)
 static enum err prepare_tls(struct probe *p)
 {
 	const struct tls_options options = { .http_path = p->options.http_path,
-		.is_certificates_only = p->options.is_certificates_only };
+		.is_certificates_only = p->options.is_certificates_only,
+		.identities = &p->options.identities };
+	enum err e = tls_shared_new(&options, &p->tls, p->why);
 
-	return tls_shared_new(&options, &p->tls, p->why);
+	/* Keys and passwords are wiped; what is left of them is GnuTLS's. */
+	identities_fini(&p->options.identities);
+	return e;
 }
 
 static enum err prepare(struct probe *p)

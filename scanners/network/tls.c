@@ -28,6 +28,32 @@ static int shared_gnutls(struct tls_shared *s, const char **at)
 	return ret;
 }
 
+static enum err shared_owns(struct tls_shared *s, const struct identities *from)
+{
+	if (!from || !from->count)
+		return ERR_OK;
+	s->owns = calloc(from->count, sizeof(*s->owns));
+	if (!s->owns)
+		return ERR_MEMORY;
+	for (size_t i = 0; i < from->count; i++) {
+		enum err e = tls_own_init(&s->owns[s->owns_count++], &from->items[i]);
+
+		if (e != ERR_OK)
+			return e;
+	}
+	return ERR_OK;
+}
+
+size_t tls_owns_count(const struct tls_shared *s)
+{
+	return s->owns_count;
+}
+
+const struct tls_own *tls_own_at(const struct tls_shared *s, size_t i)
+{
+	return &s->owns[i];
+}
+
 enum err tls_shared_new(const struct tls_options *options, struct tls_shared **out, struct why *why)
 {
 	struct tls_shared *s = calloc(1, sizeof(*s));
@@ -51,6 +77,10 @@ enum err tls_shared_new(const struct tls_options *options, struct tls_shared **o
 		return why_fail(why, ERR_NETWORK, "cannot set GnuTLS up: %s (%s)",
 			gnutls_strerror(ret), at ? at : "");
 	}
+	if (shared_owns(s, options->identities) != ERR_OK) {
+		tls_shared_free(s);
+		return ERR_MEMORY;
+	}
 	*out = s;
 	return ERR_OK;
 }
@@ -65,6 +95,9 @@ void tls_shared_free(struct tls_shared *s)
 		gnutls_priority_deinit(s->priority);
 	if (s->priority_12)
 		gnutls_priority_deinit(s->priority_12);
+	for (size_t i = 0; i < s->owns_count; i++)
+		tls_own_fini(&s->owns[i]);
+	free(s->owns);
 	free(s->http_path);
 	free(s->http_question);
 	free(s);
@@ -80,6 +113,9 @@ static unsigned flags_of(const struct tls *t)
 	/* Whoever leaves before the keys are used needs one share. */
 	if (t->shared->is_certificates_only)
 		flags |= GNUTLS_KEY_SHARE_TOP;
+	/* Whatever CAs the server names: whether it takes the certificate is what is asked. */
+	if (t->round == ROUND_PRESENT)
+		flags |= GNUTLS_FORCE_CLIENT_CERT;
 	return flags;
 }
 
@@ -102,8 +138,8 @@ static int configure(struct tls *t)
 		t->session, t->round == ROUND_NAMES ? t->shared->priority_12 : t->shared->priority);
 
 	if (ret >= 0)
-		ret = gnutls_credentials_set(
-			t->session, GNUTLS_CRD_CERTIFICATE, t->shared->credentials);
+		ret = gnutls_credentials_set(t->session, GNUTLS_CRD_CERTIFICATE,
+			t->round == ROUND_PRESENT ? t->own->credentials : t->shared->credentials);
 	if (ret >= 0 && name)
 		ret = gnutls_server_name_set(t->session, GNUTLS_NAME_DNS, name, strlen(name));
 	if (ret >= 0)
@@ -157,6 +193,18 @@ static enum err connection_open(struct tls *t, struct transport *transport)
 
 /* ---- the target ------------------------------------------------------------------------------- */
 
+/* The first that is meant for the target. */
+static const struct tls_own *own_for(const struct tls *t)
+{
+	for (size_t i = 0; i < t->shared->owns_count; i++) {
+		const struct tls_own *own = &t->shared->owns[i];
+
+		if (identity_is_for(&own->targets, t->target.host, t->target.port))
+			return own;
+	}
+	return NULL;
+}
+
 enum err tls_new(const struct tls_shared *shared, struct transport *transport,
 	const struct tls_target *target, struct tls **out)
 {
@@ -167,6 +215,7 @@ enum err tls_new(const struct tls_shared *shared, struct transport *transport,
 		return ERR_MEMORY;
 	t->shared = shared;
 	t->target = *target;
+	t->own = own_for(t);
 	e = connection_open(t, transport);
 	if (e == ERR_OK)
 		*out = t;

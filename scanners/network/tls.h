@@ -5,6 +5,7 @@
 #define LEAFWATCH_SCANNERS_NETWORK_TLS_H
 
 #include "agent/base/err.h"
+#include "scanners/network/identity.h"
 #include "scanners/network/protocol.h"
 #include "scanners/network/transport.h"
 #include "scanners/session.h"
@@ -28,11 +29,16 @@
 struct tls_options {
 	const char *http_path; /* borrowed: what HTTP servers are asked for; NULL: no question */
 	bool is_certificates_only; /* leave when certificate and CertificateRequest are known */
+	const struct identities *identities; /* borrowed; or NULL */
 };
 struct tls_shared;
 enum err tls_shared_new(
 	const struct tls_options *options, struct tls_shared **out, struct why *why) MUST_CHECK;
 void tls_shared_free(struct tls_shared *s);
+/* The client certificates of ours, in the order of the identities. */
+struct tls_own;
+size_t tls_owns_count(const struct tls_shared *s);
+const struct tls_own *tls_own_at(const struct tls_shared *s, size_t i);
 
 enum tls_status {
 	TLS_WANT_READ,
@@ -69,7 +75,7 @@ enum tls_status tls_silence(struct tls *t);
 /* The deadline has come. After the handshake, silence is an answer; before it is the problem `timeout`. */
 void tls_time_is_up(struct tls *t);
 /* Fills what the sessions have seen: certificates, authorities, facts (protocol, cipher_suite, handshake,
- * client_certificate and its evidence, stapled_ocsp), problem. Once, when over. */
+ * client_certificate and its evidence, presented, stapled_ocsp), problem. Once, when over. */
 enum err tls_report(struct tls *t, struct session *out) MUST_CHECK;
 void tls_free(struct tls *t);
 

@@ -6,6 +6,7 @@
 #include "agent/base/buffer.h"
 #include "scanners/network/evidence.h"
 #include "scanners/network/tls.h"
+#include "scanners/network/tls_own.h"
 
 #include <gnutls/gnutls.h>
 
@@ -18,6 +19,8 @@ struct tls_shared {
 	char *http_path;                              /* owned, or NULL */
 	char *http_question;                          /* owned: "GET /", or NULL */
 	bool is_certificates_only;
+	struct tls_own *owns; /* owned */
+	size_t owns_count;
 };
 
 /* Why there are several connections, in their order. */
@@ -25,6 +28,7 @@ enum round {
 	ROUND_FIRST,
 	ROUND_CONFIRM, /* was it chance that it closed on us? */
 	ROUND_NAMES,   /* TLS 1.3 brought no list of CAs: does 1.2? */
+	ROUND_PRESENT, /* does it take a certificate of ours? */
 	ROUND_COUNT
 };
 
@@ -39,6 +43,7 @@ enum stage {
 struct tls {
 	const struct tls_shared *shared; /* borrowed */
 	struct tls_target target;
+	const struct tls_own *own; /* borrowed: what this server is shown, or NULL */
 	enum round round;
 	bool is_without_alpn; /* the server refused the one we offered */
 	bool is_out_of_memory;

@@ -172,6 +172,26 @@ static enum err report_facts(const struct tls *t, struct endpoint_record *out)
 	return e;
 }
 
+/* What became of the certificate that this server was, or was to be, shown. */
+static enum err report_presented(const struct tls *t, struct presented *out)
+{
+	const struct sight *s = &t->sights[ROUND_PRESENT];
+	const struct sight *first = &t->sights[ROUND_FIRST];
+	char text[EVIDENCE_BYTES];
+
+	if (!t->own || !t->own->credentials || t->shared->is_certificates_only)
+		return ERR_OK;
+	out->is_given = true;
+	memcpy(out->fingerprint, t->own->fingerprint, FINGERPRINT_BYTES);
+	if (first->was_asked || first->was_asked_later || !first->is_finished) {
+		out->accepted = evidence_acceptance(s, text);
+		return copy_text(&out->evidence, first->was_asked || first->was_asked_later
+							 ? text
+							 : "the handshake failed before");
+	}
+	return copy_text(&out->evidence, "the server asked for none");
+}
+
 enum err tls_report(struct tls *t, struct session *out)
 {
 	enum err e;
@@ -179,6 +199,8 @@ enum err tls_report(struct tls *t, struct session *out)
 	if (t->is_out_of_memory)
 		return ERR_MEMORY;
 	e = report_facts(t, &out->facts);
+	if (e == ERR_OK)
+		e = report_presented(t, &out->facts.presented);
 	if (e == ERR_OK)
 		e = report_problem(t, out);
 	if (e != ERR_OK)

@@ -3,6 +3,7 @@
 #include "scanners/network/banner.h"
 #include "scanners/network/dialogue.h"
 #include "scanners/network/starttls/http.h"
+#include "scanners/network/starttls/parts.h"
 #include "scanners/network/tls_internal.h"
 
 #include <errno.h>
@@ -38,6 +39,9 @@ static enum round next_round(const struct tls *t)
 	/* RFC 8446 4.2.4: in TLS 1.3 the list is an extension that servers may leave out, and do. */
 	if (t->round < ROUND_NAMES && s->is_13 && s->was_asked && !t->authorities.count)
 		return ROUND_NAMES;
+	if (t->round < ROUND_PRESENT && t->own && t->own->credentials &&
+		(s->was_asked || s->was_asked_later))
+		return ROUND_PRESENT;
 	return ROUND_COUNT;
 }
 
@@ -54,6 +58,8 @@ static enum tls_status end(struct tls *t, enum ending ending)
 	enum round next;
 
 	tls_sight(t)->ending = ending;
+	if (t->round == ROUND_PRESENT)
+		tls_sight(t)->has_presented = gnutls_certificate_get_ours(t->session) != NULL;
 	if (was_alpn_refused(t)) {
 		t->is_without_alpn = true;
 		return TLS_AGAIN;
@@ -219,6 +225,17 @@ static enum retort retort_of(enum learnt learnt)
 	return RETORT_NONE;
 }
 
+static void keep_answer(struct tls *t, enum retort retort, const char *text)
+{
+	struct sight *s = tls_sight(t);
+
+	s->retort = retort;
+	s->is_sentence = !t->is_http;
+	t->answer_texts[t->round] = strdup(text);
+	s->answer = t->answer_texts[t->round];
+	t->is_out_of_memory |= !s->answer;
+}
+
 static void read_answer(struct tls *t, bool is_whole)
 {
 	struct sight *s = tls_sight(t);
@@ -231,13 +248,8 @@ static void read_answer(struct tls *t, bool is_whole)
 	learnt = t->question->read(buffer_bytes(&t->answer), text);
 	if (learnt == LEARNT_NOT_YET && is_whole && t->question->end)
 		learnt = t->question->end(buffer_bytes(&t->answer), text);
-	s->retort = retort_of(learnt);
-	if (s->retort == RETORT_NONE)
-		return;
-	s->is_sentence = !t->is_http;
-	t->answer_texts[t->round] = strdup(text);
-	s->answer = t->answer_texts[t->round];
-	t->is_out_of_memory |= !s->answer;
+	if (retort_of(learnt) != RETORT_NONE)
+		keep_answer(t, retort_of(learnt), text);
 }
 
 /* The server wants another handshake: RFC 8446 4.6.2, RFC 5246 7.4.1.1. */
@@ -311,12 +323,32 @@ static bool greets(const struct protocol *p)
 	return p && !p->is_silent && (p->greetings || p->greets);
 }
 
+/* postfix, where it speaks TLS from the first byte, refuses in the place of the greeting. */
+static bool is_refusing_greeting(struct slice banner)
+{
+	static const char *const begins[] = { "4", "5", "-ERR", "* BYE" };
+
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
+		if (part_fits(banner, begins[i], "certificate"))
+			return true;
+	return false;
+}
+
 /* It spoke unasked: a greeting, which may tell what it speaks. */
 static enum tls_status greeted(struct tls *t)
 {
+	struct slice banner = buffer_bytes(&t->answer);
+	struct sight *s = tls_sight(t);
 	const struct protocol *p;
 
-	tls_sight(t)->has_spoken = true;
+	s->has_spoken = true;
+	if (is_refusing_greeting(banner)) {
+		char text[PROTOCOL_SENTENCE_BYTES];
+
+		part_evidence(text, "the greeting", part_first_line(banner));
+		keep_answer(t, RETORT_DEMANDS, text);
+		return end(t, ENDING_DONE);
+	}
 	if (!t->inside && protocol_suggest(t->target.port, buffer_bytes(&t->answer), &p, 1) == 1)
 		set_inside(t, p);
 	return t->question ? ask(t) : end(t, ENDING_DONE);

@@ -1,0 +1,122 @@
+/* Certificate and key from PEM, DER or PKCS#12 to credentials that GnuTLS presents. */
+#include "scanners/network/tls_own.h"
+
+#include "agent/certificate/certificate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PEM_BYTES_MAX ((size_t)1024 * 1024)
+
+static gnutls_datum_t datum_of(const struct buffer *b)
+{
+	return (gnutls_datum_t){ .data = b->data, .size = (unsigned)b->size };
+}
+
+static bool is_pem(const struct buffer *b)
+{
+	return memmem(b->data, b->size, "-----BEGIN ", 11) != NULL;
+}
+
+static int load_pair(struct tls_own *own, const struct identity *from, const char *password)
+{
+	gnutls_datum_t certificate = datum_of(&from->certificate);
+	gnutls_datum_t key = datum_of(from->key.size ? &from->key : &from->certificate);
+	gnutls_x509_crt_fmt_t format =
+		is_pem(&from->certificate) ? GNUTLS_X509_FMT_PEM : GNUTLS_X509_FMT_DER;
+	int ret;
+
+	/* GnuTLS reads both in one format. */
+	if (from->key.size && is_pem(&from->key) != (format == GNUTLS_X509_FMT_PEM)) {
+		gnutls_datum_t whole = { 0 };
+
+		if (format == GNUTLS_X509_FMT_PEM)
+			return GNUTLS_E_UNIMPLEMENTED_FEATURE;
+		ret = gnutls_pem_base64_encode2("CERTIFICATE", &certificate, &whole);
+		if (ret < 0)
+			return ret;
+		ret = gnutls_certificate_set_x509_key_mem2(
+			own->credentials, &whole, &key, GNUTLS_X509_FMT_PEM, password, 0);
+		gnutls_free(whole.data);
+		return ret;
+	}
+	return gnutls_certificate_set_x509_key_mem2(
+		own->credentials, &certificate, &key, format, password, 0);
+}
+
+static int load(struct tls_own *own, const struct identity *from)
+{
+	const char *password = from->password.size ? buffer_string(&from->password) : NULL;
+	gnutls_datum_t bytes = datum_of(&from->certificate);
+
+	if (!from->key.size && !is_pem(&from->certificate))
+		return gnutls_certificate_set_x509_simple_pkcs12_mem(
+			own->credentials, &bytes, GNUTLS_X509_FMT_DER, password ? password : "");
+	return load_pair(own, from, password);
+}
+
+/* The chain as it will be presented. */
+static int keep_chain(struct tls_own *own)
+{
+	gnutls_datum_t der;
+
+	for (unsigned i = 0;
+		gnutls_certificate_get_crt_raw(own->credentials, 0, i, &der) == GNUTLS_E_SUCCESS;
+		i++) {
+		gnutls_datum_t pem = { 0 };
+		int ret = gnutls_pem_base64_encode2("CERTIFICATE", &der, &pem);
+
+		if (ret < 0)
+			return ret;
+		if (i == 0)
+			fingerprint_of(slice_of(der.data, der.size), own->fingerprint);
+		buffer_append(&own->pem, pem.data, pem.size);
+		gnutls_free(pem.data);
+	}
+	if (buffer_status(&own->pem) != ERR_OK)
+		return GNUTLS_E_MEMORY_ERROR;
+	return own->pem.size ? GNUTLS_E_SUCCESS : GNUTLS_E_NO_CERTIFICATE_FOUND;
+}
+
+static enum reason reason_of(int ret)
+{
+	return ret == GNUTLS_E_DECRYPTION_FAILED || ret == GNUTLS_E_MAC_VERIFY_FAILED
+		       ? REASON_WRONG_PASSWORD
+		       : REASON_MALFORMED;
+}
+
+enum err tls_own_init(struct tls_own *own, const struct identity *from)
+{
+	int ret;
+
+	*own = (struct tls_own){ 0 };
+	buffer_init(&own->pem, PEM_BYTES_MAX);
+	own->uri = strdup(from->uri);
+	if (!own->uri || strings_copy(&own->targets, &from->targets) != ERR_OK ||
+		gnutls_certificate_allocate_credentials(&own->credentials) < 0)
+		return ERR_MEMORY;
+	ret = load(own, from);
+	if (ret >= 0)
+		ret = keep_chain(own);
+	if (ret == GNUTLS_E_MEMORY_ERROR)
+		return ERR_MEMORY;
+	if (ret >= 0)
+		return ERR_OK;
+	gnutls_certificate_free_credentials(own->credentials);
+	own->credentials = NULL;
+	own->reason = reason_of(ret);
+	(void)snprintf(own->failure, sizeof(own->failure),
+		"it cannot be presented as a client certificate: %s", gnutls_strerror(ret));
+	return ERR_OK;
+}
+
+void tls_own_fini(struct tls_own *own)
+{
+	strings_fini(&own->targets);
+	free(own->uri);
+	if (own->credentials)
+		gnutls_certificate_free_credentials(own->credentials);
+	buffer_fini(&own->pem);
+	*own = (struct tls_own){ 0 };
+}

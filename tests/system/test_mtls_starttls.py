@@ -1,0 +1,53 @@
+"""What servers behind a dialogue want of clients, in both TLS versions."""
+import unittest
+
+from harness import Case, endpoints, problems
+from servers import Dovecot, Mariadb, Postfix, Postgres, Slapd, Unable, Vsftpd
+
+ROWS = [
+    (Postfix, {"none": "none", "request": "optional", "require": "required"}),
+    (Vsftpd, {"none": "none", "request": "optional", "require": "required"}),
+    (Slapd, {"none": "none", "request": "optional", "require": "required"}),
+    # enforced at login
+    (Dovecot, {"none": "none", "request": "unknown", "require": "unknown"}),
+    (Postgres, {"none": "none", "request": "unknown"}),
+    # asks always
+    (Mariadb, {"none": "unknown", "request": "unknown"}),
+]
+
+
+class Starttls(Case):
+    def setUp(self):
+        super().setUp()
+        self.root = self.pki.make("Test Root", ca=True)
+        self.server = self.pki.make("localhost", self.root, names=["localhost", "127.0.0.1"])
+
+    def check(self, kind, modes):
+        for verify, wanted in modes.items():
+            for version in ("1.2", "1.3"):
+                with self.subTest(server=kind.__name__, verify=verify, version=version):
+                    try:
+                        server = kind(self, self.server, ca=self.root, verify=verify, version=version)
+                    except Unable:
+                        continue
+                    sources = [server.uri] + ([f"localhost:{server.tls_port}"] if server.tls_port else [])
+                    for source in sources:
+                        records = self.scan("--trust", self.root.pem_file, source)
+                        endpoint = endpoints(records)[0]
+                        self.assertEqual(problems(records), [], source)
+                        said = (source, endpoint)
+                        self.assertEqual(endpoint["chain"][0], self.server.fingerprint, said)
+                        self.assertEqual(endpoint["protocol"], f"TLS{version}", said)
+                        if kind is Slapd and verify == "request" and source != server.uri:
+                            # LDAP on a port of no name speaks only when spoken to: silence is no answer in 1.3.
+                            self.assertIn(endpoint["client_certificate"], ("optional", "unknown"), said)
+                        else:
+                            self.assertEqual(endpoint["client_certificate"], wanted, said)
+
+
+for kind, modes in ROWS:
+    setattr(Starttls, f"test_{kind.__name__.lower()}", lambda self, k=kind, m=modes: self.check(k, m))
+
+
+if __name__ == "__main__":
+    unittest.main()
