@@ -38,7 +38,7 @@ extern char **environ;
 
 /* ---- certificates ----------------------------------------------------------------------------- */
 
-struct identity {
+struct served {
 	gnutls_x509_privkey_t key;
 	gnutls_x509_crt_t crt;
 	gnutls_datum_t der;
@@ -79,7 +79,7 @@ static void set_names(gnutls_x509_crt_t crt, unsigned count)
 	buffer_fini(&der);
 }
 
-static void identity_new(struct identity *id, const struct wish *wish)
+static void identity_new(struct served *id, const struct wish *wish)
 {
 	time_t now = time(NULL);
 	const uint8_t serial[] = { 1 };
@@ -100,7 +100,7 @@ static void identity_new(struct identity *id, const struct wish *wish)
 	assert_int_equal(gnutls_x509_crt_export2(id->crt, GNUTLS_X509_FMT_DER, &id->der), 0);
 }
 
-static void identity_free(struct identity *id)
+static void identity_free(struct served *id)
 {
 	gnutls_x509_privkey_deinit(id->key);
 	gnutls_x509_crt_deinit(id->crt);
@@ -224,7 +224,7 @@ static void serve_tls(struct server *s, int fd)
 	drain(fd);
 }
 
-static void tls_server_start(struct server *s, const struct identity *id)
+static void tls_server_start(struct server *s, const struct served *id)
 {
 	s->serve = serve_tls;
 	assert_int_equal(gnutls_certificate_allocate_credentials(&s->credentials), 0);
@@ -497,7 +497,7 @@ static const struct session *probe_patiently(struct rig *r, const char *host, ui
 	return &r->items[0].session;
 }
 
-static void assert_chain(const struct session *s, const struct identity *id)
+static void assert_chain(const struct session *s, const struct served *id)
 {
 	if (s->certificates.count != 1)
 		fail_msg("%zu certificates: %s", s->certificates.count, s->message);
@@ -531,7 +531,7 @@ static void test_versions(void **state)
 		{ "NORMAL:-VERS-ALL:+VERS-TLS1.3", "TLS1.3" },
 		{ "NORMAL", "TLS1.3" },
 	};
-	struct identity id;
+	struct served id;
 	struct rig r;
 
 	(void)state;
@@ -586,7 +586,7 @@ static void test_weak(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct server s = { .priority = rows[i].priority };
-		struct identity id;
+		struct served id;
 		const struct session *seen;
 
 		identity_new(&id, rows[i].wish);
@@ -610,7 +610,7 @@ static void test_many_names(void **state)
 		"NORMAL:-VERS-ALL:+VERS-TLS1.2",
 #endif
 	};
-	struct identity id;
+	struct served id;
 	struct rig r;
 
 	(void)state;
@@ -653,7 +653,7 @@ static void test_client_certificate(void **state)
 		{ "NORMAL:-VERS-ALL:+VERS-TLS1.2", GNUTLS_CERT_REQUIRE, false,
 			CLIENT_CERTIFICATE_REQUIRED, NULL, "alert" },
 	};
-	struct identity id;
+	struct served id;
 	struct rig r;
 	gnutls_datum_t dn;
 
@@ -704,7 +704,7 @@ static int staple(gnutls_session_t session, void *arg, gnutls_datum_t *out)
 static void test_stapled(void **state)
 {
 	static const char *const priorities[] = { "NORMAL:-VERS-ALL:+VERS-TLS1.2", "NORMAL" };
-	struct identity id;
+	struct served id;
 	struct rig r;
 
 	(void)state;
@@ -738,7 +738,7 @@ static void test_names(void **state)
 		{ { .host = (char[]){ "127.0.0.1" }, .is_unnamed = true }, "", NULL },
 	};
 	struct server s = { .priority = "NORMAL" };
-	struct identity id;
+	struct served id;
 	struct rig r;
 
 	(void)state;
@@ -778,7 +778,7 @@ static void test_names(void **state)
 static void test_v6(void **state)
 {
 	struct server s = { .priority = "NORMAL", .serve = serve_tls };
-	struct identity id;
+	struct served id;
 	struct rig r;
 
 	(void)state;
@@ -938,7 +938,7 @@ static void test_many(void **state)
 {
 	struct server s = { .priority = "NORMAL" };
 	struct server silent = { .serve = serve_silence };
-	struct identity id;
+	struct served id;
 	struct rig r;
 
 	(void)state;
@@ -987,7 +987,7 @@ static void test_quiet(void **state)
 	struct server silent = { .serve = serve_silence };
 	struct server tls = { .priority = "NORMAL" };
 	struct target t = { .host = (char[]){ "127.0.0.1" }, .is_quiet = true };
-	struct identity id;
+	struct served id;
 	struct rig r;
 
 	(void)state;
@@ -1068,7 +1068,7 @@ static void test_garbage_from_main(void **state)
 
 /* ---- OpenSSL's server --------------------------------------------------------------------------- */
 
-static void write_pem(const char *path, const struct identity *id)
+static void write_pem(const char *path, const struct served *id)
 {
 	FILE *f = fopen(path, "we");
 	gnutls_datum_t pem;
@@ -1113,7 +1113,7 @@ static void test_openssl(void **state)
 			"alert 116 (certificate_required)" },
 	};
 	char path[] = "/tmp/leafwatch-server-XXXXXX";
-	struct identity id;
+	struct served id;
 	int fd = mkstemp(path);
 
 	(void)state;
