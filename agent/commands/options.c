@@ -55,7 +55,7 @@ static const struct option_row rows[] = {
 	{ "concurrency", 0, "N", OPTION_TEXT, AT(concurrency), USE_SCAN, "targets probed at once" },
 	{ "rate", 0, "N", OPTION_TEXT, AT(rate), USE_SCAN, "targets begun in a second at most" },
 	{ "http-path", 0, "PATH", OPTION_TEXT, AT(http_path), USE_SCAN,
-		"what HTTP servers are asked for (standard: /); empty: they are not asked" },
+		"what HTTP servers are asked for (standard: /); none: they are not asked" },
 	{ "client-cert", 0, "FILE", OPTION_TEXT, AT(client_cert), USE_SCAN,
 		"client certificate to present (PEM, DER or PKCS#12); do servers accept it?" },
 	{ "client-key", 0, "FILE", OPTION_TEXT, AT(client_key), USE_SCAN,

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HTTP_NO_PATH "none" /* web servers are not asked */
+
 struct endpoints_conf {
 	struct scan_job job;
 	struct strings targets;
@@ -49,8 +51,9 @@ static enum err check_path(const char *value, struct why *why)
 	if (size >= PROBE_HTTP_PATH_BYTES_MAX)
 		return why_fail(why, ERR_CONFIG, "longer than %d characters",
 			PROBE_HTTP_PATH_BYTES_MAX - 1);
-	if (size && value[0] != '/')
-		return why_fail(why, ERR_CONFIG, "\"%s\" does not begin with /", value);
+	if (value[0] != '/' && strcmp(value, HTTP_NO_PATH) != 0)
+		return why_fail(why, ERR_CONFIG, "\"%s\" does not begin with / and is not %s",
+			value, HTTP_NO_PATH);
 	return ERR_OK;
 }
 
@@ -89,7 +92,7 @@ static const struct schema_field fields[] = {
 		.offset = offsetof(struct endpoints_conf, http_path),
 		.standard = "/",
 		.check = check_path,
-		.help = "What HTTP servers are asked for, to learn whether they insist on a client certificate; empty: "
+		.help = "What HTTP servers are asked for, to learn whether they insist on a client certificate; none: "
 			"they are not asked." },
 	{ .key = "certificates_only",
 		.type = SCHEMA_BOOL,
@@ -127,6 +130,13 @@ static enum err add_source(void *arg, const char *source, struct why *why)
 	return e == ERR_OK ? strings_add(&conf->targets, source) : e;
 }
 
+static char *http_path_of(const struct endpoints_conf *conf)
+{
+	bool is_none = !conf->http_path || strcmp(conf->http_path, HTTP_NO_PATH) == 0;
+
+	return is_none ? NULL : conf->http_path;
+}
+
 static enum err read_identities(
 	const struct endpoints_conf *conf, struct identities *out, struct why *why)
 {
@@ -152,7 +162,7 @@ static enum err encode_options(const void *arg, struct buffer *out, struct why *
 		.timeout_ms = conf->timeout_ms,
 		.concurrency = (uint32_t)conf->concurrency,
 		.rate = (uint32_t)conf->rate,
-		.http_path = conf->http_path && *conf->http_path ? conf->http_path : NULL,
+		.http_path = http_path_of(conf),
 		.is_certificates_only = conf->is_certificates_only };
 	enum err e = read_identities(conf, &options.identities, why);
 

@@ -53,7 +53,7 @@ class HostileServers(Case):
             if i % 50 == 0 and bad:
                 lines.append(bad.pop())
         targets.write_text("\n".join(lines + bad) + "\n")
-        records = self.scan("--timeout", "60s", "--http-path", "", f"@{targets}", timeout=280)
+        records = self.scan("--timeout", "60s", "--http-path", "none", f"@{targets}", timeout=280)
         seen = [e for e in endpoints(records) if e["port"] == ports["PORT1"]]
         self.assertEqual(len(seen), len(names))
         self.assertEqual({e["handshake"] for e in seen}, {"ok"})

@@ -85,7 +85,7 @@ class Mtls(Case):
 
     def test_http_that_is_not_to_be_asked_is_unknown(self):
         port = self.start_server("nginx", "required", "1.3")
-        self.assertEqual(self.probe(port, "--http-path", "")[0]["client_certificate"], "unknown")
+        self.assertEqual(self.probe(port, "--http-path", "none")[0]["client_certificate"], "unknown")
 
     def test_certificates_only(self):
         for version in ("1.2", "1.3"):
@@ -95,93 +95,12 @@ class Mtls(Case):
                 self.assertEqual(certificates(records)[0]["fingerprint"], self.server.fingerprint)
                 self.assertEqual(endpoint.get("acceptable_cas", []), [] if mode == "none" else ["CN=Test Root"])
 
-    def test_list_that_only_1_2_brings(self):
-        """OpenSSL sends no list in 1.3 when told so; 66 names and 64 KiB arrive whole."""
+    def test_66_names_arrive_whole(self):
         bundle = self.folder / "cas.pem"
         made = [self.pki.make(f"CA number {i}", ca=True) for i in range(66)]
         bundle.write_text("".join(c.pem for c in made))
         port = self.s_server(self.server, "-Verify", "1", "-CAfile", bundle)
         self.assertEqual(len(self.probe(port)[0]["acceptable_cas"]), 66)
-
-
-class Presenting(Mtls):
-    """With a client certificate of ours."""
-
-    def setUp(self):
-        super().setUp()
-        client = {"usage": ("tls_www_client",)}
-        self.good = self.pki.make("good client", self.root, **client)
-        self.expired = self.pki.make("expired client", self.root, begins="-90 days", ends="-1 day", **client)
-        self.stranger = self.pki.make("stranger", self.pki.make("Other Root", ca=True), **client)
-
-    def present(self, port, certificate):
-        return self.probe(port, "--client-cert", certificate.pem_file, "--client-key", certificate.key_file)
-
-    def check(self, name):
-        for version in ("1.2", "1.3"):
-            port = self.start_server(name, "required", version)
-            for certificate, wanted in ((self.good, True), (self.expired, False), (self.stranger, False)):
-                endpoint, records = self.present(port, certificate)
-                said = endpoint["presented"]
-                self.assertEqual(endpoint["client_certificate"], "required")
-                self.assertEqual(said["fingerprint"], certificate.fingerprint)
-                self.assertEqual(said["accepted"], wanted, said)
-                # Its own expiry is watched.
-                own = [c for c in certificates(records) if c["location"]["uri"].endswith(certificate.pem_file.name)]
-                self.assertEqual([c["fingerprint"] for c in own], [certificate.fingerprint])
-                self.assertEqual(own[0]["verdict"]["status"] == "expired", certificate is self.expired)
-
-    def test_openssl(self):
-        """s_server takes any certificate unless told otherwise."""
-        port = self.s_server(self.server, "-Verify", "1", "-verify_return_error", "-CAfile", self.root.pem_file)
-        for certificate, wanted in ((self.good, True), (self.expired, False), (self.stranger, False)):
-            self.assertEqual(self.present(port, certificate)[0]["presented"]["accepted"], wanted)
-
-    def test_apache_asks_for_one_location_after_the_request(self):
-        for version in ("1.2", "1.3"):
-            port = self.start_server("apache", "location", version)
-            for certificate, wanted in ((self.good, True), (self.stranger, False)):
-                endpoint = self.probe(port, "--http-path", "/inner/", "--client-cert", certificate.pem_file,
-                                      "--client-key", certificate.key_file)[0]
-                self.assertEqual(endpoint["presented"]["accepted"], wanted, endpoint["presented"])
-
-    def test_files_of_every_kind(self):
-        port = self.start_server("nginx", "required", "1.3")
-        p12, password = self.folder / "good.p12", self.folder / "password"
-        self.pki.pkcs12(p12, self.good, "secret")
-        password.write_text("secret\n")
-        both = self.folder / "both.pem"
-        both.write_text(self.good.pem + self.good.key)
-        for args in (["--client-cert", p12, "--client-password-file", password], ["--client-cert", both]):
-            self.assertTrue(self.probe(port, *args)[0]["presented"]["accepted"], args)
-        records = self.scan("--client-cert", p12, f"localhost:{port}")
-        self.assertEqual([p["reason"] for p in problems(records)], ["wrong-password"])
-        self.assertEqual(endpoints(records)[0]["client_certificate"], "required")
-        missing = self.leafwatch("scan", "--client-cert", self.folder / "missing.pem", f"localhost:{port}", code=None)
-        self.assertNotEqual(missing.returncode, 0)
-        self.assertIn(b"missing.pem", missing.stderr)
-
-    def test_by_target(self):
-        one, two = (self.start_server("nginx", "required", "1.3") for _ in range(2))
-        config = self.folder / "leafwatch.yml"
-        config.write_text(f"""scanners:
-  endpoints:
-    - targets: ["localhost:{one}", "localhost:{two}"]
-      client_certificates:
-        - {{targets: "localhost:{one}", cert: {self.good.pem_file}, key: {self.good.key_file}}}
-        - {{cert: {self.stranger.pem_file}, key: {self.stranger.key_file}}}
-exporters: {{prometheus: []}}
-""")
-        state = self.folder / "state"
-        self.leafwatch("run", "--once", "--config", config, "--state", state, "--listen", "127.0.0.1:0")
-        import json
-        out = self.leafwatch("list", "--config", config, "--state", state, "-o", "jsonl").stdout.decode()
-        said = {e["port"]: e["presented"]["accepted"] for e in endpoints([json.loads(line) for line in out.splitlines()])}
-        self.assertEqual(said, {one: True, two: False})
-
-    # What Mtls tests without a certificate needs no second run.
-    test_gnutls = test_haproxy = test_redis = test_stunnel = test_etcd = None
-    test_certificates_only = test_http_that_is_not_to_be_asked_is_unknown = test_list_that_only_1_2_brings = None
 
 
 if __name__ == "__main__":
