@@ -244,6 +244,25 @@ static void start_deadline(struct parser *parser)
 		f->since_ms = clock_monotonic_ms();
 }
 
+/* The parser answers in the order in which findings become whole: those that are stand first, in that
+ * order. A large one in pieces may be overtaken by small ones that were opened after it. */
+static void become_whole(struct finding *f)
+{
+	struct finding **at = &f->parser->first;
+
+	if (f->is_whole)
+		return;
+	while (*at != f)
+		at = &(*at)->next;
+	*at = f->next;
+	at = &f->parser->first;
+	while (*at && (*at)->is_whole)
+		at = &(*at)->next;
+	f->next = *at;
+	*at = f;
+	f->is_whole = true;
+}
+
 enum err parsers_piece(
 	struct parsers *p, struct finding *f, struct slice data, bool is_last, struct why *why)
 {
@@ -252,7 +271,8 @@ enum err parsers_piece(
 	enum err e = send_piece(f, &piece);
 
 	(void)p;
-	f->is_whole = is_last;
+	if (is_last)
+		become_whole(f);
 	start_deadline(parser);
 	if (e != ERR_OK)
 		return why_fail(why, e, "cannot hand a finding to the parser");
@@ -264,7 +284,7 @@ void parsers_abandon(struct parsers *p, struct finding *f)
 	struct finding_piece piece = { .id = f->id, .is_last = true, .is_abandoned = true };
 
 	(void)p;
-	f->is_whole = true;
+	become_whole(f);
 	if (send_piece(f, &piece) != ERR_OK)
 		log_warn("out of memory while forgetting a finding at %s", f->place);
 	start_deadline(f->parser);
