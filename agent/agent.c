@@ -67,6 +67,7 @@ static const struct view *look(struct agent *a)
 	a->source.settings = a->settings;
 	a->source.pipeline = a->pipeline;
 	a->source.alerts = a->alerts;
+	a->source.links = alerts_links(a->alerts);
 	a->source.outbox = a->outbox;
 	a->source.next_due = next_due;
 	a->source.arg = a;

@@ -4,6 +4,7 @@
 
 #include "agent/base/err.h"
 #include "agent/inventory.h"
+#include "agent/links.h"
 #include "agent/outbox.h"
 #include "agent/store.h"
 #include "exporters/exporter.h"
@@ -45,6 +46,9 @@ enum err alerts_evaluate(struct alerts *a, int64_t now, struct why *why) MUST_CH
 /* When a threshold or a repetition falls due: > now of the last evaluation; TIME_UNKNOWN for never.
  * Before the first evaluation: INT64_MIN + 1, that is at once. */
 int64_t alerts_next(const struct alerts *a);
+
+/* What tied both ends of mutual TLS together at the last evaluation; NULL before the first. */
+const struct links *alerts_links(const struct alerts *a);
 
 /* What fires, counted by kind and severity, for the metrics; zeros of all known kinds included. */
 enum err alerts_each_state(

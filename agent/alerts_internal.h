@@ -3,17 +3,49 @@
 #define LEAFWATCH_AGENT_ALERTS_INTERNAL_H
 
 #include "agent/alerts.h"
+#include "agent/links.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum alert_kind_id { KIND_EXPIRY, KIND_PROBLEM, KIND_ENDPOINT, KIND_CRL, KIND_COUNT };
+enum alert_kind_id {
+#define ALERT_KIND(id, ops) id,
+#include "agent/alerts_kinds.def"
+#undef ALERT_KIND
+	KIND_COUNT
+};
+
+struct candidate;
+struct search;
+struct alert_place;
+
+/* A kind of alert: one of these in one file, one line in alerts_kinds.def. A member that is NULL does
+ * nothing. */
 struct alert_kind {
 	const char *word;
 	unsigned looks; /* that must agree before it fires */
+	/* What follows the name when it is no longer so. */
+	const char *recovered;
+	/* Each looks at a sighting, public roots of trust stores left out, and adds candidates. */
+	enum err (*certificate)(
+		struct search *s, const struct sighting *sight, const struct alert_place *place);
+	enum err (*endpoint)(struct search *s, const struct sighting *sight);
+	enum err (*problem)(struct search *s, const struct sighting *sight);
+	enum err (*crl)(struct search *s, const struct sighting *sight);
+	/* Everything was seen, the links are known: more candidates. */
+	enum err (*settle)(struct search *s, struct why *why);
+	/* The whole from its places: at the least is_live, severity and locations. */
+	enum err (*merge)(const struct search *s, struct candidate *c, struct why *why);
+	/* The sentence. */
+	void (*say)(struct buffer *out, const struct candidate *c, int64_t now);
 };
-extern const struct alert_kind alert_kinds[KIND_COUNT];
+extern const struct alert_kind *const alert_kinds[KIND_COUNT];
+/* NULL for a word of no kind. */
+const struct alert_kind *alert_kind_find(const char *word);
+#define ALERT_KIND(id, ops) extern const struct alert_kind ops;
+#include "agent/alerts_kinds.def"
+#undef ALERT_KIND
 
 #define PLACE_IDENTITY_BYTES 16
 
@@ -47,6 +79,8 @@ struct candidate {
 	bool is_network;
 	int64_t breaks;
 	int64_t seen;
+	char *note;                        /* owned: what the sentence says besides, or NULL */
+	uint8_t anchor[FINGERPRINT_BYTES]; /* of the chain, where a kind asks for it */
 };
 
 struct candidates {
@@ -64,11 +98,13 @@ struct candidate *candidates_find(const struct candidates *c, const char *key);
 struct alerts_search {
 	struct inventory *inventory;
 	const struct thresholds *thresholds;
+	bool has_read_files; /* the certificates of this host are known */
 	int64_t now;
 };
-/* Everything in the inventory that is wrong now. `out` starts as {0}; to be freed whatever happens. */
-enum err candidates_search(
-	const struct alerts_search *conf, struct candidates *out, struct why *why) MUST_CHECK;
+/* Everything in the inventory that is wrong now. `out` starts as {0}; to be freed whatever happens.
+ * `*links`, the caller's, is what ties both ends of mutual TLS together now. */
+enum err candidates_search(const struct alerts_search *conf, struct candidates *out,
+	struct links **links, struct why *why) MUST_CHECK;
 
 enum row_phase { PHASE_PENDING, PHASE_FIRING, PHASE_QUIET, PHASE_COUNT };
 
@@ -110,5 +146,8 @@ enum err rows_save(struct store *store, const struct rows *r, struct why *why) M
 /* Sentences, into alert->summary. */
 enum err alert_say_candidate(struct alert *a, const struct candidate *c, int64_t now) MUST_CHECK;
 enum err alert_say_resolved(struct alert *a) MUST_CHECK;
+/* Parts of them. */
+void alert_put_cut(struct buffer *out, const char *text, size_t max);
+void alert_put_name(struct buffer *out, const struct alert *a);
 
 #endif

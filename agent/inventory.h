@@ -101,6 +101,16 @@ enum err inventory_successor(struct inventory *i, const uint8_t fingerprint[FING
 	bool *found, int64_t *not_after, uint8_t successor[FINGERPRINT_BYTES],
 	struct why *why) MUST_CHECK;
 
+/* What lies at a place now, and what it took the place of there. Borrowed for the call. */
+struct renewal {
+	const struct certificate *old;
+	const struct sighting *now;
+	int64_t at; /* when that was seen */
+};
+/* Calls `fn` for each of those after `since` that still holds. */
+enum err inventory_each_renewal(struct inventory *i, int64_t since,
+	enum err (*fn)(void *, const struct renewal *), void *arg, struct why *why) MUST_CHECK;
+
 /* The state of every job that ran and was not retired since, for the schedule and the metrics. */
 struct job_state {
 	const char *scanner;

@@ -74,7 +74,7 @@ static const enum record_kind kind_order[] = { RECORD_ENDPOINT, RECORD_CERTIFICA
 	RECORD_PROBLEM, RECORD_REFERENCE };
 _Static_assert(RECORD_ENDPOINT == 2 && RECORD_CRL == 5, "the numbers in kind_texts");
 
-static enum err damaged(struct inventory *i, struct why *why)
+enum err inventory_damaged(struct inventory *i, struct why *why)
 {
 	i->store->is_suspect = true;
 	return why_fail(why, ERR_STORE, "%s is damaged: a record in it cannot be read",
@@ -93,8 +93,7 @@ static enum err fill_location(struct location *l, const struct place *p, uint32_
 	return ERR_OK;
 }
 
-/* Takes the facts out of the certificate's own blob. */
-static enum err fill_facts(struct slice bytes, struct record *r)
+enum err inventory_fill_facts(struct slice bytes, struct record *r)
 {
 	struct record facts;
 	enum err e = record_decode(bytes, &facts);
@@ -132,12 +131,12 @@ static enum err tell_row(
 	enum err e = record_decode(inventory_column_bytes(row, 5), &record);
 
 	if (e != ERR_OK || record.kind != kind) {
-		e = damaged(a->i, why);
+		e = inventory_damaged(a->i, why);
 		goto out;
 	}
 	if (kind == RECORD_CERTIFICATE &&
-		fill_facts(inventory_column_bytes(row, 6), &record) != ERR_OK) {
-		e = damaged(a->i, why);
+		inventory_fill_facts(inventory_column_bytes(row, 6), &record) != ERR_OK) {
+		e = inventory_damaged(a->i, why);
 		goto out;
 	}
 	/* A history that cannot be read is none. */
@@ -189,9 +188,12 @@ static enum err tell_place(struct asking *a, const struct place *p, struct why *
 	" ON j.id=p.job WHERE "
 /* ?1 = job name or NULL, ?2 = uri, ?3 = fingerprint. */
 static const char places_all[] = PLACES_SELECT "(?1 IS NULL OR j.name=?1) ORDER BY p.uri,p.job";
-/* Of endpoints: there are few of them beside the places of files. */
+/* Of endpoints and references: there are few of them beside the places of files. */
 static const char places_endpoint[] =
 	PLACES_SELECT "p.id IN (SELECT id>>24 FROM endpoint) AND (?1 IS NULL OR j.name=?1)"
+		      " ORDER BY p.uri,p.job";
+static const char places_reference[] =
+	PLACES_SELECT "p.id IN (SELECT id>>24 FROM reference) AND (?1 IS NULL OR j.name=?1)"
 		      " ORDER BY p.uri,p.job";
 static const char places_uri[] =
 	PLACES_SELECT "p.uri=?2 AND (?1 IS NULL OR j.name=?1) ORDER BY p.uri,p.job";
@@ -208,11 +210,12 @@ static const char places_file[] = PLACES_SELECT
 static enum err prepare_places(struct asking *a, sqlite3_stmt **out, struct why *why)
 {
 	const struct inventory_filter *f = a->filter;
-	const char *text = f->fingerprint               ? places_fingerprint
-			   : f->file                    ? places_file
-			   : f->uri                     ? places_uri
-			   : f->kind == RECORD_ENDPOINT ? places_endpoint
-							: places_all;
+	const char *text = f->fingerprint                ? places_fingerprint
+			   : f->file                     ? places_file
+			   : f->uri                      ? places_uri
+			   : f->kind == RECORD_ENDPOINT  ? places_endpoint
+			   : f->kind == RECORD_REFERENCE ? places_reference
+							 : places_all;
 	enum err e = store_prepare(a->i->store, text, out, why);
 
 	if (e != ERR_OK)
@@ -434,7 +437,7 @@ static enum err read_predecessor(
 		return e;
 	s->certificate = sqlite3_column_int64(find, 0);
 	if (record_decode(inventory_column_bytes(find, 1), &s->facts) != ERR_OK)
-		e = damaged(i, why);
+		e = inventory_damaged(i, why);
 	(void)sqlite3_reset(find);
 	return e;
 }

@@ -130,6 +130,11 @@ struct endpoint_held {
 enum err inventory_history_look(struct inventory *i, const struct endpoint_held *held,
 	const struct endpoint_record *seen, int64_t now) MUST_CHECK;
 
+/* Takes the facts out of a certificate's own blob. */
+enum err inventory_fill_facts(struct slice bytes, struct record *r) MUST_CHECK;
+/* ERR_STORE, and the sentence for it. */
+enum err inventory_damaged(struct inventory *i, struct why *why) MUST_CHECK;
+
 /* Begins a batch; `*is_own` tells whether there was none. inventory_leave commits one's own. */
 enum err inventory_enter(struct inventory *i, bool *is_own, struct why *why) MUST_CHECK;
 enum err inventory_leave(struct inventory *i, bool is_own, enum err e, struct why *why) MUST_CHECK;

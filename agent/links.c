@@ -43,6 +43,8 @@ void links_free(struct links *l)
 	free(l->by_group);
 	free(l->by_list);
 	free(l->scratch);
+	strings_fini(&l->named);
+	index_fini(&l->named_index);
 	index_fini(&l->texts_index);
 	index_fini(&l->names_index);
 	index_fini(&l->cas_index);
@@ -159,6 +161,65 @@ static enum err name_or_none(struct links *l, const char *text, uint32_t *out)
 	return ERR_OK;
 }
 
+/* ---- what configurations name ----------------------------------------------------------------- */
+
+static bool is_named_text(const void *items, uint32_t at, const void *key)
+{
+	const struct slice *text = key;
+	const char *item = ((char *const *)items)[at];
+
+	return strlen(item) == text->size && memcmp(item, text->data, text->size) == 0;
+}
+
+static bool is_named_file(const struct links *l, struct slice uri)
+{
+	uint32_t at;
+
+	return index_find(&l->named_index, index_hash(uri.data, uri.size), is_named_text,
+		l->named.items, &uri, &at);
+}
+
+/* A folder is kept with its last slash. */
+static enum err add_reference(struct links *l, const struct reference_record *r)
+{
+	struct slice uri;
+	char *text = NULL;
+	enum err e;
+
+	if (r->role != REFERENCE_CLIENT_CERTIFICATE || !r->file ||
+		l->named.count >= LINKS_ITEMS_MAX)
+		return ERR_OK;
+	if (asprintf(&text, "%s%s", r->file, r->is_folder ? "/" : "") < 0)
+		return ERR_MEMORY;
+	uri = slice_text(text);
+	if (is_named_file(l, uri)) {
+		free(text);
+		return ERR_OK;
+	}
+	e = index_add(&l->named_index, index_hash(uri.data, uri.size), (uint32_t)l->named.count);
+	if (e == ERR_OK)
+		return strings_take(&l->named, text);
+	free(text);
+	return e;
+}
+
+bool links_names(const struct links *l, const char *uri)
+{
+	const char *member;
+	size_t size;
+	size_t folder;
+
+	if (!l->named.count)
+		return false;
+	member = strstr(uri, "!/");
+	size = member ? (size_t)(member - uri) : strlen(uri);
+	if (is_named_file(l, slice_of(uri, size)))
+		return true;
+	for (folder = size; folder && uri[folder - 1] != '/'; folder--)
+		;
+	return folder && is_named_file(l, slice_of(uri, folder));
+}
+
 /* ---- certificates ----------------------------------------------------------------------------- */
 
 static bool is_ca_of(const void *items, uint32_t at, const void *key)
@@ -241,7 +302,7 @@ static const char *short_name(const struct certificate *c)
 	return colon ? colon + 1 : c->names.items[0];
 }
 
-static enum err add_client(struct links *l, const struct certificate_record *r)
+static enum err add_client(struct links *l, const struct certificate_record *r, bool is_named)
 {
 	const struct certificate *c = &r->facts;
 	uint64_t hash = hash_of_fingerprint(c->fingerprint);
@@ -249,13 +310,17 @@ static enum err add_client(struct links *l, const struct certificate_record *r)
 		.not_before = c->not_before,
 		.not_after = c->not_after,
 		.is_broken = (r->verdict.problems & breaks_any) != 0,
+		.is_named = is_named,
 		.group = NONE };
 	struct link_client *more;
 	uint32_t at;
 	enum err e;
 
-	if (index_find(&l->clients_index, hash, is_client_of, l->clients, c->fingerprint, &at) ||
-		is_full(l, &l->clients_extent, LINKS_ITEMS_MAX))
+	if (index_find(&l->clients_index, hash, is_client_of, l->clients, c->fingerprint, &at)) {
+		l->clients[at].is_named |= is_named;
+		return ERR_OK;
+	}
+	if (is_full(l, &l->clients_extent, LINKS_ITEMS_MAX))
 		return ERR_OK;
 	e = name_or_none(l, c->issuer, &client.issuer);
 	if (e == ERR_OK && c->is_self_issued)
@@ -275,14 +340,19 @@ static enum err add_client(struct links *l, const struct certificate_record *r)
 	return index_add(&l->clients_index, hash, at);
 }
 
-static enum err add_certificate(struct links *l, const struct certificate_record *r)
+static enum err add_certificate(struct links *l, const struct record *r)
 {
-	if (r->facts.is_ca)
-		return add_ca(l, r);
+	bool is_named;
+
+	if (r->certificate.facts.is_ca)
+		return add_ca(l, &r->certificate);
 	/* What others serve is not this host's to present. */
-	if (r->is_served || !may_be_client(&r->facts))
+	if (r->certificate.is_served)
 		return ERR_OK;
-	return add_client(l, r);
+	is_named = links_names(l, r->location.uri);
+	if (!is_named && !may_be_client(&r->certificate.facts))
+		return ERR_OK;
+	return add_client(l, &r->certificate, is_named);
 }
 
 /* ---- endpoints -------------------------------------------------------------------------------- */
@@ -422,8 +492,10 @@ enum err links_add(struct links *l, const struct sighting *s)
 {
 	if (s->gone_at != TIME_UNKNOWN)
 		return ERR_OK;
+	if (s->record->kind == RECORD_REFERENCE)
+		return add_reference(l, &s->record->reference);
 	if (s->record->kind == RECORD_CERTIFICATE)
-		return add_certificate(l, &s->record->certificate);
+		return add_certificate(l, s->record);
 	return s->record->kind == RECORD_ENDPOINT ? add_endpoint(l, s) : ERR_OK;
 }
 
@@ -436,7 +508,8 @@ static enum err on_sighting(void *arg, const struct sighting *s)
 
 enum err links_of_inventory(struct inventory *i, int64_t now, struct links **out, struct why *why)
 {
-	static const enum record_kind kinds[] = { RECORD_CERTIFICATE, RECORD_ENDPOINT };
+	static const enum record_kind kinds[] = { RECORD_REFERENCE, RECORD_CERTIFICATE,
+		RECORD_ENDPOINT };
 	struct links *l = NULL;
 	enum err e = links_new(&l);
 

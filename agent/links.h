@@ -23,7 +23,8 @@ struct links;
 
 enum err links_new(struct links **out) MUST_CHECK;
 void links_free(struct links *l);
-/* Takes in a certificate or an endpoint, in any order. Others, and what is gone, are left alone. */
+/* Takes in a certificate or an endpoint, in any order, but the references of configurations before them.
+ * Others, and what is gone, are left alone. */
 enum err links_add(struct links *l, const struct sighting *s) MUST_CHECK;
 /* After the last one: works out what belongs together at `now`. Once. */
 enum err links_settle(struct links *l, int64_t now) MUST_CHECK;
@@ -34,6 +35,11 @@ enum err links_of_inventory(
 /* Facts; `out` is {0} where nothing is known. To be freed by the caller. */
 enum err links_certificate(const struct links *l, const uint8_t fingerprint[FINGERPRINT_BYTES],
 	struct certificate_links *out) MUST_CHECK;
+/* Is the file at `uri` named by a configuration as its client certificate? */
+bool links_names(const struct links *l, const char *uri);
+/* Facts of whatever client certificate that issuer (RFC 4514) signs. */
+enum err links_issuer(
+	const struct links *l, const char *issuer, struct certificate_links *out) MUST_CHECK;
 enum err links_endpoint(
 	const struct links *l, const struct location *at, struct endpoint_links *out) MUST_CHECK;
 

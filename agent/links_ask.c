@@ -57,6 +57,7 @@ static enum err client_facts(const struct links *l, uint32_t at, struct certific
 	enum err e = ERR_OK;
 
 	out->is_client = true;
+	out->is_named = c->is_named;
 	out->open_count = l->open_count;
 	for (uint32_t i = 0; e == ERR_OK && i < lists->count; i++) {
 		const struct link_list *list = &l->lists[l->group_lists[lists->from + i]];
@@ -115,6 +116,62 @@ static enum err ca_facts(const struct links *l, uint32_t at, struct certificate_
 			e = add_endpoints(
 				l, &l->lists[i], &out->trusted_by, &out->trusted_by_count);
 	sort(&out->trusted_by);
+	return e;
+}
+
+/* Names from here up, as in the chain of a certificate of that issuer. */
+struct above {
+	uint32_t names[LINKS_CHAIN_NAMES_MAX];
+	uint32_t count;
+};
+
+static void reach(struct above *a, uint32_t name)
+{
+	for (uint32_t i = 0; i < a->count; i++)
+		if (a->names[i] == name)
+			return;
+	if (name != NONE && a->count < LINKS_CHAIN_NAMES_MAX)
+		a->names[a->count++] = name;
+}
+
+static bool has_name(const void *items, uint32_t at, const void *key)
+{
+	return memcmp(&((const struct link_name *)items)[at].key, key, sizeof(struct name_key)) ==
+	       0;
+}
+
+enum err links_issuer(const struct links *l, const char *issuer, struct certificate_links *out)
+{
+	struct certificate_links facts = { .is_client = true };
+	struct above above = { .count = 0 };
+	struct name_key key;
+	uint64_t hash;
+	uint32_t name;
+	enum err e = name_key_of(issuer, &key);
+
+	*out = (struct certificate_links){ 0 };
+	if (e != ERR_OK)
+		return e == ERR_NOT_FOUND ? ERR_OK : e;
+	memcpy(&hash, key.bytes, sizeof(hash));
+	if (!index_find(&l->names_index, hash, has_name, l->names, &key, &name))
+		return ERR_OK;
+	reach(&above, name);
+	for (uint32_t i = 0; i < above.count; i++)
+		for (uint32_t ca = l->names[above.names[i]].first_ca; ca != NONE;
+			ca = l->cas[ca].next_of_name)
+			reach(&above, l->cas[ca].issuer);
+	for (uint32_t i = 0; e == ERR_OK && i < l->lists_extent.count; i++)
+		for (uint32_t k = 0; e == ERR_OK && k < above.count; k++) {
+			if (!names(l, &l->lists[i], above.names[k]))
+				continue;
+			e = add_endpoints(
+				l, &l->lists[i], &facts.accepted_by, &facts.accepted_by_count);
+			break;
+		}
+	if (e == ERR_OK)
+		*out = facts;
+	else
+		certificate_links_fini(&facts);
 	return e;
 }
 

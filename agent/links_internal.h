@@ -54,6 +54,7 @@ struct link_client {
 	int64_t not_before;
 	int64_t not_after;
 	bool is_broken;
+	bool is_named;
 	bool is_valid; /* at the time of settling */
 	uint32_t group;
 };
@@ -116,6 +117,9 @@ struct links {
 	uint32_t *by_list;
 	uint32_t *scratch; /* names of the list being read */
 	struct extent scratch_extent;
+	/* Files and folders that configurations name as client certificates. */
+	struct strings named;
+	struct index named_index;
 	uint64_t open_count;
 	bool is_cut;
 };

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ENDPOINT_SERIES (2 + CLIENT_CERTIFICATE_COUNT)
+#define ENDPOINT_SERIES_LEAST (2 + CLIENT_CERTIFICATE_COUNT)
 #define LABELS_BYTES_MAX 16384
 #define FILE_SCHEME "file:"
 #define NUMBER_BYTES 16
@@ -72,7 +72,22 @@ static uint64_t certificate_series(const struct place *p)
 	series += p->certificate.not_after != TIME_UNKNOWN;
 	series += p->certificate.renewal_due != TIME_UNKNOWN;
 	series += p->certificate.chain_expires != TIME_UNKNOWN;
+	series += p->certificate.is_client;
 	return series;
+}
+
+static enum err keep_accepting(
+	struct collecting *c, struct place *place, const struct certificate *f)
+{
+	const struct view *view = c->r->view;
+	struct certificate_links l = { 0 };
+	enum err e =
+		view->links_of_certificate ? view->links_of_certificate(view->ctx, f, &l) : ERR_OK;
+
+	place->certificate.is_client = l.is_client;
+	place->certificate.accepting = l.accepted_by_count;
+	certificate_links_fini(&l);
+	return e;
 }
 
 static enum err each_certificate(void *arg, const struct sighting *s)
@@ -82,7 +97,8 @@ static enum err each_certificate(void *arg, const struct sighting *s)
 	const struct view *view = c->r->view;
 	struct scanner_counts *counts;
 	struct place *place;
-	struct place left_out;
+	struct place left_out = { .index = 0 };
+	enum err e;
 
 	if (s->gone_at != TIME_UNKNOWN)
 		return ERR_OK;
@@ -102,7 +118,45 @@ static enum err each_certificate(void *arg, const struct sighting *s)
 	exposition_label(&c->labels, "subject_cn", r->facts.subject_cn);
 	place->labels = keep_labels(c, &c->certificates);
 	keep_info(c, place, &r->facts);
-	return places_status(&c->certificates);
+	e = keep_accepting(c, place, &r->facts);
+	return e == ERR_OK ? places_status(&c->certificates) : e;
+}
+
+static void keep_history(struct place *place, const struct sighting *s)
+{
+	const struct mtls_state *m = s->mtls;
+
+	place->endpoint.mode_changed = m ? m->mode_changed : TIME_UNKNOWN;
+	place->endpoint.list_changed = m ? m->change.at : TIME_UNKNOWN;
+	place->endpoint.is_weakened = m && m->weakened != TIME_UNKNOWN;
+	place->endpoint.has_list = m && m->has_list;
+	place->endpoint.list_hash = m ? m->list_hash : 0;
+}
+
+static enum err keep_links(struct collecting *c, struct place *place, const struct sighting *s)
+{
+	const struct view *view = c->r->view;
+	struct endpoint_links l = { 0 };
+	enum err e = view->links_of_endpoint
+			     ? view->links_of_endpoint(view->ctx, &s->record->location, &l)
+			     : ERR_OK;
+
+	place->endpoint.matches = l.asks && !l.is_open ? (int64_t)l.valid_count : -1;
+	place->endpoint.ca_expires = l.cas_count ? l.cas[0].not_after : TIME_UNKNOWN;
+	endpoint_links_fini(&l);
+	return e;
+}
+
+static uint64_t endpoint_series(const struct place *p)
+{
+	uint64_t series = ENDPOINT_SERIES_LEAST + 1;
+
+	series += p->endpoint.has_list;
+	series += p->endpoint.mode_changed != TIME_UNKNOWN;
+	series += p->endpoint.list_changed != TIME_UNKNOWN;
+	series += p->endpoint.matches >= 0;
+	series += p->endpoint.ca_expires != TIME_UNKNOWN;
+	return series;
 }
 
 static enum err each_endpoint(void *arg, const struct sighting *s)
@@ -115,7 +169,7 @@ static enum err each_endpoint(void *arg, const struct sighting *s)
 		return ERR_OK;
 	place = places_add(&c->endpoints, s->record->location.uri, 0);
 	if (!place) {
-		c->r->metrics->series_dropped += ENDPOINT_SERIES;
+		c->r->metrics->series_dropped += ENDPOINT_SERIES_LEAST;
 		return places_status(&c->endpoints);
 	}
 	/* TLS was spoken when the handshake ended well, or far enough for a certificate to be seen. */
@@ -124,7 +178,8 @@ static enum err each_endpoint(void *arg, const struct sighting *s)
 		(e->chain.count || (e->handshake && strcmp(e->handshake, "ok") == 0));
 	place->endpoint.mode = e->client_certificate;
 	place->endpoint.acceptable_cas = e->acceptable_cas.count;
-	return ERR_OK;
+	keep_history(place, s);
+	return keep_links(c, place, s);
 }
 
 static enum err each_crl(void *arg, const struct sighting *s)
@@ -210,6 +265,8 @@ static void write_certificate(struct collecting *c, const struct place *p, struc
 	sample(c, METRICS_CERTIFICATE_INFO, 1);
 	with_location(c, location, slice_of(NULL, 0));
 	sample_time(c, METRICS_CHAIN_EXPIRES, p->certificate.chain_expires);
+	if (p->certificate.is_client)
+		sample(c, METRICS_CERTIFICATE_ACCEPTING, (int64_t)p->certificate.accepting);
 	for (unsigned i = 0; i < PROBLEM_COUNT; i++) {
 		if (!(p->certificate.problems & PROBLEM_BIT(i)))
 			continue;
@@ -224,6 +281,14 @@ static void write_endpoint(struct collecting *c, const struct place *p, struct s
 	with_location(c, location, slice_of(NULL, 0));
 	sample(c, METRICS_ENDPOINT_UP, p->endpoint.is_up);
 	sample(c, METRICS_ENDPOINT_CAS, (int64_t)p->endpoint.acceptable_cas);
+	sample(c, METRICS_ENDPOINT_WEAKENED, p->endpoint.is_weakened);
+	sample_time(c, METRICS_ENDPOINT_MODE_CHANGED, p->endpoint.mode_changed);
+	if (p->endpoint.matches >= 0)
+		sample(c, METRICS_ENDPOINT_MATCHES, p->endpoint.matches);
+	if (p->endpoint.has_list)
+		sample(c, METRICS_ENDPOINT_CAS_HASH, (int64_t)p->endpoint.list_hash);
+	sample_time(c, METRICS_ENDPOINT_CAS_CHANGED, p->endpoint.list_changed);
+	sample_time(c, METRICS_ENDPOINT_CA_EXPIRES, p->endpoint.ca_expires);
 	for (unsigned i = 0; i < CLIENT_CERTIFICATE_COUNT; i++) {
 		with_location(c, location, slice_of(NULL, 0));
 		exposition_label(
@@ -261,7 +326,7 @@ static void write_places(struct collecting *c)
 	for (size_t i = 0; i < c->endpoints.count; i++) {
 		const struct place *p = &c->endpoints.items[i];
 
-		if (!take_series(c->r, ENDPOINT_SERIES))
+		if (!take_series(c->r, endpoint_series(p)))
 			continue;
 		buffer_clear(&location);
 		places_location(&c->endpoints, p, &location);

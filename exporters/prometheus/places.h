@@ -25,11 +25,22 @@ struct place {
 			int64_t renewal_due;
 			int64_t chain_expires;
 			uint32_t problems;
+			bool is_client;
+			uint64_t accepting; /* endpoints */
 		} certificate;
 		struct {
 			bool is_up;
 			enum client_certificate mode;
 			size_t acceptable_cas;
+			/* What it asked for over time; TIME_UNKNOWN for never. */
+			bool is_weakened;
+			bool has_list;
+			uint64_t list_hash;
+			int64_t mode_changed;
+			int64_t list_changed;
+			/* What this host has for it; -1 where nobody can tell. */
+			int64_t matches;
+			int64_t ca_expires;
 		} endpoint;
 		struct {
 			int64_t next_update;

@@ -30,6 +30,7 @@ struct paper {
 	bool is_ca;
 	bool is_served;
 	uint32_t problems;
+	const char *uri;
 };
 
 static void fingerprint_of_name(const char *name, uint8_t out[FINGERPRINT_BYTES])
@@ -45,6 +46,7 @@ static void put_paper(struct links *l, const struct paper *p)
 	char *usage = (char *)(uintptr_t)p->usage;
 
 	fingerprint_of_name(p->name, c->fingerprint);
+	r.location.uri = (char *)(uintptr_t)(p->uri ? p->uri : "file:///x.pem");
 	c->subject = (char *)(uintptr_t)p->subject;
 	c->issuer = (char *)(uintptr_t)p->issuer;
 	c->subject_cn = (char *)(uintptr_t)p->name;
@@ -117,13 +119,13 @@ static void expect_counts(
 }
 
 static const struct paper root = { "root", "CN=Root,O=Example", "CN=Root,O=Example", 3000, NULL,
-	true, false, 0 };
+	true, false, 0, NULL };
 static const struct paper issuing = { "issuing", "CN=Issuing,O=Example", "CN=Root,O=Example", 300,
-	NULL, true, false, 0 };
+	NULL, true, false, 0, NULL };
 static const struct paper service_a = { "service-a", "CN=service-a", "CN=ISSUING,O=example", 9,
-	"clientAuth", false, false, 0 };
+	"clientAuth", false, false, 0, NULL };
 static const struct paper service_b = { "service-b", "CN=service-b", "CN=Root,O=Example", 90,
-	"clientAuth", false, false, 0 };
+	"clientAuth", false, false, 0, NULL };
 
 static const char *const root_list[] = { "CN=root,O=EXAMPLE", "CN=Nobody", NULL };
 static const char *const issuing_list[] = { "CN=Issuing,O=Example", NULL };
@@ -205,13 +207,13 @@ static void test_stand_in(void **state)
 {
 	struct links *l = fresh();
 	struct paper broken = { "broken", "CN=broken", "CN=Root,O=Example", 900, NULL, false, false,
-		PROBLEM_BIT(PROBLEM_BAD_SIGNATURE) };
+		PROBLEM_BIT(PROBLEM_BAD_SIGNATURE), NULL };
 	struct paper server = { "server", "CN=server", "CN=Root,O=Example", 900, "serverAuth",
-		false, false, 0 };
+		false, false, 0, NULL };
 	struct paper theirs = { "theirs", "CN=theirs", "CN=Root,O=Example", 900, "clientAuth",
-		false, true, 0 };
+		false, true, 0, NULL };
 	struct paper over = { "over", "CN=over", "CN=Root,O=Example", -1, "clientAuth", false,
-		false, 0 };
+		false, 0, NULL };
 	struct certificate_links facts;
 
 	(void)state;
@@ -236,7 +238,7 @@ static void test_stand_in(void **state)
 static void test_self_signed(void **state)
 {
 	struct links *l = fresh();
-	struct paper own = { "own", "CN=own", "CN=own", 10, "clientAuth", false, false, 0 };
+	struct paper own = { "own", "CN=own", "CN=own", 10, "clientAuth", false, false, 0, NULL };
 	static const char *const list[] = { "CN=OWN", NULL };
 
 	(void)state;
@@ -287,9 +289,9 @@ static void test_renewed_ca(void **state)
 static void test_circle(void **state)
 {
 	struct links *l = fresh();
-	struct paper a = { "a", "CN=a", "CN=b", 10, NULL, true, false, 0 };
-	struct paper b = { "b", "CN=b", "CN=a", 10, NULL, true, false, 0 };
-	struct paper leaf = { "leaf", "CN=leaf", "CN=a", 10, NULL, false, false, 0 };
+	struct paper a = { "a", "CN=a", "CN=b", 10, NULL, true, false, 0, NULL };
+	struct paper b = { "b", "CN=b", "CN=a", 10, NULL, true, false, 0, NULL };
+	struct paper leaf = { "leaf", "CN=leaf", "CN=a", 10, NULL, false, false, 0, NULL };
 	static const char *const list[] = { "CN=b", NULL };
 
 	(void)state;
@@ -299,6 +301,82 @@ static void test_circle(void **state)
 	put_endpoint(l, "tls://api:443", CLIENT_CERTIFICATE_REQUIRED, list);
 	settled(l);
 	expect_client(l, "leaf", "api:443 accepts it; nothing else here does");
+	links_free(l);
+}
+
+static void put_reference(
+	struct links *l, enum reference_role role, const char *file, bool is_folder)
+{
+	struct record r = { .kind = RECORD_REFERENCE };
+
+	r.reference.role = role;
+	r.reference.file = (char *)(uintptr_t)file;
+	r.reference.is_folder = is_folder;
+	put(l, &r);
+}
+
+/* What a configuration presents to servers is a client certificate, whatever it says of itself. */
+static void test_named(void **state)
+{
+	static const struct {
+		const char *name;
+		const char *uri;
+		bool is_client;
+	} rows[] = {
+		{ "file", "file:///etc/app/client.pem", true },
+		{ "member", "file:///etc/app/store.p12!/a", true },
+		{ "folder", "file:///etc/certs/a.pem", true },
+		{ "below", "file:///etc/certs/deeper/a.pem", false },
+		{ "beside", "file:///etc/app/client.pem.bak", false },
+		{ "server", "file:///etc/app/server.pem", false },
+	};
+	struct links *l = fresh();
+
+	(void)state;
+	put_reference(l, REFERENCE_CLIENT_CERTIFICATE, "file:///etc/app/client.pem", false);
+	put_reference(l, REFERENCE_CLIENT_CERTIFICATE, "file:///etc/app/client.pem", false);
+	put_reference(l, REFERENCE_CLIENT_CERTIFICATE, "file:///etc/app/store.p12", false);
+	put_reference(l, REFERENCE_CLIENT_CERTIFICATE, "file:///etc/certs", true);
+	put_reference(l, REFERENCE_SERVER_CERTIFICATE, "file:///etc/app/server.pem", false);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct paper p = { .name = rows[i].name,
+			.subject = "CN=x",
+			.issuer = "CN=y",
+			.days = 9,
+			.usage = "serverAuth",
+			.uri = rows[i].uri };
+
+		put_paper(l, &p);
+	}
+	settled(l);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct certificate_links facts = of(l, rows[i].name);
+
+		if (facts.is_client != rows[i].is_client || facts.is_named != rows[i].is_client)
+			fail_msg("%s: %d %d", rows[i].uri, facts.is_client, facts.is_named);
+		certificate_links_fini(&facts);
+	}
+	links_free(l);
+}
+
+/* Of a certificate that is no longer there only the issuer is known. */
+static void test_issuer(void **state)
+{
+	struct links *l = fresh();
+	struct certificate_links facts;
+
+	(void)state;
+	put_endpoint(l, "tls://api:443", CLIENT_CERTIFICATE_REQUIRED, root_list);
+	put_paper(l, &root);
+	put_paper(l, &issuing);
+	settled(l);
+	assert_int_equal(links_issuer(l, "CN=issuing,O=Example", &facts), ERR_OK);
+	assert_int_equal(facts.accepted_by_count, 1);
+	certificate_links_fini(&facts);
+	assert_int_equal(links_issuer(l, "CN=Stranger", &facts), ERR_OK);
+	assert_int_equal(facts.accepted_by_count, 0);
+	assert_int_equal(links_issuer(l, "", &facts), ERR_OK);
+	assert_int_equal(facts.accepted_by_count, 0);
 	links_free(l);
 }
 
@@ -376,6 +454,8 @@ int main(void)
 		cmocka_unit_test(test_self_signed),
 		cmocka_unit_test(test_renewed_ca),
 		cmocka_unit_test(test_circle),
+		cmocka_unit_test(test_named),
+		cmocka_unit_test(test_issuer),
 		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_thousands),
 	};

@@ -41,7 +41,7 @@ class Pki:
         self.count = 0
 
     def make(self, name, issuer=None, ca=False, names=(), begins="-1 day", ends="+90 days", usage=("tls_www_server",),
-             key=None, rsa=0, more=()):
+             key=None, rsa=0, more=(), organization=None):
         """`begins` and `ends` are dates that date(1) understands."""
         self.count += 1
         if key is None:
@@ -49,6 +49,7 @@ class Pki:
             key = run("certtool", "--generate-privkey", "--no-text", *algorithm).decode()
         template = [f'cn = "{name}"', f"serial = {1000 + self.count}", f'activation_date = "{stamp(begins)}"',
                     f'expiration_date = "{stamp(ends)}"']
+        template += [f'organization = "{organization}"'] if organization else []
         template += [f'dns_name = "{n}"' for n in names if not n[0].isdigit()]
         template += [f'ip_address = "{n}"' for n in names if n[0].isdigit()]
         template += ["ca", "cert_signing_key"] if ca else [*usage, "signing_key"]

@@ -1,0 +1,53 @@
+/* certificate-problem: something breaks a certificate. */
+#include "agent/alerts_search.h"
+
+static enum err consider_problems(
+	struct search *s, const struct sighting *sight, const struct alert_place *at)
+{
+	struct alert_place place = *at;
+	const struct certificate_record *r = &sight->record->certificate;
+
+	if (r->facts.not_before != TIME_UNKNOWN)
+		search_note_next(s, r->facts.not_before);
+	/* What is sent with a leaf is judged with the leaf. */
+	if (r->verdict.is_anchor || r->verdict.is_bundled ||
+		(r->is_served && sight->record->location.index))
+		return ERR_OK;
+	place.breaks = TIME_UNKNOWN;
+	place.severity = SEVERITY_WARNING;
+	place.problems = record_problems_at(r, s->conf->now);
+	place.problems &= r->is_served ? alerts_break_served : alerts_break_any;
+	return place.problems ? candidate_certificate(s, KIND_PROBLEM, sight, &place, NULL)
+			      : ERR_OK;
+}
+
+static void say_problems(struct buffer *out, const struct candidate *c, int64_t now)
+{
+	const char *between = ": ";
+
+	(void)now;
+	if (c->is_ca)
+		buffer_text(out, "CA ");
+	alert_put_name(out, &c->alert);
+	buffer_text(out, c->is_network ? " is broken where it is served" : " is broken");
+	for (unsigned p = 0; p < PROBLEM_COUNT; p++) {
+		uint32_t bits = 0;
+
+		for (size_t i = 0; i < c->places_count; i++)
+			bits |= c->places[i].problems;
+		if (!(bits & PROBLEM_BIT(p)))
+			continue;
+		buffer_format(out, "%s%s (%s)", between, problem_meaning((enum problem)p),
+			problem_word((enum problem)p));
+		between = "; ";
+	}
+}
+
+const struct alert_kind alert_problem = {
+	.word = "certificate-problem",
+	.looks = 1,
+	.recovered = " is no longer broken",
+	.certificate = consider_problems,
+	.merge = candidate_merge_certificate,
+	.say = say_problems,
+};
