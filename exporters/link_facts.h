@@ -16,7 +16,7 @@
 struct certificate_links {
 	bool is_client;
 	bool is_named;
-		/* by a configuration, as its client certificate */ //             /* it may be presented to a server */
+	/* by a configuration, as its client certificate */ //             /* it may be presented to a server */
 	struct strings accepted_by; /* uris of endpoints that name a CA of its chain */
 	uint64_t accepted_by_count;
 	uint64_t open_count; /* endpoints that ask and name no CA: nobody can tell */
