@@ -112,6 +112,30 @@ static const char *const texts[STATEMENT_COUNT] = {
 	[META_GET] = "SELECT value FROM meta WHERE key=?1",
 	[META_SET] =
 		"INSERT INTO meta(key,value) VALUES(?1,?2) ON CONFLICT(key) DO UPDATE SET value=?2",
+	/* A failure keeps the dates of what was known: it may still hold. */
+	[REVOCATION_SOURCE_PUT] =
+		"INSERT INTO revocation_source(uri,etag,last_modified,checked,this_update,"
+		"next_update,message) VALUES(?1,?2,?3,?4,?5,?6,?7) ON CONFLICT(uri) DO UPDATE SET"
+		" etag=coalesce(?2,CASE WHEN ?7 IS NULL THEN NULL ELSE etag END),"
+		" last_modified=coalesce(?3,CASE WHEN ?7 IS NULL THEN NULL ELSE last_modified END),"
+		" checked=?4, this_update=coalesce(?5,this_update),"
+		" next_update=coalesce(?6,CASE WHEN ?7 IS NULL THEN NULL ELSE next_update END),"
+		" message=?7 RETURNING id",
+	[REVOCATION_SOURCE_CHECKED] =
+		"UPDATE revocation_source SET checked=?2, message=NULL WHERE uri=?1",
+	[REVOCATION_CLEAR] = "DELETE FROM revocation WHERE source=?1",
+	/* That it could not be learnt this time does not undo what was said before. */
+	[REVOCATION_PUT] =
+		"INSERT INTO revocation(fingerprint,source,status,reason,revoked_at)"
+		" VALUES(?1,?2,?3,?4,?5) ON CONFLICT(fingerprint,source) DO UPDATE SET status=?3,"
+		" reason=?4, revoked_at=?5 WHERE ?3<>0",
+	[REVOCATION_PRUNE] =
+		"DELETE FROM revocation WHERE NOT EXISTS (SELECT 1 FROM certificate c CROSS JOIN"
+		" sighting s ON s.certificate=c.id WHERE c.fingerprint=revocation.fingerprint AND"
+		" s.gone_at IS NULL)",
+	[REVOCATION_SOURCE_PRUNE] =
+		"DELETE FROM revocation_source WHERE NOT EXISTS"
+		" (SELECT 1 FROM revocation r WHERE r.source=revocation_source.id)",
 };
 
 /* ---- statements ------------------------------------------------------------------------------- */

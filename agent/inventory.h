@@ -110,6 +110,24 @@ struct renewal {
 /* Calls `fn` for each of those after `since` that still holds. */
 enum err inventory_each_renewal(struct inventory *i, int64_t since,
 	enum err (*fn)(void *, const struct renewal *), void *arg, struct why *why) MUST_CHECK;
+/* What is known of a source of revocation, for the next question to it. Borrowed for the call. */
+struct revocation_source {
+	const char *uri;
+	const char *etag;          /* or NULL */
+	const char *last_modified; /* or NULL */
+	int64_t checked;
+	int64_t next_update; /* TIME_UNKNOWN where it gave none */
+	bool has_failed;     /* the last time it was asked */
+	uint64_t subjects;   /* certificates it was asked about */
+};
+enum err inventory_each_revocation_source(struct inventory *i,
+	enum err (*fn)(void *, const struct revocation_source *), void *arg,
+	struct why *why) MUST_CHECK;
+/* Did this source say something of this certificate? */
+enum err inventory_revocation_has(struct inventory *i, const char *uri,
+	const uint8_t fingerprint[FINGERPRINT_BYTES], bool *out, struct why *why) MUST_CHECK;
+/* Forgets what was said of certificates that are gone. */
+enum err inventory_revocation_prune(struct inventory *i, struct why *why) MUST_CHECK;
 
 /* The state of every job that ran and was not retired since, for the schedule and the metrics. */
 struct job_state {

@@ -37,6 +37,8 @@ struct asking {
 	void *arg;
 	sqlite3_stmt *kinds[RECORD_KIND_LAST + 1]; /* by enum record_kind */
 	sqlite3_stmt *freshness;
+	struct revocation_map *revocation; /* owned */
+	int64_t now;
 };
 
 /* ?1 place, ?2 fingerprint or NULL, ?3 gone ones too. Columns: index, pass, first_seen, seen, gone_at,
@@ -116,12 +118,26 @@ static int64_t later(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
+/* What the issuer said since is a problem of the certificate like any other. */
+static void add_revocation(const struct asking *a, struct record *r, struct revocation *said,
+	struct sighting *sighting)
+{
+	if (!revocation_map_find(a->revocation, r->certificate.facts.fingerprint, a->now, said))
+		return;
+	sighting->revocation = said;
+	if (said->status == REVOCATION_REVOKED)
+		r->certificate.verdict.problems |= PROBLEM_BIT(PROBLEM_REVOKED);
+	if (said->status == REVOCATION_UNKNOWN)
+		r->certificate.verdict.problems |= PROBLEM_BIT(PROBLEM_REVOCATION_UNKNOWN);
+}
+
 static enum err tell_row(
 	struct asking *a, const struct place *p, enum record_kind kind, struct why *why)
 {
 	sqlite3_stmt *row = a->kinds[kind];
 	struct mtls_state history = mtls_state_none();
 	struct record record = { 0 };
+	struct revocation revocation;
 	struct sighting sighting = { .record = &record,
 		.job = p->job,
 		.first_seen = sqlite3_column_int64(row, 2),
@@ -144,6 +160,8 @@ static enum err tell_row(
 		mtls_state_decode(inventory_column_bytes(row, 6), &history) == ERR_OK)
 		sighting.mtls = &history;
 	e = fill_location(&record.location, p, (uint32_t)sqlite3_column_int64(row, 0));
+	if (kind == RECORD_CERTIFICATE)
+		add_revocation(a, &record, &revocation, &sighting);
 	if (e == ERR_OK)
 		e = a->fn(a->arg, &sighting);
 out:
@@ -345,14 +363,18 @@ static enum err tell_places(struct asking *a, sqlite3_stmt *places, struct why *
 enum err inventory_each(struct inventory *i, const struct inventory_filter *filter,
 	enum err (*fn)(void *, const struct sighting *), void *arg, struct why *why)
 {
-	struct asking a = { .i = i, .filter = filter, .fn = fn, .arg = arg };
+	struct asking a = { .i = i, .filter = filter, .fn = fn, .arg = arg, .now = clock_now_s() };
 	sqlite3_stmt *places = NULL;
 	enum err e = prepare_kinds(&a, why);
+
+	if (e == ERR_OK)
+		e = revocation_map_load(i, &a.revocation, why);
 
 	if (e == ERR_OK)
 		e = prepare_places(&a, &places, why);
 	if (e == ERR_OK)
 		e = tell_places(&a, places, why);
+	revocation_map_free(a.revocation);
 	sqlite3_finalize(places);
 	sqlite3_finalize(a.freshness);
 	for (size_t n = 0; n < sizeof(a.kinds) / sizeof(a.kinds[0]); n++)

@@ -61,6 +61,12 @@ enum statement {
 	BOUNDARY,
 	META_GET,
 	META_SET,
+	REVOCATION_SOURCE_PUT,
+	REVOCATION_SOURCE_CHECKED,
+	REVOCATION_CLEAR,
+	REVOCATION_PUT,
+	REVOCATION_PRUNE,
+	REVOCATION_SOURCE_PRUNE,
 	STATEMENT_COUNT
 };
 
@@ -138,6 +144,19 @@ enum err inventory_damaged(struct inventory *i, struct why *why) MUST_CHECK;
 /* Begins a batch; `*is_own` tells whether there was none. inventory_leave commits one's own. */
 enum err inventory_enter(struct inventory *i, bool *is_own, struct why *why) MUST_CHECK;
 enum err inventory_leave(struct inventory *i, bool is_own, enum err e, struct why *why) MUST_CHECK;
+
+/* Stores what a source of revocation said. */
+enum err inventory_put_revocation(
+	struct inventory *i, const struct record *r, int64_t now, struct why *why) MUST_CHECK;
+
+/* What all sources said, by certificate. */
+struct revocation_map;
+enum err revocation_map_load(
+	struct inventory *i, struct revocation_map **out, struct why *why) MUST_CHECK;
+void revocation_map_free(struct revocation_map *m);
+/* What holds at `now`; false where the certificate was never asked about. `*out` is borrowed from `m`. */
+bool revocation_map_find(const struct revocation_map *m,
+	const uint8_t fingerprint[FINGERPRINT_BYTES], int64_t now, struct revocation *out);
 
 /* The pass if it is open: ERR_NOT_FOUND with a sentence otherwise. */
 enum err inventory_open_pass(

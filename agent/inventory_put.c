@@ -430,6 +430,8 @@ enum err inventory_put(
 
 	if (!r->location.uri || r->location.index > INDEX_MAX)
 		return why_fail(why, ERR_LIMIT, "a record has no place, or lies too deep in it");
+	if (r->kind == RECORD_REVOCATION)
+		return inventory_put_revocation(i, r, now, why);
 	e = store_begin(i->store, why);
 	if (e == ERR_OK)
 		e = inventory_open_pass(i, pass, &p.pass, why);
@@ -451,6 +453,8 @@ enum err inventory_put(
 		return put_problem(i, &p, why);
 	case RECORD_REFERENCE:
 		return put_reference(i, &p, why);
+	case RECORD_REVOCATION:
+		break;
 	}
 	return why_fail(why, ERR_MALFORMED, "a record of no known kind");
 }

@@ -107,6 +107,14 @@ static const char *const migrations[] = {
 	"ALTER TABLE endpoint ADD COLUMN history BLOB;",
 	/* Endpoints say where their list of CAs came from, and what became of a certificate of ours. */
 	"DELETE FROM endpoint;",
+	/* What issuers say of certificates. A source is a CRL, or a responder and one certificate. */
+	"CREATE TABLE revocation_source(id INTEGER PRIMARY KEY, uri TEXT NOT NULL UNIQUE, etag TEXT,"
+	" last_modified TEXT, checked INTEGER NOT NULL, this_update INTEGER, next_update INTEGER,"
+	" message TEXT);"
+	"CREATE TABLE revocation(fingerprint BLOB NOT NULL, source INTEGER NOT NULL,"
+	" status INTEGER NOT NULL, reason INTEGER NOT NULL, revoked_at INTEGER,"
+	" PRIMARY KEY(fingerprint, source)) WITHOUT ROWID;"
+	"CREATE INDEX revocation_of_source ON revocation(source);",
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 

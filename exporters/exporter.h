@@ -14,6 +14,17 @@
 #include <stdint.h>
 #include <uv.h>
 
+/* What the issuer says of a certificate that it issued. Borrowed for the call. */
+struct revocation {
+	enum revocation_status status;
+	const char *source;  /* uri of the CRL or responder that says so */
+	int64_t checked;     /* when it was last asked; the others may be TIME_UNKNOWN */
+	int64_t next_update; /* until when it holds */
+	int64_t revoked_at;
+	const char *reason;  /* CRLReason, NULL unless revoked */
+	const char *message; /* why it is not known, or NULL */
+};
+
 /* A record where and since when it was seen. Borrowed for the call. */
 struct sighting {
 	const struct record *record;
@@ -23,6 +34,7 @@ struct sighting {
 	int64_t gone_at;   /* TIME_UNKNOWN while it is there */
 	bool is_stale;     /* could not be looked at in the last pass; this is what was known */
 	const struct mtls_state *mtls; /* of an endpoint: what it asked for over time; or NULL */
+	const struct revocation *revocation; /* of a certificate, or NULL: nobody was asked */
 };
 
 struct scanner_state {

@@ -81,6 +81,13 @@ const char *client_certificate_word(enum client_certificate c)
 	return word_at(words, CLIENT_CERTIFICATE_COUNT, (size_t)c);
 }
 
+const char *revocation_status_word(enum revocation_status s)
+{
+	static const char *const words[REVOCATION_STATUS_COUNT] = { "unknown", "good", "revoked" };
+
+	return word_at(words, REVOCATION_STATUS_COUNT, (size_t)s);
+}
+
 const char *stapled_ocsp_word(enum stapled_ocsp s)
 {
 	static const char *const words[STAPLED_OCSP_COUNT] = { "unknown", "none", "good", "revoked",
@@ -185,6 +192,12 @@ void record_fini(struct record *r)
 		break;
 	case RECORD_CRL:
 		crl_fini(&r->crl);
+		break;
+	case RECORD_REVOCATION:
+		free(r->revocation.etag);
+		free(r->revocation.last_modified);
+		free(r->revocation.message);
+		free(r->revocation.results);
 		break;
 	}
 	location_fini(&r->location);

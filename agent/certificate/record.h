@@ -238,14 +238,43 @@ struct crl_record {
 	bool is_delta;
 };
 
+enum revocation_status {
+	REVOCATION_UNKNOWN, /* it could not be learnt */
+	REVOCATION_GOOD,
+	REVOCATION_REVOKED,
+	REVOCATION_STATUS_COUNT
+};
+const char *revocation_status_word(enum revocation_status s);
+
+/* What one source (a CRL, an OCSP responder) says of the certificates it was asked about. Its location's
+ * uri is the source. It is never shown by itself: it becomes part of the certificates. */
+struct revocation_result {
+	uint8_t fingerprint[FINGERPRINT_BYTES];
+	enum revocation_status status;
+	uint8_t reason;     /* CRLReason (RFC 5280 5.3.1) */
+	int64_t revoked_at; /* TIME_UNKNOWN unless revoked */
+};
+struct revocation_record {
+	char *etag;          /* for the next question, or NULL */
+	char *last_modified; /* likewise */
+	bool is_unmodified;  /* what it said before still holds; the rest is empty */
+	int64_t this_update; /* these two may be TIME_UNKNOWN */
+	int64_t next_update;
+	char *message;                     /* why it is not known, or NULL */
+	struct revocation_result *results; /* owned */
+	size_t count;
+};
+#define RECORD_RESULTS_MAX 4000
+
 enum record_kind {
 	RECORD_CERTIFICATE = 1,
 	RECORD_ENDPOINT,
 	RECORD_PROBLEM,
 	RECORD_REFERENCE,
-	RECORD_CRL
+	RECORD_CRL,
+	RECORD_REVOCATION
 };
-#define RECORD_KIND_LAST RECORD_CRL
+#define RECORD_KIND_LAST RECORD_CRL /* of those that are stored and told by themselves */
 
 struct record {
 	enum record_kind kind;
@@ -256,6 +285,7 @@ struct record {
 		struct problem_record problem;
 		struct reference_record reference;
 		struct crl_record crl;
+		struct revocation_record revocation;
 	};
 };
 

@@ -157,6 +157,23 @@ static void put_crl(struct buffer *out, const struct crl_record *c)
 	wire_put_bool(out, c->is_delta);
 }
 
+static void put_revocation(struct buffer *out, const struct revocation_record *r)
+{
+	wire_put_text(out, r->etag);
+	wire_put_text(out, r->last_modified);
+	wire_put_bool(out, r->is_unmodified);
+	wire_put_i64(out, r->this_update);
+	wire_put_i64(out, r->next_update);
+	wire_put_text(out, r->message);
+	wire_put_u32(out, (uint32_t)r->count);
+	for (size_t i = 0; i < r->count; i++) {
+		buffer_append(out, r->results[i].fingerprint, FINGERPRINT_BYTES);
+		wire_put_u8(out, (uint8_t)r->results[i].status);
+		wire_put_u8(out, r->results[i].reason);
+		wire_put_i64(out, r->results[i].revoked_at);
+	}
+}
+
 void record_encode(struct buffer *out, const struct record *r)
 {
 	wire_put_u8(out, RECORD_LAYOUT);
@@ -182,6 +199,9 @@ void record_encode(struct buffer *out, const struct record *r)
 		break;
 	case RECORD_CRL:
 		put_crl(out, &r->crl);
+		break;
+	case RECORD_REVOCATION:
+		put_revocation(out, &r->revocation);
 		break;
 	}
 }
@@ -382,6 +402,39 @@ static void get_crl(struct wire *w, struct crl_record *c)
 	c->is_delta = wire_get_bool(w);
 }
 
+static void get_results(struct wire *w, struct revocation_record *r)
+{
+	size_t count = wire_get_u32(w);
+
+	if (count > RECORD_RESULTS_MAX)
+		w->bad = true;
+	if (w->bad || !count)
+		return;
+	r->results = calloc(count, sizeof(*r->results));
+	if (!r->results) {
+		w->bad = true;
+		return;
+	}
+	r->count = count;
+	for (size_t i = 0; i < count; i++) {
+		(void)wire_get_raw(w, r->results[i].fingerprint, FINGERPRINT_BYTES);
+		r->results[i].status = get_enum(w, REVOCATION_STATUS_COUNT);
+		r->results[i].reason = wire_get_u8(w);
+		r->results[i].revoked_at = get_date(w);
+	}
+}
+
+static void get_revocation(struct wire *w, struct revocation_record *r)
+{
+	r->etag = get_optional(w);
+	r->last_modified = get_optional(w);
+	r->is_unmodified = wire_get_bool(w);
+	r->this_update = get_date(w);
+	r->next_update = get_date(w);
+	r->message = get_optional(w);
+	get_results(w, r);
+}
+
 enum err record_decode(struct slice bytes, struct record *out)
 {
 	struct wire w = wire_of(bytes);
@@ -411,6 +464,9 @@ enum err record_decode(struct slice bytes, struct record *out)
 		break;
 	case RECORD_CRL:
 		get_crl(&w, &r.crl);
+		break;
+	case RECORD_REVOCATION:
+		get_revocation(&w, &r.revocation);
 		break;
 	default:
 		w.bad = true;

@@ -52,7 +52,13 @@ struct work {
 void work_encode(struct buffer *out, const struct work *w);
 enum err work_decode(struct slice bytes, struct work *out) MUST_CHECK;
 
-enum finding_kind { FINDING_FILE = 1, FINDING_ENDPOINT, FINDING_VERIFY, FINDING_KINDS_END };
+enum finding_kind {
+	FINDING_FILE = 1,
+	FINDING_ENDPOINT,
+	FINDING_VERIFY,
+	FINDING_FETCHED,
+	FINDING_KINDS_END
+};
 
 /* A finding in one or more pieces. Only the first piece carries kind, scanner, place and total. */
 struct finding_piece {

@@ -295,6 +295,18 @@ static void history_facts(struct detail *d, const struct mtls_state *m)
 	fact_list(d, "CAs gone", &m->change.gone);
 }
 
+static void revocation(struct detail *d, const struct revocation *r)
+{
+	fact(d, "revocation", revocation_status_word(r->status),
+		r->status == REVOCATION_REVOKED ? INK_RED : INK_PLAIN);
+	fact(d, "said by", r->source, INK_PLAIN);
+	fact_time(d, "revoked", r->revoked_at);
+	fact(d, "reason", r->reason, INK_PLAIN);
+	fact(d, "not known, for", r->message, INK_YELLOW);
+	fact_time(d, "asked", r->checked);
+	fact_time(d, "holds until", r->next_update);
+}
+
 static enum err certificate(void *arg, const struct sighting *s)
 {
 	struct detail *d = arg;
@@ -332,6 +344,8 @@ static enum err certificate(void *arg, const struct sighting *s)
 	fact_list(d, "OCSP at", &c->ocsp_urls);
 	fact_list(d, "issuer at", &c->issuer_urls);
 	fact(d, "trusted by", r->verdict.trust, INK_PLAIN);
+	if (s->revocation)
+		revocation(d, s->revocation);
 	fact_fingerprints(d, "chain", &r->verdict.chain);
 	users(d, &s->record->location);
 	e = certificate_links(d, c);

@@ -172,6 +172,17 @@ static bool fill_key(cJSON *to, const void *from)
 		       put_fingerprint(to, "spki_sha256", c->spki_sha256));
 }
 
+static bool fill_revocation(cJSON *to, const void *from)
+{
+	const struct revocation *r = from;
+
+	return put_text(to, "status", revocation_status_word(r->status)) &&
+	       put_text(to, "source", r->source) && put_time(to, "checked", r->checked) &&
+	       put_time(to, "next_update", r->next_update) &&
+	       put_time(to, "revoked_at", r->revoked_at) && put_text(to, "reason", r->reason) &&
+	       put_text(to, "message", r->message);
+}
+
 struct verdict_source {
 	const struct certificate_record *record;
 	const struct thresholds *thresholds;
@@ -313,6 +324,8 @@ static bool fill_kind(cJSON *to, const struct record *r, const struct verdict_so
 		return fill_reference(to, r);
 	case RECORD_CRL:
 		return fill_crl(to, r);
+	case RECORD_REVOCATION:
+		return false; /* part of certificates, never shown alone */
 	}
 	return false;
 }
@@ -322,7 +335,9 @@ cJSON *record_json(const struct sighting *s, const struct thresholds *t, int64_t
 	struct verdict_source v = { &s->record->certificate, t, now };
 	cJSON *to = cJSON_CreateObject();
 
-	if (to && fill_kind(to, s->record, &v) && put_time(to, "first_seen", s->first_seen) &&
+	if (to && fill_kind(to, s->record, &v) &&
+		(!s->revocation || put_object(to, "revocation", fill_revocation, s->revocation)) &&
+		put_time(to, "first_seen", s->first_seen) &&
 		put_time(to, "last_seen", s->last_seen) && put_time(to, "gone", s->gone_at) &&
 		put_true(to, "stale", s->is_stale))
 		return to;
