@@ -128,7 +128,11 @@ static void on_pass_done(void *arg, const struct pass_stats *stats, const struct
 {
 	struct agent *a = arg;
 
+	const struct scanner *scanner = scanner_find(stats->scanner);
+
 	schedule_ended(a->schedule, stats->job);
+	if (scanner && stats->appeared)
+		schedule_again(a->schedule, scanner->stage, clock_now_s());
 	a->is_dirty = true;
 	a->must_evaluate = true;
 	if (stats->is_complete)
@@ -234,7 +238,8 @@ static enum err apply_jobs(struct agent *a, const struct settings *s, struct why
 	enum err e = ERR_OK;
 
 	for (size_t i = 0; e == ERR_OK && i < s->jobs_count; i++)
-		e = strings_add(&names, job_name(&s->jobs[i]));
+		if (!job_is_off(&s->jobs[i]))
+			e = strings_add(&names, job_name(&s->jobs[i]));
 	for (size_t i = 0; a->settings && i < a->settings->jobs_count; i++)
 		if (!strings_contain(&names, job_name(&a->settings->jobs[i])))
 			pipeline_stop(a->pipeline, job_name(&a->settings->jobs[i]));
@@ -301,12 +306,16 @@ static enum err apply_schedule(struct agent *a, const struct settings *s, struct
 
 	for (size_t i = 0; e == ERR_OK && i < s->jobs_count; i++) {
 		const struct scan_job *head = s->jobs[i].conf;
+		struct schedule_job job = { .name = head->name,
+			.every_ms = head->every_ms,
+			.jitter_ms = head->every_ms / JITTER_SHARE,
+			.stage = s->jobs[i].scanner->stage };
 
-		int64_t jitter_ms = head->every_ms / JITTER_SHARE;
-
-		if (head->jitter_ms < jitter_ms)
-			jitter_ms = head->jitter_ms;
-		e = schedule_add(fresh, head->name, head->every_ms, jitter_ms, why);
+		if (job_is_off(&s->jobs[i]))
+			continue;
+		if (head->jitter_ms < job.jitter_ms)
+			job.jitter_ms = head->jitter_ms;
+		e = schedule_add(fresh, &job, why);
 	}
 	if (e != ERR_OK) {
 		schedule_free(fresh);

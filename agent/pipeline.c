@@ -6,6 +6,7 @@
 #include "agent/base/wire.h"
 #include "agent/certificate/certificate.h"
 #include "agent/certificate/trust.h"
+#include "agent/revocation.h"
 #include "agent/version.h"
 #include "scanners/parser.h"
 
@@ -286,6 +287,12 @@ static void on_pass_layer(void *arg, const char *role, const char *layer, bool i
 	on_layer(slot->pipeline, role, layer, is_active);
 }
 
+static enum err each_question(void *ctx,
+	enum err (*fn)(void *arg, const char *place, struct slice item), void *arg, struct why *why)
+{
+	return revocation_questions(ctx, clock_now_s(), fn, arg, why);
+}
+
 enum err pipeline_start(struct pipeline *p, const struct job *job, struct why *why)
 {
 	struct slot *slot = NULL;
@@ -299,7 +306,8 @@ enum err pipeline_start(struct pipeline *p, const struct job *job, struct why *w
 		.is_transient = p->conf.is_transient,
 		.hints = { .ctx = p->conf.inventory,
 			.each_name = inventory_each_name,
-			.each_served = inventory_each_served },
+			.each_served = inventory_each_served,
+			.each_question = each_question },
 		.must_wait = must_wait,
 		.done = on_pass_done,
 		.sandbox = on_pass_layer };

@@ -22,6 +22,7 @@ struct planned {
 	bool is_planned;
 	bool is_running;
 	bool has_run;
+	unsigned stage;
 };
 
 struct schedule {
@@ -198,7 +199,8 @@ enum err schedule_add_job(struct schedule *s, const struct schedule_job *job, st
 		.every_ms = limited(job->every_ms),
 		.last_start_ms =
 			job->last_start == TIME_UNKNOWN ? TIME_UNKNOWN : to_ms(job->last_start),
-		.has_run = job->has_run };
+		.has_run = job->has_run,
+		.stage = job->stage };
 	if (!added->name)
 		return why_fail(why, ERR_MEMORY, "out of memory");
 	added->jitter_ms = job->jitter_ms == TIME_UNKNOWN ? added->every_ms / JITTER_SHARE
@@ -208,16 +210,15 @@ enum err schedule_add_job(struct schedule *s, const struct schedule_job *job, st
 	return ERR_OK;
 }
 
-enum err schedule_add(
-	struct schedule *s, const char *name, int64_t every_ms, int64_t jitter_ms, struct why *why)
+enum err schedule_add(struct schedule *s, const struct schedule_job *job, struct why *why)
 {
-	struct schedule_job job = { .name = name,
-		.every_ms = every_ms,
-		.jitter_ms = jitter_ms,
-		.last_start = TIME_UNKNOWN };
-	enum err e = read_past(s, &job, why);
+	struct schedule_job known = *job;
+	enum err e;
 
-	return e == ERR_OK ? schedule_add_job(s, &job, why) : e;
+	known.last_start = TIME_UNKNOWN;
+	known.has_run = false;
+	e = read_past(s, &known, why);
+	return e == ERR_OK ? schedule_add_job(s, &known, why) : e;
 }
 
 void schedule_carry(struct schedule *s, const struct schedule *older)
@@ -266,6 +267,15 @@ static void bound(struct planned *job, int64_t now_ms)
 		job->due_ms = after(job, now_ms);
 }
 
+/* Is there still something to come that it builds on? */
+static bool must_wait(const struct schedule *s, const struct planned *job)
+{
+	for (size_t n = 0; job->stage && n < s->count; n++)
+		if (s->jobs[n].stage < job->stage && (s->jobs[n].is_running || !s->jobs[n].has_run))
+			return true;
+	return false;
+}
+
 const char *schedule_due(struct schedule *s, int64_t now)
 {
 	const struct planned *first = NULL;
@@ -279,7 +289,8 @@ const char *schedule_due(struct schedule *s, int64_t now)
 		if (!job->is_planned)
 			plan(job, now_ms);
 		bound(job, now_ms);
-		if (job->due_ms <= now_ms && (!first || job->due_ms < first->due_ms))
+		if (job->due_ms <= now_ms && !must_wait(s, job) &&
+			(!first || job->due_ms < first->due_ms))
 			first = job;
 	}
 	return first ? first->name : NULL;
@@ -304,6 +315,16 @@ void schedule_ended(struct schedule *s, const char *name)
 		return;
 	job->is_running = false;
 	job->has_run = true;
+}
+
+void schedule_again(struct schedule *s, unsigned stage, int64_t now)
+{
+	for (size_t n = 0; n < s->count; n++) {
+		struct planned *job = &s->jobs[n];
+
+		if (job->stage > stage && !job->is_running && job->is_planned && job->every_ms)
+			job->due_ms = to_ms(now);
+	}
 }
 
 void schedule_hurry(struct schedule *s, int64_t now)

@@ -21,6 +21,7 @@ struct schedule_job {
 	int64_t jitter_ms;  /* TIME_UNKNOWN = a tenth of `every` */
 	int64_t last_start; /* Unix seconds, TIME_UNKNOWN = never */
 	bool has_run;       /* a pass of it has once come to its end */
+	unsigned stage;     /* it waits for the first end of every job of a lower stage */
 };
 
 /* The jitter of a job is a share of jitter_ms that stays the same for this job on this host: it follows
@@ -29,9 +30,9 @@ struct schedule_job {
 enum err schedule_new(struct store *store, struct schedule **out, struct why *why) MUST_CHECK;
 void schedule_free(struct schedule *s);
 
-/* Adds a job with the past that the store knows. A second one of the same name is ERR_CONFIG. */
-enum err schedule_add(struct schedule *s, const char *name, int64_t every_ms, int64_t jitter_ms,
-	struct why *why) MUST_CHECK;
+/* Adds a job, with the past that the store knows instead of the one given. A second one of the same name is ERR_CONFIG. */
+enum err schedule_add(
+	struct schedule *s, const struct schedule_job *job, struct why *why) MUST_CHECK;
 enum err schedule_add_job(
 	struct schedule *s, const struct schedule_job *job, struct why *why) MUST_CHECK;
 
@@ -44,6 +45,8 @@ const char *schedule_due(struct schedule *s, int64_t now);
  * have dropped the job meanwhile. */
 void schedule_started(struct schedule *s, const char *name, int64_t now);
 void schedule_ended(struct schedule *s, const char *name);
+/* Jobs of a stage above this one are due at `now`: there is something new to build on. */
+void schedule_again(struct schedule *s, unsigned stage, int64_t now);
 /* Every job that does not run is due at `now`, and schedule_all_ran is false until all have ended. */
 void schedule_hurry(struct schedule *s, int64_t now);
 /* Takes over from an older schedule, for a reload, which jobs run now and which have ended. */

@@ -4,6 +4,7 @@
 #include "agent/base/text.h"
 #include "agent/base/wire.h"
 #include "agent/certificate/certificate.h"
+#include "scanners/revocation/revocation.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,20 +113,38 @@ static const struct schema_field top_fields[] = {
 static const char scanners_key[] = "scanners";
 static const char exporters_key[] = "exporters";
 
+bool job_is_off(const struct job *job)
+{
+	return job->scanner->is_off && job->scanner->is_off(job->conf);
+}
+
+static void drop_jobs(struct settings *s, bool also_sections)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->jobs_count; i++) {
+		struct job job = s->jobs[i];
+
+		if (job.scanner->is_section && !also_sections) {
+			s->jobs[kept++] = job;
+			continue;
+		}
+		schema_fini(job.scanner->fields, job.conf);
+		free(job.conf);
+	}
+	s->jobs_count = kept;
+}
+
 void settings_without_jobs(struct settings *s)
 {
-	for (size_t i = 0; i < s->jobs_count; i++) {
-		schema_fini(s->jobs[i].scanner->fields, s->jobs[i].conf);
-		free(s->jobs[i].conf);
-	}
-	s->jobs_count = 0;
+	drop_jobs(s, false);
 }
 
 void settings_free(struct settings *s)
 {
 	if (!s)
 		return;
-	settings_without_jobs(s);
+	drop_jobs(s, true);
 	for (size_t i = 0; i < s->outlets_count; i++) {
 		schema_fini(s->outlets[i].exporter->fields, s->outlets[i].conf);
 		free(s->outlets[i].conf);
@@ -278,6 +297,9 @@ static enum err read_jobs(struct settings *s, const struct node *list, struct wh
 			names[i] = scanners[i]->name;
 		return unknown_key(list, names, scanners_count, "scanner", why);
 	}
+	if (scanner->is_section)
+		return node_fail(
+			list, why, "\"%s\" stands at the top: \"%s: {...}\"", list->key, list->key);
 	if (node_is_null(list))
 		return ERR_OK;
 	if (list->kind != NODE_LIST)
@@ -330,7 +352,46 @@ static enum err read_section(struct settings *s, const struct node *map, bool *i
 	return e;
 }
 
-/* The top level without the two sections that the schema does not know. */
+static bool is_section(const char *key)
+{
+	const struct scanner *scanner = scanner_find(key);
+
+	return scanner && scanner->is_section;
+}
+
+/* Jobs that are always there, each configured by a section of its own. */
+static enum err read_sections(struct settings *s, const struct node *root, struct why *why)
+{
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && i < scanners_count; i++) {
+		const struct node *map = NULL;
+
+		if (!scanners[i]->is_section)
+			continue;
+		if (root)
+			map = node_child(root, scanners[i]->name);
+		if (map && node_is_null(map))
+			map = NULL;
+		if (map && map->kind != NODE_MAP)
+			return node_fail(map, why, "\"%s\" takes a map", map->key);
+		e = add_job(s, scanners[i], map, NULL, why);
+	}
+	return e;
+}
+
+/* What no issuer could be asked about is broken, or is not. */
+static void note_revocation(struct settings *s)
+{
+	for (size_t i = 0; i < s->jobs_count; i++) {
+		const struct revocation_conf *conf = s->jobs[i].conf;
+
+		if (s->jobs[i].scanner == &revocation_scanner)
+			s->thresholds.is_unknown_broken = conf->mode == REVOCATION_HARD;
+	}
+}
+
+/* The top level without the sections that the schema does not know. */
 static enum err apply_top(struct settings *s, const struct node *root, struct why *why)
 {
 	struct node *children[sizeof(top_fields) / sizeof(top_fields[0]) + 64];
@@ -344,7 +405,8 @@ static enum err apply_top(struct settings *s, const struct node *root, struct wh
 	for (size_t i = 0; i < root->count; i++) {
 		struct node *child = root->children[i];
 
-		if (strcmp(child->key, scanners_key) == 0 || strcmp(child->key, exporters_key) == 0)
+		if (strcmp(child->key, scanners_key) == 0 ||
+			strcmp(child->key, exporters_key) == 0 || is_section(child->key))
 			continue;
 		if (rest.count == sizeof(children) / sizeof(children[0]))
 			return node_fail(child, why, "too many keys");
@@ -361,6 +423,9 @@ static enum err fill(struct settings *s, const struct node *root, struct why *wh
 		e = threshold_parse(s->alerts.warning, &s->thresholds.warning, why);
 	if (e == ERR_OK)
 		e = threshold_parse(s->alerts.critical, &s->thresholds.critical, why);
+	if (e == ERR_OK)
+		e = read_sections(s, root, why);
+	note_revocation(s);
 	if (e == ERR_OK && root)
 		e = read_section(
 			s, node_child(root, scanners_key), &s->has_scanners, read_jobs, why);
@@ -596,9 +661,15 @@ static void show_entry(const struct schema_field *fields, const void *conf, stru
 void settings_show(const struct settings *s, struct buffer *out)
 {
 	schema_show(top_fields, s, 0, out);
+	for (size_t i = 0; i < s->jobs_count; i++) {
+		if (!s->jobs[i].scanner->is_section)
+			continue;
+		buffer_format(out, "%s:\n", s->jobs[i].scanner->name);
+		schema_show(s->jobs[i].scanner->fields, s->jobs[i].conf, 1, out);
+	}
 	buffer_text(out, "scanners:\n");
 	for (size_t i = 0; i < scanners_count; i++) {
-		if (!jobs_of(s, scanners[i]))
+		if (!jobs_of(s, scanners[i]) || scanners[i]->is_section)
 			continue;
 		buffer_format(out, "  %s:\n", scanners[i]->name);
 		for (size_t j = 0; j < s->jobs_count; j++)

@@ -64,6 +64,9 @@ enum err settings_load(const char *path, struct settings **out, struct why *why)
 enum err settings_new(struct settings **out, struct why *why) MUST_CHECK;
 void settings_free(struct settings *s);
 
+/* A job with nothing to do, by its conf. */
+bool job_is_off(const struct job *job);
+
 /* Forgets the jobs that the file named. */
 void settings_without_jobs(struct settings *s);
 /* Adds this host's default job of every scanner that has one. */

@@ -78,7 +78,8 @@ static enum err each_scanner(
 	enum err e = ERR_OK;
 
 	for (size_t i = 0; e == ERR_OK && s->settings && i < s->settings->jobs_count; i++)
-		e = tell_job(s, &s->settings->jobs[i], fn, arg);
+		if (!job_is_off(&s->settings->jobs[i]))
+			e = tell_job(s, &s->settings->jobs[i], fn, arg);
 	return e;
 }
 

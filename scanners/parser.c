@@ -197,6 +197,15 @@ static enum err finding_add(struct parser *p, struct finding *f, struct slice da
 	return buffer_status(&f->bytes);
 }
 
+/* By enum finding_kind. */
+static enum err (*const parse_finding[])(
+	const struct parser_context *c, const struct parser_place *place, struct slice bytes) = {
+	[FINDING_FILE] = parser_file,
+	[FINDING_ENDPOINT] = parser_endpoint,
+	[FINDING_VERIFY] = parser_verify,
+	[FINDING_FETCHED] = parser_fetched,
+};
+
 static enum err finding_look(struct parser *p, struct finding *f)
 {
 	const struct parser_context context = { .trust = p->trust,
@@ -211,14 +220,7 @@ static enum err finding_look(struct parser *p, struct finding *f)
 	if (f->is_over)
 		return parser_problem(&context, &place, REASON_TOO_LARGE,
 			"what would have to be parsed is larger than 64 MiB");
-	switch (f->kind) {
-	case FINDING_ENDPOINT:
-		return parser_endpoint(&context, &place, bytes);
-	case FINDING_VERIFY:
-		return parser_verify(&context, &place, bytes);
-	default:
-		return parser_file(&context, &place, bytes);
-	}
+	return parse_finding[f->kind](&context, &place, bytes);
 }
 
 static enum err finding_end(struct parser *p, struct finding *f, bool is_abandoned)

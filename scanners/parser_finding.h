@@ -36,6 +36,9 @@ enum err parser_endpoint(const struct parser_context *c, const struct parser_pla
  * of its path; or a problem where there is nothing to verify. */
 enum err parser_verify(const struct parser_context *c, const struct parser_place *place,
 	struct slice bytes) MUST_CHECK;
+/* The records of an issuer's answer (scanners/fetch.h). */
+enum err parser_fetched(const struct parser_context *c, const struct parser_place *place,
+	struct slice bytes) MUST_CHECK;
 /* A problem at a place; `message` may be any text. */
 enum err parser_problem(const struct parser_context *c, const struct parser_place *place,
 	enum reason reason, const char *message) MUST_CHECK;

@@ -79,8 +79,12 @@ struct scanner {
 	const char *name; /* config key under `scanners:`, label in metrics */
 	const char *help;
 	const struct role *role;
-	bool is_parallel;  /* one process a core, work spread over them; else one */
-	bool feeds_hints;  /* a plan's `follow` waits for passes of this one */
+	bool is_parallel; /* one process a core, work spread over them; else one */
+	bool feeds_hints; /* a plan's `follow` waits for passes of this one */
+	/* Configured by a section of its name at the top, not below `scanners:`; there is one job of it. */
+	bool is_section;
+	/* Builds on what jobs of lower stages found: it comes after them, and again when they found more. */
+	unsigned stage;
 	bool keeps_memory; /* the role returns MEMORY to be given back at the next pass */
 	unsigned window;   /* work items handed out ahead to one process */
 	/* The same by a job's conf, for all processes together; NULL: `window` holds. */
@@ -93,6 +97,8 @@ struct scanner {
 	const struct schema_field *fields;
 	size_t conf_bytes;
 
+	/* Is there nothing to do by this conf, ever? NULL: never so. */
+	bool (*is_off)(const void *conf);
 	/* Does a SOURCE of the command line belong here? First yes in the table's order wins. */
 	bool (*accepts)(const char *source);
 	/* Adds a SOURCE to a job's conf. */

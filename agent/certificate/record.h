@@ -315,6 +315,7 @@ struct threshold {
 struct thresholds {
 	struct threshold warning;
 	struct threshold critical;
+	bool is_unknown_broken; /* what is served and `revocation-unknown` is broken */
 };
 /* 33 % and 10 % of the lifetime. */
 extern const struct thresholds thresholds_default;

@@ -1,7 +1,6 @@
 /* The parts that CRL and OCSP share. */
 #include "agent/certificate/revocation.h"
 
-#include "agent/certificate/anchors.h"
 #include "agent/certificate/der.h"
 
 #include <gnutls/crypto.h>
@@ -46,7 +45,6 @@ bool issuer_id_of(struct slice issuer_der, struct issuer_id *out)
 struct slice revocation_issuer(
 	const struct trust *trust, const struct judge_question *q, const struct verdict *v)
 {
-	const struct anchor *anchor;
 	const uint8_t *wanted;
 
 	if (v->chain.count < 2)
@@ -55,8 +53,7 @@ struct slice revocation_issuer(
 	for (size_t i = 0; i < q->candidates_count; i++)
 		if (memcmp(q->candidates[i]->facts.fingerprint, wanted, FINGERPRINT_BYTES) == 0)
 			return q->candidates[i]->der;
-	anchor = trust ? trust_find(trust, wanted) : NULL;
-	return anchor ? anchor->der : slice_of(NULL, 0);
+	return trust ? trust_der(trust, wanted) : slice_of(NULL, 0);
 }
 
 void revocation_note_issuer(

@@ -187,6 +187,9 @@ enum status record_status_at(
 		return STATUS_EXPIRED;
 	if (!r->verdict.is_anchor && problems & (r->is_served ? breaks_served : breaks_any))
 		return STATUS_BROKEN;
+	if (t->is_unknown_broken && r->is_served &&
+		problems & PROBLEM_BIT(PROBLEM_REVOCATION_UNKNOWN))
+		return STATUS_BROKEN;
 	if (breaks == TIME_UNKNOWN)
 		return STATUS_UNCHECKED;
 	if (is_within(breaks, now, threshold_span(&t->critical, c->not_before, c->not_after)))

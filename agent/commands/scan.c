@@ -6,6 +6,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,14 +25,49 @@ struct scan {
 	struct links *links; /* between what was found */
 	struct progress_bar *bar;
 	uv_loop_t loop;
+	uv_timer_t next; /* runs when a pass has ended */
 	uv_signal_t interrupt;
 	uv_signal_t terminate;
 	struct report_summary summary;
 	int64_t started_ms;
 	int signal_number; /* that ended it early, or 0 */
+	unsigned stage;    /* of the jobs that come next */
+	enum err status;
+	struct why why; /* of `status` */
 	bool is_incomplete;
 	bool is_loop_open;
 };
+
+/* Starts the jobs of the lowest stage that is left; false when there are none. */
+static bool start_stage(struct scan *s)
+{
+	unsigned stage = UINT_MAX;
+	const struct settings *settings = s->settings;
+
+	for (size_t i = 0; i < settings->jobs_count; i++)
+		if (!job_is_off(&settings->jobs[i]) &&
+			settings->jobs[i].scanner->stage >= s->stage &&
+			settings->jobs[i].scanner->stage < stage)
+			stage = settings->jobs[i].scanner->stage;
+	if (stage == UINT_MAX)
+		return false;
+	s->stage = stage + 1;
+	for (size_t i = 0; i < settings->jobs_count && s->status == ERR_OK; i++)
+		if (settings->jobs[i].scanner->stage == stage && !job_is_off(&settings->jobs[i]))
+			s->status = pipeline_start(s->pipeline, &settings->jobs[i], &s->why);
+	return s->status == ERR_OK;
+}
+
+static void on_next(uv_timer_t *timer)
+{
+	struct scan *s = timer->data;
+
+	while (!pipeline_running(s->pipeline))
+		if (!start_stage(s)) {
+			uv_stop(&s->loop);
+			return;
+		}
+}
 
 static void on_pass_done(void *arg, const struct pass_stats *stats, const struct why *why)
 {
@@ -43,8 +79,8 @@ static void on_pass_done(void *arg, const struct pass_stats *stats, const struct
 		s->is_incomplete = true;
 		log_error("%s could not be scanned to the end: %s", stats->scanner, why->text);
 	}
-	if (!pipeline_running(s->pipeline))
-		uv_stop(&s->loop);
+	/* Not from here: the pass that ends is still there. */
+	(void)uv_timer_start(&s->next, on_next, 0, 0);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -141,16 +177,20 @@ static enum err run_jobs(struct scan *s, struct why *why)
 	if (uv_loop_init(&s->loop) != 0)
 		return why_fail(why, ERR_IO, "cannot start the event loop");
 	s->is_loop_open = true;
+	(void)uv_timer_init(&s->loop, &s->next);
+	s->next.data = s;
 	watch_signal(s, &s->interrupt, SIGINT);
 	watch_signal(s, &s->terminate, SIGTERM);
 	if (!s->options->no_progress && progress_bar_new(&s->loop, &s->bar) != ERR_OK)
 		return ERR_MEMORY;
 	e = pipeline_new(&conf, &s->pipeline, why);
 	progress_bar_watch(s->bar, s->pipeline);
-	for (size_t i = 0; e == ERR_OK && i < s->settings->jobs_count; i++)
-		e = pipeline_start(s->pipeline, &s->settings->jobs[i], why);
-	if (e == ERR_OK && pipeline_running(s->pipeline))
+	if (e == ERR_OK) {
+		(void)uv_timer_start(&s->next, on_next, 0, 0);
 		(void)uv_run(&s->loop, UV_RUN_DEFAULT);
+		e = s->status;
+		*why = s->why;
+	}
 	progress_bar_free(s->bar);
 	return e;
 }
@@ -224,6 +264,7 @@ static void finish(struct scan *s)
 	pipeline_free(s->pipeline);
 	if (s->is_loop_open) {
 		(void)uv_run(&s->loop, UV_RUN_NOWAIT);
+		uv_close((uv_handle_t *)&s->next, NULL);
 		uv_close((uv_handle_t *)&s->interrupt, NULL);
 		uv_close((uv_handle_t *)&s->terminate, NULL);
 		(void)uv_run(&s->loop, UV_RUN_DEFAULT);

@@ -4,7 +4,7 @@
 #include "agent/base/text.h"
 #include "agent/base/wire.h"
 #include "agent/process/channel.h"
-#include "scanners/revocation/fetch.h"
+#include "scanners/fetch.h"
 #include "scanners/revocation/transfer.h"
 
 #include <stdlib.h>
@@ -105,11 +105,7 @@ static enum err take_work(struct fetcher *f, struct slice payload)
 		e = fetch_decode(work.item, &fetch);
 	if (e != ERR_OK)
 		return e;
-	if (!fetch.is_known)
-		return transfers_add(f->transfers, work.id, work.place, &fetch);
-	fetch_fini(&fetch);
-	e = channel_write(&f->channel, MESSAGE_UNCHANGED, work.place);
-	return e == ERR_OK ? on_end(f, work.id) : e;
+	return transfers_add(f->transfers, work.id, work.place, &fetch);
 }
 
 static enum err take_frame(struct fetcher *f)

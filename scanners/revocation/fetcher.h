@@ -12,7 +12,7 @@
 #define FETCHER_TIMEOUT_MS_MAX (10 * 60 * 1000)
 
 /* Options are a struct fetcher_options, work items a struct fetch each. Each item gets one finding
- * (FINDING_FETCHED), or one UNCHANGED when it is known, and then WORK_DONE. */
+ * (FINDING_FETCHED) and then WORK_DONE. */
 extern const struct role fetcher_role;
 
 struct fetcher_options {

@@ -5,6 +5,7 @@
 #include "agent/base/text.h"
 #include "agent/certificate/ocsp.h"
 #include "scanners/revocation/address.h"
+#include "scanners/revocation/revocation.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -22,7 +23,6 @@
 #define MESSAGE_BYTES 256
 /* Of a body that is this large only one may be on its way, for the parser holds it whole. */
 #define LARGE_BYTES (1024 * 1024)
-#define SCANNER_NAME "revocation"
 
 struct transfer {
 	struct transfers *all; /* borrowed */
@@ -71,7 +71,7 @@ static void send_piece(struct transfer *t, bool is_last)
 		.is_first = !t->has_begun,
 		.is_last = is_last,
 		.kind = FINDING_FETCHED,
-		.scanner = slice_text(SCANNER_NAME),
+		.scanner = slice_text(REVOCATION_SCANNER),
 		.place = slice_text(t->place),
 		.data = buffer_bytes(&t->piece) };
 

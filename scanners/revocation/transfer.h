@@ -3,7 +3,7 @@
 #define LEAFWATCH_SCANNERS_REVOCATION_TRANSFER_H
 
 #include "agent/process/messages.h"
-#include "scanners/revocation/fetch.h"
+#include "scanners/fetch.h"
 
 #include <stdbool.h>
 #include <stdint.h>

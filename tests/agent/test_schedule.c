@@ -26,7 +26,7 @@ static void add(struct schedule *s, const char *name, int64_t every_ms, int64_t 
 	int64_t last_start)
 {
 	struct schedule_job job = { name, every_ms, jitter_ms, last_start,
-		last_start != TIME_UNKNOWN };
+		last_start != TIME_UNKNOWN, 0 };
 	struct why why = { 0 };
 
 	assert_int_equal(schedule_add_job(s, &job, &why), ERR_OK);
@@ -201,7 +201,7 @@ static void most_overdue_first(void **state)
 static void refuses_a_name_twice(void **state)
 {
 	struct schedule *s = fresh(NULL);
-	struct schedule_job job = { "a", HOUR_MS, 0, TIME_UNKNOWN, false };
+	struct schedule_job job = { "a", HOUR_MS, 0, TIME_UNKNOWN, false, 0 };
 
 	(void)state;
 	add(s, "a", HOUR_MS, 0, TIME_UNKNOWN);
@@ -286,19 +286,57 @@ static void knows_the_past(void **state)
 			NULL, NULL, NULL),
 		SQLITE_OK);
 	s = fresh(store);
-	assert_int_equal(schedule_add(s, "done", HOUR_MS, 0, &why), ERR_OK);
+	assert_int_equal(
+		schedule_add(
+			s, &(struct schedule_job){ .name = "done", .every_ms = HOUR_MS }, &why),
+		ERR_OK);
 	is_due(s, NOW, NULL);
 	assert_int_equal(schedule_job_due(s, "done"), NOW - 600 + HOUR);
 	assert_true(schedule_all_ran(s));
-	assert_int_equal(schedule_add(s, "begun", HOUR_MS, 0, &why), ERR_OK);
+	assert_int_equal(
+		schedule_add(
+			s, &(struct schedule_job){ .name = "begun", .every_ms = HOUR_MS }, &why),
+		ERR_OK);
 	/* Cut short before its first end: not left for an hour. */
 	is_due(s, NOW, "begun");
 	schedule_started(s, "begun", NOW);
 	assert_false(schedule_all_ran(s));
-	assert_int_equal(schedule_add(s, "retired", HOUR_MS, 0, &why), ERR_OK);
+	assert_int_equal(
+		schedule_add(
+			s, &(struct schedule_job){ .name = "retired", .every_ms = HOUR_MS }, &why),
+		ERR_OK);
 	is_due(s, NOW, "retired");
 	schedule_free(s);
 	store_close(store);
+}
+
+static void test_a_later_stage_waits_and_comes_again(void **state)
+{
+	const struct schedule_job first = {
+		.name = "first", .every_ms = HOUR_MS, .last_start = TIME_UNKNOWN
+	};
+	const struct schedule_job second = {
+		.name = "second", .every_ms = HOUR_MS, .last_start = TIME_UNKNOWN, .stage = 1
+	};
+	struct schedule *s;
+
+	(void)state;
+	assert_int_equal(schedule_new(NULL, &s, NULL), ERR_OK);
+	assert_int_equal(schedule_add_job(s, &second, NULL), ERR_OK);
+	assert_int_equal(schedule_add_job(s, &first, NULL), ERR_OK);
+	assert_string_equal(schedule_due(s, 1000), "first");
+	schedule_started(s, "first", 1000);
+	assert_null(schedule_due(s, 1000));
+	schedule_ended(s, "first");
+	assert_string_equal(schedule_due(s, 1001), "second");
+	schedule_started(s, "second", 1001);
+	schedule_ended(s, "second");
+	assert_null(schedule_due(s, 1002));
+	schedule_again(s, 1, 1002);
+	assert_null(schedule_due(s, 1002));
+	schedule_again(s, 0, 1002);
+	assert_string_equal(schedule_due(s, 1002), "second");
+	schedule_free(s);
 }
 
 int main(void)
@@ -313,6 +351,7 @@ int main(void)
 		cmocka_unit_test(refuses_a_name_twice),
 		cmocka_unit_test(reload_does_not_start_what_runs),
 		cmocka_unit_test(hosts_do_not_fire_together),
+		cmocka_unit_test(test_a_later_stage_waits_and_comes_again),
 		cmocka_unit_test(knows_the_past),
 	};
 

@@ -52,7 +52,7 @@ class Pki:
         template += [f'organization = "{organization}"'] if organization else []
         template += [f'dns_name = "{n}"' for n in names if not n[0].isdigit()]
         template += [f'ip_address = "{n}"' for n in names if n[0].isdigit()]
-        template += ["ca", "cert_signing_key"] if ca else [*usage, "signing_key"]
+        template += ["ca", "cert_signing_key", "crl_signing_key"] if ca else [*usage, "signing_key"]
         template += more
         work = self.folder / f".work{self.count}"
         work.with_suffix(".t").write_text("\n".join(template))
@@ -66,6 +66,26 @@ class Pki:
         for suffix in (".t", ".k"):
             work.with_suffix(suffix).unlink()
         return Certificate(self.folder / f"certificate{self.count}", name, pem, key, issuer)
+
+    def crl(self, issuer, revoked=(), begins="-1 hour", ends="+7 days", number=1):
+        """The DER of a revocation list."""
+        template = self.folder / "crl.t"
+        listed = self.folder / "crl.l"
+        template.write_text(f'crl_this_update_date = "{stamp(begins)}"\ncrl_next_update_date = "{stamp(ends)}"\n'
+                            f'crl_revocation_date = "{stamp("-1 day")}"\ncrl_number = {number}\n')
+        listed.write_text("".join(c.pem for c in revoked))
+        args = ["certtool", "--generate-crl", "--outder", "--load-ca-privkey", issuer.key_file, "--load-ca-certificate", issuer.pem_file,
+                "--template", template]
+        return run(*args, *(["--load-certificate", listed] if revoked else []))
+
+    def ocsp_index(self, path, good=(), revoked=()):
+        """The database of `openssl ocsp`."""
+        lines = []
+        for c in [*good, *revoked]:
+            serial = run("openssl", "x509", "-noout", "-serial", input=c.pem.encode()).decode().strip().split("=")[1]
+            gone = "261101000000Z,keyCompromise" if c in revoked else ""
+            lines.append(f"{'R' if gone else 'V'}\t351231235959Z\t{gone}\t{serial}\tunknown\t/CN={c.name}\n")
+        Path(path).write_text("".join(lines))
 
     def pkcs12(self, path, certificate, password):
         run("openssl", "pkcs12", "-export", "-in", certificate.pem_file, "-inkey", certificate.key_file, "-out", path,

@@ -1,5 +1,5 @@
 /* Questions and answers as bytes. */
-#include "scanners/revocation/fetch.h"
+#include "scanners/fetch.h"
 
 #include "agent/base/wire.h"
 
@@ -17,7 +17,6 @@ void fetch_fini(struct fetch *f)
 		free(f->subjects[i].serial);
 	free(f->subjects);
 	free(f->url);
-	free(f->issuer);
 	free(f->etag);
 	free(f->last_modified);
 	*f = (struct fetch){ 0 };
@@ -26,9 +25,8 @@ void fetch_fini(struct fetch *f)
 void fetch_encode(struct buffer *out, const struct fetch *f)
 {
 	wire_put_u8(out, (uint8_t)f->kind);
-	wire_put_bool(out, f->is_known);
 	wire_put_text(out, f->url);
-	wire_put_text(out, f->issuer);
+	buffer_append(out, f->issuer, FINGERPRINT_BYTES);
 	wire_put_text(out, f->etag);
 	wire_put_text(out, f->last_modified);
 	buffer_append(out, f->issuer_id.name_sha1, ISSUER_HASH_BYTES);
@@ -68,16 +66,14 @@ enum err fetch_decode(struct slice bytes, struct fetch *out)
 	struct fetch f = { 0 };
 
 	f.kind = (enum fetch_kind)wire_get_u8(&w);
-	f.is_known = wire_get_bool(&w);
 	f.url = wire_get_text(&w, RECORD_URL_BYTES_MAX);
-	f.issuer = wire_get_text(&w, RECORD_TEXT_BYTES_MAX);
+	(void)wire_get_raw(&w, f.issuer, FINGERPRINT_BYTES);
 	f.etag = wire_get_text(&w, FETCH_HEADER_BYTES_MAX);
 	f.last_modified = wire_get_text(&w, FETCH_HEADER_BYTES_MAX);
 	(void)wire_get_raw(&w, f.issuer_id.name_sha1, ISSUER_HASH_BYTES);
 	(void)wire_get_raw(&w, f.issuer_id.key_sha1, ISSUER_HASH_BYTES);
 	get_subjects(&w, &f);
-	if (wire_end(&w) != ERR_OK || f.kind < FETCH_CRL || f.kind >= FETCH_KIND_COUNT || !f.url ||
-		!f.issuer) {
+	if (wire_end(&w) != ERR_OK || f.kind < FETCH_CRL || f.kind >= FETCH_KIND_COUNT || !f.url) {
 		fetch_fini(&f);
 		return ERR_MALFORMED;
 	}

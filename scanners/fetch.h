@@ -1,6 +1,6 @@
 /* What main asks the fetcher for, and what the fetcher hands to the parser. */
-#ifndef LEAFWATCH_SCANNERS_REVOCATION_FETCH_H
-#define LEAFWATCH_SCANNERS_REVOCATION_FETCH_H
+#ifndef LEAFWATCH_SCANNERS_FETCH_H
+#define LEAFWATCH_SCANNERS_FETCH_H
 
 #include "agent/base/buffer.h"
 #include "agent/base/err.h"
@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* Ceilings of one answer: real CRLs reach 30 MB, an OCSP answer 4 KB. */
-#define FETCH_CRL_BYTES_MAX (64 * 1024 * 1024)
+#define FETCH_CRL_BYTES_MAX (60 * 1024 * 1024)
 #define FETCH_SMALL_BYTES_MAX (64 * 1024)
 /* Certificates that one question may be about; their results fit into one frame. */
 #define FETCH_SUBJECTS_MAX 4000
@@ -28,13 +28,12 @@ struct fetch_subject {
 
 struct fetch {
 	enum fetch_kind kind;
-	bool is_known; /* what was last said still holds: nothing is fetched, nothing forgotten */
-	char *url;     /* owned; http or https */
-	char *issuer;  /* owned; issuer of all subjects, RFC 4514 */
-	char *etag;    /* owned, or NULL; of what is known already, as is: */
-	char *last_modified;            /* owned, or NULL */
-	struct issuer_id issuer_id;     /* of FETCH_OCSP */
-	struct fetch_subject *subjects; /* owned */
+	char *url;                         /* owned; http or https */
+	uint8_t issuer[FINGERPRINT_BYTES]; /* the certificate that issued all subjects */
+	char *etag;                        /* owned, or NULL; of what is known already, as is: */
+	char *last_modified;               /* owned, or NULL */
+	struct issuer_id issuer_id;        /* of FETCH_OCSP */
+	struct fetch_subject *subjects;    /* owned */
 	size_t subjects_count;
 };
 

@@ -1,0 +1,32 @@
+/* The scanner that asks issuers what became of their certificates. */
+#ifndef LEAFWATCH_SCANNERS_REVOCATION_REVOCATION_H
+#define LEAFWATCH_SCANNERS_REVOCATION_REVOCATION_H
+
+#include "scanners/scanner.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define REVOCATION_SCANNER "revocation"
+
+enum revocation_mode {
+	REVOCATION_OFF,  /* nobody is asked */
+	REVOCATION_SOFT, /* what cannot be learnt is said */
+	REVOCATION_HARD, /* what cannot be learnt breaks what is served */
+};
+extern const char *const revocation_mode_words[];
+
+/* The section `revocation:`. */
+struct revocation_conf {
+	struct scan_job job;
+	int mode;
+	bool crl;
+	bool ocsp;
+	bool ca_issuers;
+	int64_t timeout_ms;
+	char *proxy; /* NULL = the environment's */
+};
+
+extern const struct scanner revocation_scanner;
+
+#endif

@@ -1,0 +1,289 @@
+"""What issuers say: OCSP stapled and asked for, revocation lists, and who may not be asked."""
+import http.server
+import threading
+import time
+import unittest
+from pathlib import Path
+
+from harness import Case, Receiver, certificates, endpoints, free_port, problems, wait_for
+from pki import run
+
+
+def is_listening(port):
+    """Without a connection, which `openssl ocsp` would wait on."""
+    listens = f":{port:04X} "
+    return any(listens in line.split(None, 2)[1] + " " and " 0A " in line
+               for table in ("/proc/net/tcp", "/proc/net/tcp6") for line in Path(table).read_text().splitlines()[1:])
+
+
+class Web:
+    """Serves bytes by path and remembers who asked; a status or a delay may stand in their place."""
+
+    def __init__(self):
+        self.files = {}
+        self.asked = []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                outer.asked.append((self.path, dict(self.headers)))
+                answer = outer.files.get(self.path, 404)
+                if callable(answer):
+                    answer(self)
+                    return
+                status, body = (answer, b"") if isinstance(answer, int) else (200, answer)
+                tag = f'"{hash(body)}"'
+                if status == 200 and self.headers.get("If-None-Match") == tag:
+                    status, body = 304, b""
+                self.send_response(status)
+                self.send_header("ETag", tag)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                try:
+                    self.wfile.write(body)
+                except OSError:
+                    pass
+
+            def do_POST(self):
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                self.do_GET()
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Revocation(Case):
+    def setUp(self):
+        super().setUp()
+        self.root = self.pki.make("Test Root", ca=True)
+        self.web = Web()
+        self.addCleanup(self.web.close)
+
+    def responder(self, good=(), revoked=(), signer=None, port=None):
+        """`openssl ocsp`; certificates come later, for they name its port."""
+        port = port or free_port()
+        index = self.folder / f"index-{port}"
+        self.pki.ocsp_index(index, good, revoked)
+        signer = signer or self.root
+        self.start("openssl", "ocsp", "-index", index, "-CA", self.root.pem_file, "-rsigner", signer.pem_file, "-rkey",
+                   signer.key_file, "-port", port, "-nmin", "5")
+        wait_for(lambda: is_listening(port), 10, "the responder")
+        return port
+
+    def leaf(self, name, *extra, **kwargs):
+        return self.pki.make(name, self.root, names=[name], more=extra, **kwargs)
+
+    def put(self, certificate, name="a.pem"):
+        (self.tree / name).write_text(certificate.pem)
+
+    def look(self, *args, **kwargs):
+        return self.scan("--trust", self.root.pem_file, self.tree, *args, **kwargs)
+
+    def only(self, records):
+        self.assertEqual(len(certificates(records)), 1, records)
+        return certificates(records)[0]
+
+    # --- OCSP ---
+
+    def test_stapled_answers(self):
+        leaf = self.leaf("localhost")
+        index = self.folder / "index"
+        request, answer = self.folder / "request", self.folder / "answer"
+        run("openssl", "ocsp", "-issuer", self.root.pem_file, "-cert", leaf.pem_file, "-reqout", request, "-no_nonce")
+        for revoked, extra, word in (((), ["-ndays", "1"], "good"), ((leaf,), ["-ndays", "1"], "revoked")):
+            self.pki.ocsp_index(index, [] if revoked else [leaf], revoked)
+            run("openssl", "ocsp", "-index", index, "-CA", self.root.pem_file, "-rsigner", self.root.pem_file, "-rkey",
+                self.root.key_file, "-reqin", request, "-respout", answer, *extra)
+            for version in ("-tls1_2", "-tls1_3"):
+                port = self.s_server(leaf, version, "-status", "-status_file", answer)
+                records = self.scan("--trust", self.root.pem_file, f"localhost:{port}")
+                self.assertEqual(endpoints(records)[0]["stapled_ocsp"], word, records)
+                self.assertIn("stapled_ocsp_next_update", endpoints(records)[0])
+                verdict = certificates(records)[0]["verdict"]
+                self.assertEqual("revoked" in verdict["problems"], word == "revoked")
+                self.assertEqual(verdict["status"], "broken" if word == "revoked" else "ok")
+        records = self.scan("--trust", self.root.pem_file, f"localhost:{port}", "--at", "2027-01-20")
+        self.assertEqual(endpoints(records)[0]["stapled_ocsp"], "stale")
+        self.assertIn("nextUpdate", endpoints(records)[0]["stapled_ocsp_detail"])
+
+    def test_a_staple_that_another_signed_is_invalid(self):
+        leaf, other = self.leaf("localhost"), self.pki.make("Other Root", ca=True)
+        index, request, answer = (self.folder / n for n in ("index", "request", "answer"))
+        self.pki.ocsp_index(index, [leaf])
+        run("openssl", "ocsp", "-issuer", self.root.pem_file, "-cert", leaf.pem_file, "-reqout", request, "-no_nonce")
+        run("openssl", "ocsp", "-index", index, "-CA", self.root.pem_file, "-rsigner", other.pem_file, "-rkey", other.key_file,
+            "-reqin", request, "-respout", answer, "-ndays", "1")
+        port = self.s_server(leaf, "-status", "-status_file", answer)
+        endpoint = endpoints(self.scan("--trust", self.root.pem_file, f"localhost:{port}"))[0]
+        self.assertEqual(endpoint["stapled_ocsp"], "invalid")
+        self.assertIn("signer", endpoint["stapled_ocsp_detail"])
+
+    def test_a_responder_is_asked(self):
+        port = free_port()
+        url = f"http://127.0.0.1:{port}/"
+        good, bad, strange = (self.leaf(f"{n}.example.org", f'ocsp_uri = "{url}"') for n in ("good", "bad", "strange"))
+        self.responder([good], [bad], port=port)
+        for c in (good, bad, strange):
+            self.put(c, f"{c.name}.pem")
+        found = {c["subject"]: c for c in certificates(self.look())}
+        self.assertEqual(len(found), 3)
+        said = found["CN=good.example.org"]
+        self.assertEqual(said["verdict"]["problems"], [])
+        self.assertEqual(said["revocation"]["status"], "good")
+        self.assertTrue(said["revocation"]["source"].startswith(url))
+        self.assertIn("next_update", said["revocation"])
+        self.assertEqual(said["ocsp_responders"], [url])
+        said = found["CN=bad.example.org"]
+        self.assertEqual(said["verdict"]["problems"], ["revoked"])
+        self.assertEqual(said["verdict"]["status"], "broken")
+        self.assertEqual(said["revocation"]["reason"], "keyCompromise")
+        self.assertEqual(said["revocation"]["revoked_at"], "2026-11-01T00:00:00Z")
+        said = found["CN=strange.example.org"]
+        self.assertEqual(said["verdict"]["problems"], ["revocation-unknown"])
+        self.assertEqual(said["verdict"]["status"], "ok")
+        self.assertIn("does not know", said["revocation"]["message"])
+
+    def test_a_responder_that_the_issuer_did_not_appoint_is_not_believed(self):
+        port = free_port()
+        leaf = self.leaf("a.example.org", f'ocsp_uri = "http://127.0.0.1:{port}/"')
+        usurper = self.leaf("usurper.example.org")
+        self.responder([leaf], signer=usurper, port=port)
+        self.put(leaf)
+        said = self.only(self.look())
+        self.assertEqual(said["verdict"]["problems"], ["revocation-unknown"])
+        self.assertIn("OCSPSigning", said["revocation"]["message"])
+
+    def test_a_responder_appointed_by_the_issuer_is_believed(self):
+        port = free_port()
+        leaf = self.leaf("a.example.org", f'ocsp_uri = "http://127.0.0.1:{port}/"')
+        appointed = self.pki.make("responder", self.root, usage=("ocsp_signing_key",))
+        self.responder([leaf], signer=appointed, port=port)
+        self.put(leaf)
+        self.assertEqual(self.only(self.look())["revocation"]["status"], "good")
+
+    # --- who is not asked, and what is said then ---
+
+    def test_off_in_one_line(self):
+        self.put(self.leaf("a.example.org", f'ocsp_uri = "{self.web.url("/")}"'))
+        config = self.folder / "off.yml"
+        config.write_text("revocation: {mode: off}\n")
+        said = self.only(self.look("--config", config))
+        self.assertEqual(said["verdict"]["problems"], [])
+        self.assertNotIn("revocation", said)
+        self.assertEqual(self.web.asked, [])
+
+    def test_soft_and_hard(self):
+        port = free_port()
+        leaf = self.leaf("localhost", f'ocsp_uri = "http://127.0.0.1:{port}/"')
+        server = self.s_server(leaf)
+        for mode, status in (("soft", "ok"), ("hard", "broken")):
+            config = self.folder / f"{mode}.yml"
+            config.write_text(f"revocation: {{mode: {mode}}}\n")
+            records = self.scan("--trust", self.root.pem_file, "--config", config, f"localhost:{server}")
+            verdict = certificates(records)[0]["verdict"]
+            self.assertEqual(verdict["problems"], ["revocation-unknown"])
+            self.assertEqual(verdict["status"], status)
+            self.assertEqual([p["reason"] for p in problems(records)], ["refused"])
+
+    def test_link_local_and_metadata_addresses_are_never_asked(self):
+        for address in ("169.254.169.254", "[fe80::1]", "100.100.100.200", "0.0.0.0"):
+            self.put(self.leaf("a.example.org", f'ocsp_uri = "http://{address}/latest/meta-data"'))
+            records = self.look()
+            self.assertEqual(self.only(records)["verdict"]["problems"], ["revocation-unknown"])
+            self.assertEqual(problems(records)[0]["reason"], "unsupported")
+            self.assertIn("metadata", problems(records)[0]["message"])
+
+    def test_other_schemes_are_not_asked(self):
+        def away(handler):
+            handler.send_response(302)
+            handler.send_header("Location", "file:///etc/passwd")
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+
+        self.web.files["/away"] = away
+        for url in ("ldap://127.0.0.1/cn=crl", "file:///etc/passwd", self.web.url("/away")):
+            self.put(self.leaf("a.example.org", f'crl_dist_points = "{url}"'))
+            records = self.look()
+            self.assertEqual(self.only(records)["verdict"]["problems"], ["revocation-unknown"])
+            self.assertEqual(problems(records)[0]["reason"], "unsupported", (url, records))
+
+    def test_hostile_web_servers(self):
+        def endless(handler):
+            handler.send_response(200)
+            handler.end_headers()
+            try:
+                while True:
+                    handler.wfile.write(b"\0" * 65536)
+            except OSError:
+                pass
+
+        def headers(handler):
+            try:
+                handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+                while True:
+                    handler.wfile.write(b"X-Endless: " + b"x" * 1000 + b"\r\n")
+            except OSError:
+                pass
+
+        def silent(handler):
+            time.sleep(30)
+
+        self.web.files.update({"/endless": endless, "/headers": headers, "/silent": silent, "/error": 500, "/empty": b"",
+                               "/nonsense": b"<html>not here</html>"})
+        config = self.folder / "quick.yml"
+        config.write_text("revocation: {timeout: 5s}\n")
+        for n, path in enumerate(("/endless", "/headers", "/silent", "/error", "/empty", "/nonsense")):
+            self.put(self.leaf(f"{path[1:]}.example.org", f'ocsp_uri = "{self.web.url(path)}"'), f"{n}.pem")
+        begin = time.monotonic()
+        records = self.look("--config", config)
+        self.assertLess(time.monotonic() - begin, 25)
+        said = {c["subject"][3:].split(".")[0]: c for c in certificates(records)}
+        self.assertEqual(len(said), 6)
+        for c in said.values():
+            self.assertEqual(c["verdict"]["problems"], ["revocation-unknown"], c)
+            self.assertTrue(c["revocation"]["message"])
+        reasons = sorted(p["reason"] for p in problems(records))
+        self.assertEqual(reasons, ["timeout", "too-large", "too-large", "unreadable"])
+        self.assertIn("HTTP status 500", said["error"]["revocation"]["message"])
+
+    # --- the agent ---
+
+    def test_the_agent_remembers_and_tells(self):
+        receiver = Receiver([(200, {}, b"ok", 0)])
+        self.addCleanup(receiver.close)
+        port = free_port()
+        leaf = self.leaf("a.example.org", f'ocsp_uri = "http://127.0.0.1:{port}/"')
+        self.put(leaf)
+        self.responder([], [leaf], port=port)
+        agent = self.agent(f"""
+scanners: {{files: [{{paths: ["{self.tree}"], every: 1h}}]}}
+trust: {{system: false, bundles: ["{self.root.pem_file}"]}}
+exporters:
+  prometheus: [{{listen: ["127.0.0.1:PORT"]}}]
+  webhooks: [{{name: hook, url: "http://127.0.0.1:{receiver.port}/"}}]
+""")
+        self.ready(agent)
+        wait_for(lambda: 'problem="revoked"' in self.metrics(agent), 30, "the problem in the metrics")
+        wait_for(lambda: any(b"revoked" in r["body"] for r in receiver.requests), 30, "the alert")
+        self.assertIn('leafwatch_scanner_up{scanner="revocation"} 1', self.metrics(agent))
+        shown = self.leafwatch("show", leaf.fingerprint, "--state", self.folder / "state").stdout.decode()
+        self.assertRegex(shown, r"revocation +revoked")
+        self.assertRegex(shown, r"reason +keyCompromise")
+
+
+if __name__ == "__main__":
+    unittest.main()
