@@ -22,6 +22,7 @@ struct subject {
 	uint8_t fingerprint[FINGERPRINT_BYTES];
 	struct issuer_id issuer_id;
 	char *serial; /* owned */
+	bool is_ca;
 };
 
 /* A source that was asked before. */
@@ -141,7 +142,8 @@ static enum err add_subject(
 	*to = (struct subject){ .url = strdup(url),
 		.kind = kind,
 		.issuer_id = r->verdict.issuer_id,
-		.serial = strdup(r->facts.serial) };
+		.serial = strdup(r->facts.serial),
+		.is_ca = r->facts.is_ca };
 	memcpy(to->issuer, r->verdict.chain.items[1], FINGERPRINT_BYTES);
 	memcpy(to->fingerprint, r->facts.fingerprint, FINGERPRINT_BYTES);
 	return to->url && to->serial ? ERR_OK : ERR_MEMORY;
@@ -279,6 +281,7 @@ static enum err fill(const struct subject *first, size_t count, struct fetch *f)
 		}
 		memcpy(to->fingerprint, first[n].fingerprint, FINGERPRINT_BYTES);
 		to->serial = strdup(first[n].serial);
+		to->is_ca = first[n].is_ca;
 		if (!to->serial)
 			return ERR_MEMORY;
 		f->subjects_count++;

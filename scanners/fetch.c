@@ -35,6 +35,7 @@ void fetch_encode(struct buffer *out, const struct fetch *f)
 	for (size_t i = 0; i < f->subjects_count; i++) {
 		buffer_append(out, f->subjects[i].fingerprint, FINGERPRINT_BYTES);
 		wire_put_text(out, f->subjects[i].serial);
+		wire_put_bool(out, f->subjects[i].is_ca);
 	}
 }
 
@@ -55,6 +56,7 @@ static void get_subjects(struct wire *w, struct fetch *f)
 	for (size_t i = 0; i < count; i++) {
 		(void)wire_get_raw(w, f->subjects[i].fingerprint, FINGERPRINT_BYTES);
 		f->subjects[i].serial = wire_get_text(w, SERIAL_BYTES_MAX);
+		f->subjects[i].is_ca = wire_get_bool(w);
 		if (!f->subjects[i].serial)
 			w->bad = true;
 	}

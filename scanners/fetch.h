@@ -24,6 +24,7 @@ enum fetch_kind { FETCH_CRL = 1, FETCH_OCSP, FETCH_ISSUER, FETCH_KIND_COUNT };
 struct fetch_subject {
 	uint8_t fingerprint[FINGERPRINT_BYTES];
 	char *serial; /* owned; as in struct certificate */
+	bool is_ca;
 };
 
 struct fetch {

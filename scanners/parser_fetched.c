@@ -1,9 +1,11 @@
 /* What issuers answered to records: what holds of each certificate that was asked about. */
 #include "agent/base/text.h"
+#include "agent/certificate/crl.h"
 #include "agent/certificate/ocsp.h"
 #include "scanners/fetch.h"
 #include "scanners/parser_finding.h"
 
+#include <gnutls/gnutls.h>
 #include <stdlib.h>
 
 struct answer {
@@ -66,6 +68,145 @@ static enum err read_ocsp(struct answer *a, struct slice issuer_der)
 	return ERR_OK;
 }
 
+/* --- revocation lists ----------------------------------------------------------------------------- */
+
+/* One certificate by its serial, for the walk through a list. */
+struct wanted {
+	uint8_t serial[REVOCATION_SERIAL_BYTES];
+	size_t size;
+	struct revocation_result *result;
+};
+
+static int by_serial(const void *a, const void *b)
+{
+	const struct wanted *x = a;
+	const struct wanted *y = b;
+
+	if (x->size != y->size)
+		return x->size < y->size ? -1 : 1;
+	return memcmp(x->serial, y->serial, x->size);
+}
+
+static bool find(const struct wanted *all, size_t count, struct slice serial, size_t *out)
+{
+	struct wanted key = { 0 };
+	const struct wanted *found;
+
+	/* Some lists write serials with needless octets in front. */
+	while (serial.size > 1 && !serial.data[0] && !(serial.data[1] & 0x80))
+		serial = slice_after(serial, 1);
+	if (!serial.size || serial.size > sizeof(key.serial))
+		return false;
+	memcpy(key.serial, serial.data, serial.size);
+	key.size = serial.size;
+	found = bsearch(&key, all, count, sizeof(*all), by_serial);
+	if (found)
+		*out = (size_t)(found - all);
+	return found;
+}
+
+/* NULL, or why the list's entries cannot be relied on. */
+static const char *walk(const struct crl *list, const struct wanted *all, size_t count)
+{
+	struct slice left = list->entries;
+	struct crl_entry entry;
+	size_t at;
+
+	while (crl_next(&left, &entry)) {
+		/* RFC 5280 5.3: then it tells nothing of any certificate. */
+		if (entry.has_unknown_critical)
+			return "a critical extension of an entry is not known";
+		if (!find(all, count, entry.serial, &at))
+			continue;
+		all[at].result->status = REVOCATION_REVOKED;
+		all[at].result->reason = (uint8_t)entry.reason;
+		all[at].result->revoked_at = entry.revoked_at;
+	}
+	return left.size ? "an entry of it is malformed" : NULL;
+}
+
+/* Those it speaks of are good until the walk finds them. */
+static size_t prepare_wanted(const struct answer *a, const struct crl *list, struct wanted *out)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < a->fetch.subjects_count; i++) {
+		const struct fetch_subject *s = &a->fetch.subjects[i];
+
+		if ((list->only_users && s->is_ca) || (list->only_cas && !s->is_ca) ||
+			!revocation_serial(s->serial, out[count].serial, &out[count].size))
+			continue;
+		out[count].result = &a->said.results[i];
+		/* A list of some reasons only can condemn, but not acquit. */
+		if (list->reasons == CRL_REASONS_ALL)
+			out[count].result->status = REVOCATION_GOOD;
+		count++;
+	}
+	qsort(out, count, sizeof(*out), by_serial);
+	return count;
+}
+
+static enum err look_up(struct answer *a, const struct crl *list)
+{
+	struct wanted *all = calloc(a->fetch.subjects_count, sizeof(*all));
+	const char *fault;
+	size_t count;
+
+	if (!all)
+		return ERR_MEMORY;
+	count = prepare_wanted(a, list, all);
+	fault = walk(list, all, count);
+	free(all);
+	if (fault)
+		for (size_t i = 0; i < a->said.count; i++)
+			a->said.results[i].status = REVOCATION_UNKNOWN;
+	if (!fault && count < a->fetch.subjects_count)
+		fault = "some certificates are out of its scope";
+	else if (!fault && list->reasons != CRL_REASONS_ALL)
+		fault = "it speaks of some reasons for revocation only";
+	return fault ? say_why(a, fault) : ERR_OK;
+}
+
+static enum err read_der(struct answer *a, struct slice der, struct slice issuer_der)
+{
+	const struct crl_question q = { .signer = issuer_der, .now = clock_now_s() };
+	struct crl_answer answer;
+	struct why why = { 0 };
+	struct crl list;
+	enum err e = crl_parse(der, &list, NULL, &why);
+
+	if (e == ERR_MALFORMED)
+		return say_why(a, why_text(&why, e));
+	if (e != ERR_OK)
+		return e;
+	crl_believe(&list, &q, &answer);
+	if (answer.word != CRL_GOOD)
+		return say_why(a, answer.why);
+	if (!crl_covers_point(&list, a->fetch.url))
+		return say_why(a, "it covers another distribution point");
+	a->said.this_update = list.this_update;
+	a->said.next_update = list.next_update;
+	return look_up(a, &list);
+}
+
+/* RFC 5280 4.2.1.13 wants DER; some serve PEM all the same. */
+static enum err read_list(struct answer *a, struct slice issuer_der)
+{
+	static const char pem[] = "-----BEGIN ";
+	const gnutls_datum_t text = { (unsigned char *)(uintptr_t)a->body.data,
+		(unsigned)a->body.size };
+	gnutls_datum_t der = { 0 };
+	enum err e;
+
+	if (!slice_starts(a->body, pem, sizeof(pem) - 1))
+		return read_der(a, a->body, issuer_der);
+	if (gnutls_pem_base64_decode2("X509 CRL", &text, &der) != 0)
+		return say_why(a, "it is PEM, but no revocation list");
+	e = read_der(a, slice_of(der.data, der.size), issuer_der);
+	gnutls_free(der.data);
+	return e;
+}
+
 /* --- telling ------------------------------------------------------------------------------------- */
 
 static enum err read_body(struct answer *a)
@@ -78,7 +219,7 @@ static enum err read_body(struct answer *a)
 		return say_why(a, "the issuer's certificate is not known any more");
 	if (a->fetch.kind == FETCH_OCSP)
 		return read_ocsp(a, issuer);
-	return say_why(a, "lists are not read");
+	return read_list(a, issuer);
 }
 
 static char *copy(const char *text)

@@ -88,4 +88,10 @@ struct crl_answer {
 /* Checks the signature once for each signer. */
 void crl_ask(struct crl *list, const struct crl_question *q, struct crl_answer *out);
 
+/* For many certificates of one issuer at once, who is `q->signer`; `q->certificate` is not looked at.
+ * Whether the list can be believed: CRL_GOOD, or what stands against it. Then its entries can be walked. */
+void crl_believe(struct crl *list, const struct crl_question *q, struct crl_answer *out);
+/* Does it cover the distribution point at this URI (6.3.3 b 2)? */
+bool crl_covers_point(const struct crl *list, const char *uri);
+
 #endif

@@ -191,3 +191,33 @@ void crl_ask(struct crl *list, const struct crl_question *q, struct crl_answer *
 	if (is_believable(list, q, &signer, out))
 		look_up(list, subject.at.serial, out);
 }
+
+void crl_believe(struct crl *list, const struct crl_question *q, struct crl_answer *out)
+{
+	struct subject signer;
+
+	*out = (struct crl_answer){ .word = CRL_GOOD, .why = "", .revoked_at = TIME_UNKNOWN };
+	if (!read(q->signer, &signer))
+		say(out, CRL_INVALID, "its issuer's certificate cannot be read");
+	else if (list->only_attributes)
+		say(out, CRL_INVALID, "it speaks of attribute certificates only");
+	else if (is_believable(list, q, &signer, out))
+		out->reasons = list->reasons;
+}
+
+bool crl_covers_point(const struct crl *list, const char *uri)
+{
+	struct slice point = list->point;
+	struct der_item names;
+	struct der_item one;
+
+	if (!point.size)
+		return true;
+	if (!der_take(&point, DER_CONTEXT_CONSTRUCTED, &names))
+		return false;
+	while (der_next(&names.content, &one))
+		if (one.tag == (DER_CONTEXT | 6) && one.content.size == strlen(uri) &&
+			memcmp(one.content.data, uri, one.content.size) == 0)
+			return true;
+	return false;
+}

@@ -10,54 +10,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SERIAL_BYTES_MAX 64
 #define ENTRIES_MAX 256 /* single responses in one answer that are looked at */
 #define HASH_BYTES_MAX 64
 #define REQUEST_BYTES_MAX 512
 
 /* --- serials ------------------------------------------------------------------------------------ */
 
-/* The content of the INTEGER that the record shows as hex with a sign. */
-static bool serial_bytes(const char *text, uint8_t out[SERIAL_BYTES_MAX], size_t *size)
-{
-	bool is_negative = text[0] == '-';
-	const char *hex = text + is_negative;
-	size_t digits = strlen(hex);
-	uint8_t magnitude[SERIAL_BYTES_MAX];
-	unsigned carry = 1;
-	size_t count = digits / 2;
-
-	if (!digits || digits % 2 || count >= SERIAL_BYTES_MAX ||
-		!text_unhex(magnitude, count, hex))
-		return false;
-	/* A leading zero octet, so that the sign bit is free. */
-	out[0] = 0;
-	memcpy(out + 1, magnitude, count);
-	*size = count + 1;
-	for (size_t i = *size; is_negative && i-- > 0;) {
-		unsigned byte = (uint8_t)~out[i] + carry;
-
-		out[i] = (uint8_t)byte;
-		carry = byte > 0xff;
-	}
-	/* The shortest form (X.690 8.3.2). */
-	if ((!is_negative && !(out[1] & 0x80)) ||
-		(is_negative && out[0] == 0xff && out[1] & 0x80)) {
-		memmove(out, out + 1, count);
-		*size = count;
-	}
-	return true;
-}
-
 static bool same_serial(struct slice theirs, const char *text)
 {
-	uint8_t ours[SERIAL_BYTES_MAX];
+	uint8_t ours[REVOCATION_SERIAL_BYTES];
 	size_t size;
 
 	/* Some write the serial with needless octets in front. */
 	while (theirs.size > 1 && theirs.data[0] == 0 && !(theirs.data[1] & 0x80))
 		theirs = slice_after(theirs, 1);
-	return serial_bytes(text, ours, &size) && theirs.size == size &&
+	return revocation_serial(text, ours, &size) && theirs.size == size &&
 	       memcmp(theirs.data, ours, size) == 0;
 }
 
@@ -116,11 +83,11 @@ bool ocsp_request(
 {
 	static const uint8_t sha1_identifier[] = { 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02,
 		0x1a, 0x05, 0x00 };
-	uint8_t number[SERIAL_BYTES_MAX];
+	uint8_t number[REVOCATION_SERIAL_BYTES];
 	struct buffer request;
 	size_t size;
 
-	if (!serial_bytes(serial, number, &size))
+	if (!revocation_serial(serial, number, &size))
 		return false;
 	buffer_init(&request, REQUEST_BYTES_MAX);
 	buffer_append(&request, sha1_identifier, sizeof(sha1_identifier));

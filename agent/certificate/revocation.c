@@ -1,6 +1,8 @@
 /* The parts that CRL and OCSP share. */
 #include "agent/certificate/revocation.h"
 
+#include "agent/base/text.h"
+
 #include "agent/certificate/der.h"
 
 #include <gnutls/crypto.h>
@@ -62,6 +64,37 @@ void revocation_note_issuer(
 	struct slice issuer = revocation_issuer(trust, q, v);
 
 	v->has_issuer_id = issuer.size && issuer_id_of(issuer, &v->issuer_id);
+}
+
+bool revocation_serial(const char *text, uint8_t out[REVOCATION_SERIAL_BYTES], size_t *size)
+{
+	bool is_negative = text[0] == '-';
+	const char *hex = text + is_negative;
+	size_t digits = strlen(hex);
+	uint8_t magnitude[REVOCATION_SERIAL_BYTES];
+	unsigned carry = 1;
+	size_t count = digits / 2;
+
+	if (!digits || digits % 2 || count >= REVOCATION_SERIAL_BYTES ||
+		!text_unhex(magnitude, count, hex))
+		return false;
+	/* A leading zero octet, so that the sign bit is free. */
+	out[0] = 0;
+	memcpy(out + 1, magnitude, count);
+	*size = count + 1;
+	for (size_t i = *size; is_negative && i-- > 0;) {
+		unsigned byte = (uint8_t)~out[i] + carry;
+
+		out[i] = (uint8_t)byte;
+		carry = byte > 0xff;
+	}
+	/* The shortest form (X.690 8.3.2). */
+	if ((!is_negative && !(out[1] & 0x80)) ||
+		(is_negative && out[0] == 0xff && out[1] & 0x80)) {
+		memmove(out, out + 1, count);
+		*size = count;
+	}
+	return true;
 }
 
 bool revocation_is_current(int64_t this_update, int64_t next_update, int64_t now)

@@ -27,6 +27,11 @@ struct slice revocation_issuer(
 void revocation_note_issuer(
 	const struct trust *trust, const struct judge_question *q, struct verdict *v);
 
+/* The content of the INTEGER that a record shows as hex with a sign, in its shortest form. False for what
+ * is no such text, or longer. */
+#define REVOCATION_SERIAL_BYTES 64
+bool revocation_serial(const char *text, uint8_t out[REVOCATION_SERIAL_BYTES], size_t *size);
+
 /* Clocks of responders and CRL issuers may be this far from ours. */
 #define REVOCATION_SKEW_S 300
 /* An answer without nextUpdate counts for so long after its thisUpdate. */

@@ -2,6 +2,7 @@
 #ifndef LEAFWATCH_SCANNERS_REVOCATION_REVOCATION_H
 #define LEAFWATCH_SCANNERS_REVOCATION_REVOCATION_H
 
+#include "agent/certificate/judge.h"
 #include "scanners/scanner.h"
 
 #include <stdbool.h>
@@ -9,11 +10,7 @@
 
 #define REVOCATION_SCANNER "revocation"
 
-enum revocation_mode {
-	REVOCATION_OFF,  /* nobody is asked */
-	REVOCATION_SOFT, /* what cannot be learnt is said */
-	REVOCATION_HARD, /* what cannot be learnt breaks what is served */
-};
+/* The words of enum revocation_mode. */
 extern const char *const revocation_mode_words[];
 
 /* The section `revocation:`. */

@@ -260,6 +260,83 @@ class Revocation(Case):
         self.assertEqual(reasons, ["timeout", "too-large", "too-large", "unreadable"])
         self.assertIn("HTTP status 500", said["error"]["revocation"]["message"])
 
+    # --- lists ---
+
+    def test_lists(self):
+        url = self.web.url("/ca.crl")
+        good, bad = (self.leaf(f"{n}.example.org", f'crl_dist_points = "{url}"') for n in ("good", "bad"))
+        self.put(good, "good.pem")
+        self.put(bad, "bad.pem")
+        der = self.pki.crl(self.root, [bad])
+        pem = run("openssl", "crl", "-inform", "DER", input=der)
+        for body in (der, pem):
+            self.web.files["/ca.crl"] = body
+            self.web.asked.clear()
+            records = self.look()
+            said = {c["subject"]: c for c in certificates(records)}
+            self.assertEqual(said["CN=good.example.org"]["revocation"]["status"], "good")
+            self.assertEqual(said["CN=good.example.org"]["revocation"]["source"], url)
+            self.assertEqual(said["CN=good.example.org"]["verdict"]["problems"], [])
+            self.assertEqual(said["CN=bad.example.org"]["verdict"]["problems"], ["revoked"])
+            self.assertIn("revoked_at", said["CN=bad.example.org"]["revocation"])
+            self.assertEqual(len(self.web.asked), 1, "one list answers for both")
+            self.assertEqual(problems(records), [])
+
+    def test_lists_that_cannot_be_believed(self):
+        other = self.pki.make("Test Root", ca=True)
+        stranger = self.pki.make("Other Root", ca=True)
+        leaf = self.leaf("a.example.org", f'crl_dist_points = "{self.web.url("/ca.crl")}"')
+        self.put(leaf)
+        good = self.pki.crl(self.root)
+        for body, words in ((self.pki.crl(self.root, begins="-9 days", ends="-2 days"), "nextUpdate"),
+                            (self.pki.crl(self.root, begins="+2 days", ends="+9 days"), "thisUpdate"),
+                            (self.pki.crl(other), "signature"), (self.pki.crl(stranger), "issuer"),
+                            (good[:-5] + bytes([good[-5] ^ 1]) + good[-4:], "signature"),
+                            (good[:len(good) // 2], ""), (b"", ""), (b"-----BEGIN CERTIFICATE-----", "PEM")):
+            self.web.files["/ca.crl"] = body
+            said = self.only(self.look())
+            self.assertEqual(said["verdict"]["problems"], ["revocation-unknown"], (words, said))
+            self.assertIn(words, said["revocation"]["message"])
+
+    def test_where_no_list_can_be_had_the_responder_is_asked(self):
+        port = free_port()
+        leaf = self.leaf("a.example.org", f'crl_dist_points = "{self.web.url("/gone.crl")}"', f'ocsp_uri = "http://127.0.0.1:{port}/"')
+        self.responder([leaf], port=port)
+        self.put(leaf)
+        state = ["--state", self.folder / "state"]
+        self.look(*state)
+        self.assertEqual(self.only(self.look(*state))["revocation"]["status"], "good")
+
+    def test_answers_are_kept_until_they_run_out(self):
+        url = self.web.url("/ca.crl")
+        self.put(self.leaf("a.example.org", f'crl_dist_points = "{url}"'))
+        self.web.files["/ca.crl"] = self.pki.crl(self.root)
+        state = ["--state", self.folder / "state"]
+        for _ in range(2):
+            self.assertEqual(self.only(self.look(*state))["revocation"]["status"], "good")
+            self.assertEqual(len(self.web.asked), 1)
+        # A day later it is asked whether there is a new one.
+        later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 90000))
+        self.assertEqual(self.only(self.look(*state, "--at", later))["revocation"]["status"], "good")
+        self.assertEqual(len(self.web.asked), 2)
+        self.assertIn("If-None-Match", self.web.asked[1][1])
+        # Another certificate of the same issuer wants the list itself.
+        revoked = self.leaf("b.example.org", f'crl_dist_points = "{url}"')
+        self.put(revoked, "b.pem")
+        self.web.files["/ca.crl"] = self.pki.crl(self.root, [revoked], number=2)
+        found = {c["subject"]: c for c in certificates(self.look(*state))}
+        self.assertEqual(found["CN=b.example.org"]["verdict"]["problems"], ["revoked"])
+        self.assertNotIn("If-None-Match", self.web.asked[2][1])
+        # When nobody can be asked any more, what was said holds while it may.
+        self.web.files["/ca.crl"] = 500
+        far = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3 * 86400))
+        found = {c["subject"]: c for c in certificates(self.look(*state, "--at", far))}
+        self.assertEqual(found["CN=a.example.org"]["verdict"]["problems"], [])
+        beyond = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 10 * 86400))
+        found = {c["subject"]: c for c in certificates(self.look(*state, "--at", beyond))}
+        self.assertEqual(found["CN=a.example.org"]["verdict"]["problems"], ["revocation-unknown"])
+        self.assertEqual(found["CN=b.example.org"]["verdict"]["problems"], ["revoked"], "once revoked is revoked")
+
     # --- the agent ---
 
     def test_the_agent_remembers_and_tells(self):
