@@ -387,7 +387,7 @@ static void note_revocation(struct settings *s)
 		const struct revocation_conf *conf = s->jobs[i].conf;
 
 		if (s->jobs[i].scanner == &revocation_scanner)
-			s->thresholds.is_unknown_broken = conf->mode == REVOCATION_HARD;
+			s->thresholds.is_unknown_broken = conf->mode == REVOCATION_ASK_HARD;
 	}
 }
 

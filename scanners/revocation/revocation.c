@@ -13,14 +13,14 @@
 #define WINDOW 64
 #define ITEM_BYTES_MAX FRAME_BYTES_MAX
 
-const char *const revocation_mode_words[] = { "off", "soft", "hard", NULL };
+static const char *const mode_words[] = { "off", "soft", "hard", NULL };
 
 static const struct schema_field fields[] = {
 	{ .key = "mode",
 		.type = SCHEMA_WORD,
 		.offset = offsetof(struct revocation_conf, mode),
 		.standard = "soft",
-		.words = revocation_mode_words,
+		.words = mode_words,
 		.help = "Ask issuers whether they revoked a certificate: not at all; and say where it could not be learnt; or hold that for broken." },
 	{ .key = "crl",
 		.type = SCHEMA_BOOL,
@@ -63,7 +63,7 @@ static bool is_off(const void *arg)
 {
 	const struct revocation_conf *conf = arg;
 
-	return conf->mode == REVOCATION_OFF;
+	return conf->mode == REVOCATION_ASK_OFF;
 }
 
 static enum err encode_options(const void *arg, struct buffer *out, struct why *why)

@@ -2,7 +2,6 @@
 #ifndef LEAFWATCH_SCANNERS_REVOCATION_REVOCATION_H
 #define LEAFWATCH_SCANNERS_REVOCATION_REVOCATION_H
 
-#include "agent/certificate/judge.h"
 #include "scanners/scanner.h"
 
 #include <stdbool.h>
@@ -10,13 +9,13 @@
 
 #define REVOCATION_SCANNER "revocation"
 
-/* The words of enum revocation_mode. */
-extern const char *const revocation_mode_words[];
+/* `mode`: nobody is asked; what cannot be learnt is said; it breaks what is served. */
+enum revocation_asking { REVOCATION_ASK_OFF, REVOCATION_ASK_SOFT, REVOCATION_ASK_HARD };
 
 /* The section `revocation:`. */
 struct revocation_conf {
 	struct scan_job job;
-	int mode;
+	int mode; /* enum revocation_asking */
 	bool crl;
 	bool ocsp;
 	bool ca_issuers;

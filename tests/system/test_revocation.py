@@ -305,7 +305,8 @@ class Revocation(Case):
         self.put(leaf)
         state = ["--state", self.folder / "state"]
         self.look(*state)
-        self.assertEqual(self.only(self.look(*state))["revocation"]["status"], "good")
+        said = self.only(self.look(*state))["revocation"]
+        self.assertEqual(said["status"], "good", said)
 
     def test_answers_are_kept_until_they_run_out(self):
         url = self.web.url("/ca.crl")
