@@ -6,16 +6,12 @@
 
 #include <stdbool.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #define BLOCK_BYTES 64
 #define REGISTER_BYTES 32
-
-/* The widest registers that the processor has; the compiler makes two narrow ones of a wide one. */
-#if defined(__x86_64__) && defined(__GLIBC__)
-#define WIDEST __attribute__((target_clones("avx2", "default")))
-#else
-#define WIDEST
-#endif
 
 typedef uint8_t lane __attribute__((vector_size(REGISTER_BYTES)));
 typedef uint64_t words __attribute__((vector_size(REGISTER_BYTES)));
@@ -109,6 +105,17 @@ static void choose_cores(struct markers *m)
 	}
 }
 
+static void fill_tables(struct markers *m)
+{
+	memset(m->low_halves, 0, sizeof(m->low_halves));
+	memset(m->high_halves, 0, sizeof(m->high_halves));
+	for (unsigned i = 0; i < m->cores_count; i++)
+		for (size_t at = 0; at < MARKER_CORE_BYTES; at++) {
+			m->low_halves[at][m->cores[i][at] & 15] |= (uint8_t)(1U << i % 8);
+			m->high_halves[at][m->cores[i][at] >> 4] |= (uint8_t)(1U << i % 8);
+		}
+}
+
 enum err markers_add(struct markers *m, struct slice marker)
 {
 	for (unsigned i = 0; i < m->count; i++)
@@ -123,12 +130,13 @@ enum err markers_add(struct markers *m, struct slice marker)
 	if (marker.size > m->longest)
 		m->longest = marker.size;
 	choose_cores(m);
+	fill_tables(m);
 	return ERR_OK;
 }
 
 /* Does some core begin in a block of places? The first such block at or behind `at`, or where there is
  * no room for a block any more. */
-WIDEST static size_t skip_blocks(const struct markers *m, struct slice text, size_t at)
+static size_t skip_blocks_widely(const struct markers *m, struct slice text, size_t at)
 {
 	for (; text.size - at >= BLOCK_BYTES + MARKER_CORE_BYTES; at += BLOCK_BYTES) {
 		const uint8_t *from = text.data + at;
@@ -156,6 +164,57 @@ WIDEST static size_t skip_blocks(const struct markers *m, struct slice text, siz
 	return at;
 }
 
+#if defined(__x86_64__)
+/* The same for all cores at the price of one: each is a bit of eight (two may share one), a byte's halves
+ * are looked up in tables of 16 entries that say of which cores they may be a part (the "Teddy" of
+ * Hyperscan). A bit that is left by all four bytes is a core. */
+__attribute__((target("avx2"))) static __m256i cores_at(
+	const struct markers *m, const uint8_t *from)
+{
+	const __m256i half = _mm256_set1_epi8(15);
+	__m256i all = _mm256_set1_epi8(-1);
+
+	for (size_t i = 0; i < MARKER_CORE_BYTES; i++) {
+		__m256i low_table = _mm256_broadcastsi128_si256(
+			_mm_loadu_si128((const __m128i_u *)m->low_halves[i]));
+		__m256i high_table = _mm256_broadcastsi128_si256(
+			_mm_loadu_si128((const __m128i_u *)m->high_halves[i]));
+		__m256i bytes = _mm256_loadu_si256((const __m256i_u *)(from + i));
+		__m256i low = _mm256_and_si256(bytes, half);
+		__m256i high = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), half);
+
+		all = _mm256_and_si256(all, _mm256_and_si256(_mm256_shuffle_epi8(low_table, low),
+						    _mm256_shuffle_epi8(high_table, high)));
+	}
+	return all;
+}
+
+__attribute__((target("avx2"))) static size_t skip_blocks_by_table(
+	const struct markers *m, struct slice text, size_t at)
+{
+	for (; text.size - at >= BLOCK_BYTES + MARKER_CORE_BYTES; at += BLOCK_BYTES) {
+		const uint8_t *from = text.data + at;
+		__m256i any =
+			_mm256_or_si256(cores_at(m, from), cores_at(m, from + REGISTER_BYTES));
+
+		if (!_mm256_testz_si256(any, any))
+			break;
+	}
+	return at;
+}
+
+static size_t skip_blocks(const struct markers *m, struct slice text, size_t at)
+{
+	return __builtin_cpu_supports("avx2") ? skip_blocks_by_table(m, text, at)
+					      : skip_blocks_widely(m, text, at);
+}
+#else
+static size_t skip_blocks(const struct markers *m, struct slice text, size_t at)
+{
+	return skip_blocks_widely(m, text, at);
+}
+#endif
+
 static int64_t find_slowly(
 	const struct markers *m, struct slice text, size_t from, size_t to, unsigned *which)
 {
@@ -167,6 +226,7 @@ static int64_t find_slowly(
 			struct slice marker = m->items[i].bytes;
 
 			if (text.size - from >= marker.size &&
+				text.data[from + 1] == marker.data[1] &&
 				memcmp(text.data + from, marker.data, marker.size) == 0) {
 				*which = i;
 				return (int64_t)from;
