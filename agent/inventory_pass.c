@@ -325,6 +325,44 @@ static enum err count_range(struct inventory *i, const struct open_pass *p,
 	return e;
 }
 
+/* "tls://name:443" to "tls://name@": the places of a name's addresses begin so. Empty for all else. */
+static void name_prefix(struct buffer *out, const char *uri)
+{
+	const char *name = strstr(uri, "://");
+	size_t size;
+
+	if (!name || strncmp(uri, "file:", 5) == 0)
+		return;
+	size = strcspn(name + 3, ":@/[");
+	if (size == 0 || name[3 + size] != ':')
+		return;
+	buffer_append(out, uri, (size_t)(name - uri) + 3 + size);
+	buffer_text(out, "@");
+}
+
+static enum err keep_addresses(struct inventory *i, const struct open_pass *p,
+	const struct keep *keep, uint64_t *kept, struct why *why)
+{
+	struct buffer low, high;
+	struct range range;
+	enum err e;
+
+	buffer_init(&low, strlen(keep->uri) + 8);
+	buffer_init(&high, strlen(keep->uri) + 8);
+	name_prefix(&low, keep->uri);
+	buffer_slice(&high, buffer_bytes(&low));
+	buffer_text(&high, LAST_BYTE);
+	e = buffer_status(&low) == ERR_OK ? buffer_status(&high) : buffer_status(&low);
+	range = (struct range){ buffer_string(&low), buffer_string(&high) };
+	if (e == ERR_OK && low.size)
+		e = keep_range(i, p, &range, keep->stale, why);
+	if (e == ERR_OK && low.size && kept)
+		e = count_range(i, p, &range, kept, why);
+	buffer_fini(&low);
+	buffer_fini(&high);
+	return e;
+}
+
 /* The place itself, the members of the container that it is, what lies below it. */
 static enum err keep_ranges(struct inventory *i, const struct open_pass *p, const struct keep *keep,
 	uint64_t *kept, struct why *why)
@@ -369,6 +407,8 @@ enum err inventory_keep(
 		e = inventory_open_pass(i, pass, &p, why);
 	if (e == ERR_OK)
 		e = keep_ranges(i, p, keep, kept ? &count : NULL, why);
+	if (e == ERR_OK && keep->below)
+		e = keep_addresses(i, p, keep, kept ? &count : NULL, why);
 	if (e == ERR_OK && kept)
 		*kept = count;
 	return e;

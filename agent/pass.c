@@ -6,6 +6,7 @@
 #include "agent/base/text.h"
 #include "agent/base/wire.h"
 #include "agent/certificate/certificate.h"
+#include "agent/permits.h"
 #include "agent/process/child.h"
 #include "agent/version.h"
 
@@ -22,6 +23,7 @@
 #define MEMORY_PIECE_BYTES (256 * 1024)
 #define FINDINGS_OPEN_MAX 256 /* of one worker, not whole yet */
 #define PASS_MESSAGE_BYTES 200
+#define WORK_BUCKETS 1024 /* a power of two */
 
 struct piece_of_work {
 	struct piece_of_work *next;
@@ -38,8 +40,8 @@ struct open_finding {
 
 struct worker {
 	struct pass *pass;
-	struct child *child;             /* NULL = gone */
-	struct piece_of_work *under_way; /* owned list */
+	struct child *child;                           /* NULL = gone */
+	struct piece_of_work *under_way[WORK_BUCKETS]; /* owned lists, by id */
 	unsigned under_way_count;
 	struct open_finding open[FINDINGS_OPEN_MAX];
 	unsigned open_count;
@@ -58,6 +60,7 @@ struct pass {
 	struct worker workers[WORKERS_MAX];
 	unsigned workers_count;
 	struct piece_of_work *again; /* owned list: from processes that died */
+	struct permits *permits;     /* owned; NULL: no rate */
 	struct buffer memory_in;
 	struct buffer memory_out;
 	uint64_t next_work_id;
@@ -100,13 +103,32 @@ static void work_free(struct piece_of_work *work)
 	free(work);
 }
 
-static struct piece_of_work *take_work(struct piece_of_work **list, uint64_t id)
+static struct piece_of_work **bucket_of(struct worker *w, uint64_t id)
 {
-	for (struct piece_of_work **at = list; *at; at = &(*at)->next) {
+	return &w->under_way[id & (WORK_BUCKETS - 1)];
+}
+
+static struct piece_of_work *take_work(struct worker *w, uint64_t id)
+{
+	for (struct piece_of_work **at = bucket_of(w, id); *at; at = &(*at)->next) {
 		struct piece_of_work *work = *at;
 
 		if (work->id == id) {
 			*at = work->next;
+			return work;
+		}
+	}
+	return NULL;
+}
+
+/* Some work of the worker, taken from it; NULL when it has none. */
+static struct piece_of_work *any_work(struct worker *w)
+{
+	for (size_t i = 0; i < WORK_BUCKETS; i++) {
+		struct piece_of_work *work = w->under_way[i];
+
+		if (work) {
+			w->under_way[i] = work->next;
 			return work;
 		}
 	}
@@ -192,8 +214,8 @@ static void feed(struct worker *w)
 
 		if (!work)
 			break;
-		work->next = w->under_way;
-		w->under_way = work;
+		work->next = *bucket_of(w, work->id);
+		*bucket_of(w, work->id) = work;
 		w->under_way_count++;
 		if (send_work(w, work) != ERR_OK)
 			fail(p, ERR_MEMORY, NULL);
@@ -284,6 +306,7 @@ static void pass_free(struct pass *p)
 		p->again = work->next;
 		work_free(work);
 	}
+	permits_free(p->permits);
 	buffer_fini(&p->memory_in);
 	buffer_fini(&p->memory_out);
 	free(p);
@@ -438,10 +461,10 @@ static enum err on_problem(struct worker *w, struct slice payload)
 	return e;
 }
 
-static enum err on_unchanged(struct worker *w, struct slice payload)
+static enum err on_kept(struct worker *w, struct slice payload, bool is_stale)
 {
 	char *uri = text_is_clean(payload) ? string_of(payload) : NULL;
-	struct keep known = { .uri = uri };
+	struct keep known = { .uri = uri, .stale = is_stale };
 
 	if (!uri)
 		return ERR_MALFORMED;
@@ -450,10 +473,36 @@ static enum err on_unchanged(struct worker *w, struct slice payload)
 	return ERR_OK;
 }
 
+static void on_grant(void *arg, unsigned which, uint64_t count)
+{
+	struct pass *p = arg;
+	struct worker *w = &p->workers[which];
+	struct buffer number;
+
+	if (!w->child)
+		return;
+	buffer_init(&number, 8);
+	wire_put_u64(&number, count);
+	if (child_send(w->child, MESSAGE_GRANT, buffer_bytes(&number)) != ERR_OK)
+		fail(p, ERR_MEMORY, NULL);
+	buffer_fini(&number);
+}
+
+static enum err on_want(struct worker *w, struct slice payload)
+{
+	struct wire wire = wire_of(payload);
+	uint64_t count = wire_get_u64(&wire);
+
+	if (!w->pass->permits)
+		return ERR_MALFORMED;
+	permits_want(w->pass->permits, (unsigned)(w - w->pass->workers), count);
+	return wire_end(&wire);
+}
+
 static enum err on_work_done(struct worker *w, struct slice payload)
 {
 	struct wire wire = wire_of(payload);
-	struct piece_of_work *work = take_work(&w->under_way, wire_get_u64(&wire));
+	struct piece_of_work *work = take_work(w, wire_get_u64(&wire));
 
 	if (!work)
 		return ERR_MALFORMED;
@@ -503,7 +552,11 @@ static enum err on_frame(void *arg, uint16_t type, struct slice payload)
 	case MESSAGE_RECORD:
 		return on_problem(w, payload);
 	case MESSAGE_UNCHANGED:
-		return on_unchanged(w, payload);
+		return on_kept(w, payload, false);
+	case MESSAGE_KEPT:
+		return on_kept(w, payload, true);
+	case MESSAGE_WANT:
+		return on_want(w, payload);
 	case MESSAGE_WORK_DONE:
 		return on_work_done(w, payload);
 	case MESSAGE_PROGRESS:
@@ -516,7 +569,7 @@ static enum err on_frame(void *arg, uint16_t type, struct slice payload)
 	case MESSAGE_SANDBOX:
 		return on_sandbox(w, payload);
 	case MESSAGE_FINISHED:
-		w->has_finished = w->was_told_finish && !w->under_way;
+		w->has_finished = w->was_told_finish && !w->under_way_count;
 		return w->has_finished ? ERR_OK : ERR_MALFORMED;
 	default:
 		return ERR_MALFORMED;
@@ -543,7 +596,8 @@ static enum err send_setup(struct worker *w, struct why *why)
 {
 	struct setup setup = { .pinned_now = clock_pinned(),
 		.log_level = (uint8_t)log_level(),
-		.is_transient = w->pass->conf.is_transient };
+		.is_transient = w->pass->conf.is_transient,
+		.processes = (uint16_t)w->pass->workers_count };
 	struct buffer options;
 	struct buffer frame;
 	enum err e;
@@ -602,10 +656,7 @@ static void reap_work(struct worker *w, const char *how)
 
 	(void)snprintf(message, sizeof(message), "the %s did not finish it: %s",
 		p->conf.scanner->role->name, how);
-	while (w->under_way) {
-		struct piece_of_work *work = w->under_way;
-
-		w->under_way = work->next;
+	for (struct piece_of_work *work; (work = any_work(w));) {
 		if (++work->attempts < WORK_ATTEMPTS_MAX) {
 			work->next = p->again;
 			p->again = work;
@@ -630,6 +681,8 @@ static void on_gone(void *arg, bool in_order, const char *how)
 	enum err e;
 
 	w->child = NULL;
+	if (p->permits)
+		permits_forget(p->permits, (unsigned)(w - p->workers));
 	for (; w->open_count; w->open_count--)
 		parsers_abandon(p->conf.parsers, w->open[w->open_count - 1].finding);
 	if (in_order && w->has_finished) {
@@ -773,6 +826,7 @@ static enum err load_memory(struct pass *p, struct why *why)
 static enum err begin(struct pass *p, struct why *why)
 {
 	const struct scanner *scanner = p->conf.scanner;
+	double rate;
 	enum err e = scanner->open(p->conf.conf, &p->conf.hints, &p->plan, &p->stats.expected, why);
 
 	if (e == ERR_OK)
@@ -780,7 +834,21 @@ static enum err begin(struct pass *p, struct why *why)
 			clock_now_s(), &p->id, why);
 	if (e == ERR_OK)
 		e = load_memory(p, why);
+	rate = scanner->rate_of ? scanner->rate_of(p->conf.conf) : 0;
+	if (e == ERR_OK && rate > 0)
+		e = permits_new(p->conf.loop, rate, on_grant, p, &p->permits);
 	return e;
+}
+
+static unsigned processes_of(const struct pass_conf *conf)
+{
+	const struct scanner *scanner = conf->scanner;
+	unsigned count = scanner->is_parallel ? conf->processes_max : 1;
+	unsigned most = scanner->processes_of ? scanner->processes_of(conf->conf) : WORKERS_MAX;
+
+	if (most > WORKERS_MAX)
+		most = WORKERS_MAX;
+	return count < most ? count : most;
 }
 
 enum err pass_start(const struct pass_conf *conf, struct pass **out, struct why *why)
@@ -794,9 +862,7 @@ enum err pass_start(const struct pass_conf *conf, struct pass **out, struct why 
 	p->started_ms = clock_monotonic_ms();
 	buffer_init(&p->memory_in, MEMORY_BYTES_MAX);
 	buffer_init(&p->memory_out, MEMORY_BYTES_MAX);
-	p->workers_count = conf->scanner->is_parallel ? conf->processes_max : 1;
-	if (p->workers_count > WORKERS_MAX)
-		p->workers_count = WORKERS_MAX;
+	p->workers_count = processes_of(conf);
 	for (unsigned i = 0; i < p->workers_count; i++)
 		p->workers[i].pass = p;
 	e = begin(p, why);
@@ -823,12 +889,8 @@ void pass_stop(struct pass *p)
 			child_abandon(w->child);
 		for (; w->open_count; w->open_count--)
 			parsers_abandon(p->conf.parsers, w->open[w->open_count - 1].finding);
-		while (w->under_way) {
-			struct piece_of_work *work = w->under_way;
-
-			w->under_way = work->next;
+		for (struct piece_of_work *work; (work = any_work(w));)
 			work_free(work);
-		}
 		free(w->at);
 	}
 	pass_stats(p, &p->stats);

@@ -544,21 +544,40 @@ static bool has_key(const struct schema_field *field, const char *key)
 	       strcmp(key + size, "_file") == 0;
 }
 
-/* Applies KEY: VALUE to a struct that is filled already. */
+#define OVERRIDE_VALUES_MAX 1000
+
+/* Applies KEY: VALUE, or KEY: [VALUE, ...], to a struct that is filled already. */
 static enum err override_key(const struct schema_field *field, void *conf, const char *key,
-	const char *value, struct why *why)
+	const struct strings *values, struct why *why)
 {
 	struct schema_field one[2] = { { 0 }, { 0 } };
+	struct node items[OVERRIDE_VALUES_MAX];
+	struct node *pointers[OVERRIDE_VALUES_MAX];
 	struct node child = { .kind = NODE_SCALAR,
 		.file = "command line",
 		.key = (char *)(uintptr_t)key,
-		.value = (char *)(uintptr_t)value,
+		.value = values->items[0],
 		.line = 1,
 		.column = 1 };
 	struct node *children[] = { &child };
 	const struct node map = {
 		.kind = NODE_MAP, .file = child.file, .children = children, .count = 1
 	};
+
+	if (values->count > OVERRIDE_VALUES_MAX)
+		return why_fail(why, ERR_USAGE, ": given more than %d times", OVERRIDE_VALUES_MAX);
+	for (size_t i = 0; i < values->count; i++) {
+		items[i] = child;
+		items[i].key = NULL;
+		items[i].value = values->items[i];
+		pointers[i] = &items[i];
+	}
+	if (values->count > 1) {
+		child.kind = NODE_LIST;
+		child.value = NULL;
+		child.children = pointers;
+		child.count = values->count;
+	}
 
 	while (field->key && !has_key(field, key))
 		field++;
@@ -572,12 +591,24 @@ static enum err override_key(const struct schema_field *field, void *conf, const
 enum err settings_override(
 	struct settings *s, const char *option, const char *key, const char *value, struct why *why)
 {
-	for (size_t i = 0; i < s->jobs_count; i++) {
-		struct why inner = { 0 };
-		enum err e = override_key(
-			s->jobs[i].scanner->fields, s->jobs[i].conf, key, value, &inner);
-		const char *sentence = strstr(inner.text, ": ");
+	char *items[] = { (char *)(uintptr_t)value };
+	const struct strings values = { .items = items, .count = 1 };
 
+	return settings_override_list(s, NULL, option, key, &values, why);
+}
+
+enum err settings_override_list(struct settings *s, const char *scanner, const char *option,
+	const char *key, const struct strings *values, struct why *why)
+{
+	for (size_t i = 0; values->count && i < s->jobs_count; i++) {
+		struct why inner = { 0 };
+		const char *sentence;
+		enum err e;
+
+		if (scanner && strcmp(s->jobs[i].scanner->name, scanner) != 0)
+			continue;
+		e = override_key(s->jobs[i].scanner->fields, s->jobs[i].conf, key, values, &inner);
+		sentence = strstr(inner.text, ": ");
 		if (e != ERR_OK && e != ERR_NOT_FOUND)
 			return why_fail(why, ERR_USAGE, "--%s: %s", option,
 				sentence ? sentence + 2 : why_text(&inner, e));
@@ -615,12 +646,14 @@ enum err settings_add_default_outlets(struct settings *s, struct why *why)
 
 enum err settings_listen(struct settings *s, const char *address, struct why *why)
 {
+	char *items[] = { (char *)(uintptr_t)address };
+	const struct strings values = { .items = items, .count = 1 };
 	enum err e = ERR_OK;
 
 	for (size_t i = 0; e == ERR_OK && i < s->outlets_count; i++)
 		if (strcmp(s->outlets[i].exporter->name, "prometheus") == 0)
 			e = override_key(s->outlets[i].exporter->fields, s->outlets[i].conf,
-				"listen", address, why);
+				"listen", &values, why);
 	return e;
 }
 

@@ -80,6 +80,9 @@ enum err settings_add_default_outlets(struct settings *s, struct why *why) MUST_
  * ERR_USAGE with a sentence naming `option` when the value is wrong. */
 enum err settings_override(struct settings *s, const char *option, const char *key,
 	const char *value, struct why *why) MUST_CHECK;
+/* The same for a key that is a list, of one scanner's jobs (NULL: all); no values change nothing. */
+enum err settings_override_list(struct settings *s, const char *scanner, const char *option,
+	const char *key, const struct strings *values, struct why *why) MUST_CHECK;
 /* Names every job after the sources, so that scans of the same sources share what they remember. */
 enum err settings_name_jobs(struct settings *s, const struct strings *sources) MUST_CHECK;
 

@@ -89,6 +89,11 @@ struct scanner {
 	unsigned window;   /* work items handed out ahead to one process */
 	/* The same by a job's conf, for all processes together; NULL: `window` holds. */
 	unsigned (*window_of)(const void *conf);
+	/* Work begun in a second by all processes together, which ask before they begin (MESSAGE_WANT);
+	 * 0: no limit, and nobody asks. NULL: the same. */
+	double (*rate_of)(const void *conf);
+	/* Processes that a job may be spread over; NULL: any number. */
+	unsigned (*processes_of)(const void *conf);
 	/* The memory without what it says of places that held something, so that they are looked at again
 	 * (trust, passwords or the clock's boundary changed). NULL unless keeps_memory. */
 	enum err (*forget_holders)(struct slice memory, struct buffer *out);

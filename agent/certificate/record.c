@@ -162,6 +162,7 @@ static void endpoint_fini(struct endpoint_record *e)
 	free(e->stapled_ocsp_detail);
 	free(e->acceptable_cas_from);
 	free(e->presented.evidence);
+	free(e->proxy);
 	strings_fini(&e->acceptable_cas);
 	free(e->chain.items);
 }

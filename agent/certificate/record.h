@@ -195,6 +195,7 @@ struct endpoint_record {
 	int64_t stapled_ocsp_next_update; /* TIME_UNKNOWN unless it was stapled */
 	char *acceptable_cas_from;        /* the protocol in which the list came, or NULL */
 	struct presented presented;
+	char *proxy; /* what it was reached through, without credentials, or NULL */
 };
 
 /* What could not be seen, and why. */

@@ -117,6 +117,7 @@ static void put_endpoint(struct buffer *out, const struct endpoint_record *e)
 	wire_put_i64(out, e->stapled_ocsp_next_update);
 	wire_put_text(out, e->acceptable_cas_from);
 	put_presented(out, &e->presented);
+	wire_put_text(out, e->proxy);
 }
 
 static void put_problem(struct buffer *out, const struct problem_record *p)
@@ -362,6 +363,7 @@ static void get_endpoint(struct wire *w, struct endpoint_record *e)
 	e->stapled_ocsp_next_update = get_date(w);
 	e->acceptable_cas_from = get_optional(w);
 	get_presented(w, &e->presented);
+	e->proxy = get_optional(w);
 }
 
 static void get_problem(struct wire *w, struct problem_record *p)

@@ -22,6 +22,10 @@ struct options {
 	char *client_key;
 	char *client_password_file;
 	bool certificates_only;
+	char *per_address;
+	struct strings exclude;
+	struct strings resolvers;
+	char *proxy;
 	char *at;
 	char *output;
 	char *color;

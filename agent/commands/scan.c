@@ -124,6 +124,17 @@ static enum err override(struct scan *s, struct why *why)
 	if (e == ERR_OK && o->certificates_only)
 		e = settings_override(
 			s->settings, "certificates-only", "certificates_only", "true", why);
+	if (e == ERR_OK && o->per_address)
+		e = settings_override(
+			s->settings, "per-address", "per_address", o->per_address, why);
+	if (e == ERR_OK && o->proxy)
+		e = settings_override(s->settings, "proxy", "proxy", o->proxy, why);
+	if (e == ERR_OK)
+		e = settings_override_list(
+			s->settings, "endpoints", "exclude", "exclude", &o->exclude, why);
+	if (e == ERR_OK)
+		e = settings_override_list(
+			s->settings, "endpoints", "resolver", "resolvers", &o->resolvers, why);
 	return e;
 }
 

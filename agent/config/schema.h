@@ -49,7 +49,7 @@ struct schema_field {
 	int64_t minimum; /* both 0 = unbounded; a maximum below the minimum = none */
 	int64_t maximum;
 	const char *const *words; /* SCHEMA_WORD, NULL-terminated */
-	/* SCHEMA_TEXT, TEXTS, THRESHOLD: refuses a value by returning an error and a sentence. */
+	/* SCHEMA_TEXT, TEXTS, THRESHOLD, SECRET (which the sentence must not hold): refuses a value by returning an error and a sentence. */
 	enum err (*check)(const char *value, struct why *why);
 	const struct schema_field *fields; /* SCHEMA_SECTION(S) */
 	size_t section_bytes;              /* SCHEMA_SECTIONS: sizeof of one item */

@@ -224,8 +224,10 @@ static enum err read_secret(
 	const struct schema_field *f, const struct node *n, void *at, struct why *why)
 {
 	struct secret *s = at;
+	struct why inner = { 0 };
 
-	(void)f;
+	if (f->check && f->check(n->value, &inner) != ERR_OK)
+		return node_fail(n, why, "\"%s\": %s", f->key, inner.text);
 	s->value = string_of(slice_text(n->value));
 	return s->value ? ERR_OK : fail_memory(why);
 }

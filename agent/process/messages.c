@@ -16,6 +16,7 @@ void setup_encode(struct buffer *out, const struct setup *s)
 	wire_put_i64(out, s->pinned_now);
 	wire_put_u8(out, s->log_level);
 	wire_put_bool(out, s->is_transient);
+	wire_put_u16(out, s->processes ? s->processes : 1);
 	wire_put_bytes(out, s->options);
 }
 
@@ -26,6 +27,8 @@ enum err setup_decode(struct slice bytes, struct setup *out)
 	out->pinned_now = wire_get_i64(&w);
 	out->log_level = wire_get_u8(&w);
 	out->is_transient = wire_get_bool(&w);
+	out->processes = wire_get_u16(&w);
+	w.bad = w.bad || !out->processes;
 	out->options = wire_get_bytes(&w, OPTIONS_BYTES_MAX);
 	return wire_end(&w);
 }

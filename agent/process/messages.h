@@ -31,12 +31,16 @@ enum message {
 	MESSAGE_PROGRESS,     /* role: struct progress, at least each second while it works */
 	MESSAGE_FINISHED,     /* role: its last word */
 	MESSAGE_SANDBOX,      /* role: struct sandbox_layer, after SETUP */
+	MESSAGE_KEPT, /* probe: text uri; it could not be looked at: what was known is kept as such */
+	MESSAGE_WANT,  /* probe: u64, connections it would begin, where there is a rate */
+	MESSAGE_GRANT, /* main: u64, so many of them it may */
 };
 
 struct setup {
 	int64_t pinned_now; /* TIME_UNKNOWN = the clock runs */
 	uint8_t log_level;
-	bool is_transient; /* nothing is remembered for a next pass: no MEMORY is wanted */
+	bool is_transient;  /* nothing is remembered for a next pass: no MEMORY is wanted */
+	uint16_t processes; /* that share the work of the pass; at least 1 */
 	struct slice
 		options; /* the role's own: scanner options, or the parser's trust and passwords */
 };

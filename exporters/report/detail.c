@@ -382,6 +382,7 @@ static enum err endpoint(void *arg, const struct sighting *s)
 	paint_end(d->paint);
 	place(d, s);
 	fact(d, "address", r->address, INK_PLAIN);
+	fact(d, "through proxy", r->proxy, INK_PLAIN);
 	fact(d, "server name", r->server_name, INK_PLAIN);
 	fact(d, "protocol", r->protocol, INK_PLAIN);
 	fact(d, "cipher suite", r->cipher_suite, INK_PLAIN);

@@ -240,8 +240,8 @@ static bool fill_endpoint(cJSON *to, const struct record *r)
 	const struct endpoint_record *e = &r->endpoint;
 
 	return put_text(to, "type", "endpoint") && put_object(to, "location", fill_location, r) &&
-	       put_text(to, "address", e->address) && put_number(to, "port", e->port) &&
-	       put_text(to, "server_name", e->server_name) &&
+	       put_text(to, "address", e->address) && put_text(to, "proxy", e->proxy) &&
+	       put_number(to, "port", e->port) && put_text(to, "server_name", e->server_name) &&
 	       put_text(to, "protocol", e->protocol) &&
 	       put_text(to, "cipher_suite", e->cipher_suite) &&
 	       put(to, "reachable", cJSON_CreateBool(e->is_reachable)) &&

@@ -19,9 +19,9 @@
 #define MESSAGE_BYTES 512
 
 enum phase {
-	PHASE_RESOLVE,
 	PHASE_CONNECT,
 	PHASE_RETRY,
+	PHASE_PROXY,
 	PHASE_DIALOGUE,
 	PHASE_HANDSHAKE,
 	PHASE_LISTEN,
@@ -40,20 +40,17 @@ struct attempt {
 	struct attempt *previous;
 	uv_timer_t timer;
 	enum phase phase;
-	uint64_t id;
-	char *place;          /* owned */
-	struct target target; /* owned */
-	int64_t deadline_ms;  /* monotonic */
-	int64_t stalled_ms;   /* all->stalled_ms up to which the deadline was moved */
-	int64_t connect_ms;   /* when the connection was asked for */
+	void *ctx;
+	struct attempt_start what; /* owned */
+	int64_t deadline_ms;       /* monotonic */
+	int64_t stalled_ms;        /* all->stalled_ms up to which the deadline was moved */
+	int64_t connect_ms;        /* when the connection was asked for */
 	int64_t round_trip_ms;
 	int64_t patience_ms; /* the TLS session's, that the timer runs for; 0 = none */
-	struct dns_lookup *lookup;
-	union address *addresses; /* owned */
-	size_t addresses_count;
-	size_t address; /* the one under way */
-	int fd;         /* owned, or -1 */
+	size_t address;      /* the one under way */
+	int fd;              /* owned, or -1 */
 	struct watch *watch;
+	struct proxy_talk *talk;     /* owned, or NULL */
 	struct dialogue *dialogue;   /* owned, or NULL */
 	struct transport *transport; /* owned, or NULL */
 	struct tls *tls;             /* owned, or NULL */
@@ -74,6 +71,8 @@ static void on_watch_closed(uv_handle_t *handle)
 
 static void socket_drop(struct attempt *a)
 {
+	proxy_talk_free(a->talk);
+	a->talk = NULL;
 	dialogue_free(a->dialogue);
 	a->dialogue = NULL;
 	tls_leave(a->tls);
@@ -117,11 +116,8 @@ static void drop(struct attempt *a)
 	socket_drop(a);
 	tls_free(a->tls);
 	a->tls = NULL;
-	dns_cancel(a->lookup);
 	session_fini(&a->seen);
-	target_fini(&a->target);
-	free(a->place);
-	free(a->addresses);
+	attempt_start_fini(&a->what);
 	uv_close((uv_handle_t *)&a->timer, on_closed);
 }
 
@@ -134,7 +130,7 @@ static void finish(struct attempt *a, enum err e)
 		e = tls_report(a->tls, &a->seen);
 	/* Before the report, so that a main that is slow to read does not hold the server's connection. */
 	socket_drop(a);
-	a->all->done(a->all->arg, a->id, a->place, &a->target, &a->seen, e);
+	a->all->done(a->all->arg, a->ctx, &a->what, &a->seen, e);
 	drop(a);
 }
 
@@ -144,6 +140,7 @@ void attempts_stop(struct attempts *all)
 		struct attempt *a = all->first;
 
 		link_out(a);
+		all->dropped(a->ctx);
 		drop(a);
 	}
 }
@@ -231,9 +228,10 @@ static enum err session_begin(struct attempt *a)
 {
 	const struct tls_target target = { .server_name = a->seen.facts.server_name,
 		.host = a->seen.facts.server_name ? a->seen.facts.server_name
-						  : a->seen.facts.address,
-		.port = a->target.port,
-		.protocol = target_protocol(&a->target),
+			: a->seen.facts.address   ? a->seen.facts.address
+						  : a->what.target.host,
+		.port = a->what.target.port,
+		.protocol = target_protocol(&a->what.target),
 		.round_trip_ms = a->round_trip_ms };
 
 	if (a->tls)
@@ -243,7 +241,7 @@ static enum err session_begin(struct attempt *a)
 
 static void begin_tls(struct attempt *a)
 {
-	transport_new_fn *transport = target_protocol(&a->target)->transport;
+	transport_new_fn *transport = target_protocol(&a->what.target)->transport;
 	enum err e = (transport ? transport : transport_tcp_new)(a->fd, &a->transport);
 
 	if (e == ERR_OK)
@@ -295,14 +293,14 @@ static void begin_dialogue(struct attempt *a)
 {
 	char own[PROTOCOL_OWN_BYTES];
 	const struct words words = {
-		.host = a->seen.facts.server_name ? a->seen.facts.server_name : a->target.host,
+		.host = a->seen.facts.server_name ? a->seen.facts.server_name : a->what.target.host,
 		.own = own,
 		.path = "/",
 	};
 	enum err e;
 
 	dialogue_own_name(a->fd, own);
-	e = dialogue_new(target_protocol(&a->target), &words, &a->dialogue);
+	e = dialogue_new(target_protocol(&a->what.target), &words, &a->dialogue);
 	if (e != ERR_OK) {
 		finish(a, e);
 		return;
@@ -312,22 +310,61 @@ static void begin_dialogue(struct attempt *a)
 	step_dialogue(a);
 }
 
-/* Connected: the server is reachable, whatever follows. */
+/* The server is reachable, whatever follows. */
 static void begin(struct attempt *a)
 {
 	char address[INET6_ADDRSTRLEN];
 
-	address_text(&a->addresses[a->address], address);
+	address_text(&a->what.addresses[a->address], address);
 	a->round_trip_ms = clock_monotonic_ms() - a->connect_ms;
 	a->seen.facts.is_reachable = true;
-	if (!a->seen.facts.address)
+	/* Which address a proxy takes is not known. */
+	if (!a->what.proxy && !a->seen.facts.address)
 		a->seen.facts.address = strdup(address);
-	if (!a->seen.facts.address)
+	if (!a->what.proxy && !a->seen.facts.address)
 		finish(a, ERR_MEMORY);
-	else if (target_protocol(&a->target)->states)
+	else if (target_protocol(&a->what.target)->states)
 		begin_dialogue(a);
 	else
 		begin_tls(a);
+}
+
+/* ---- through a proxy -------------------------------------------------------------------------- */
+
+static void step_proxy(struct attempt *a)
+{
+	enum dialogue_status status = proxy_talk_step(a->talk, a->fd);
+	const struct refusal *why = proxy_talk_refusal(a->talk);
+
+	if (status == DIALOGUE_DONE)
+		begin(a);
+	else if (status == DIALOGUE_FAILED && a->tls)
+		/* TLS was reached before: what was seen then stands. */
+		finish(a, ERR_OK);
+	else if (status == DIALOGUE_FAILED)
+		fail_as(a, why->reason,
+			proxy_talk_blames_target(a->talk) ? reason_word(why->reason) : "proxy",
+			why->text);
+	else
+		watch_for(a, status == DIALOGUE_WANT_READ ? UV_READABLE : UV_WRITABLE);
+}
+
+static void connected(struct attempt *a)
+{
+	enum err e;
+
+	if (!a->what.proxy) {
+		begin(a);
+		return;
+	}
+	e = proxy_talk_new(a->what.proxy, a->what.target.host, a->what.target.port, &a->talk);
+	if (e != ERR_OK) {
+		finish(a, e);
+		return;
+	}
+	a->phase = PHASE_PROXY;
+	wake_in(a, INT64_MAX);
+	step_proxy(a);
 }
 
 /* ---- connecting ------------------------------------------------------------------------------- */
@@ -356,15 +393,21 @@ static void connect_failed(struct attempt *a, int error)
 		finish(a, ERR_OK);
 		return;
 	}
-	if (a->address + 1 < a->addresses_count) {
+	if (a->address + 1 < a->what.addresses_count) {
 		a->address++;
 		connect_next(a);
 		return;
 	}
-	address_text(&a->addresses[a->address], address);
+	if (a->what.proxy) {
+		(void)snprintf(text, sizeof(text), "connecting to the proxy %s: %s",
+			a->what.proxy->shown, strerror(error));
+		fail_as(a, REASON_UNREACHABLE, "proxy", text);
+		return;
+	}
+	address_text(&a->what.addresses[a->address], address);
 	(void)snprintf(text, sizeof(text), "connecting to %s port %u: %s%s", address,
-		a->target.port, strerror(error),
-		a->addresses_count > 1 ? " (the last of several addresses)" : "");
+		a->what.target.port, strerror(error),
+		a->what.addresses_count > 1 ? " (the last of several addresses)" : "");
 	fail(a, connect_reason(error), text);
 }
 
@@ -391,7 +434,7 @@ static void on_connected(struct attempt *a)
 	if (getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
 		error = errno;
 	if (error == 0)
-		begin(a);
+		connected(a);
 	else if (is_crowded(error))
 		crowded(a);
 	else
@@ -426,8 +469,8 @@ static int socket_for(const union address *to)
 
 static void connect_next(struct attempt *a)
 {
-	const union address *to = &a->addresses[a->address];
-	int64_t share = left_ms(a) / (int64_t)(a->addresses_count - a->address);
+	const union address *to = &a->what.addresses[a->address];
+	int64_t share = left_ms(a) / (int64_t)(a->what.addresses_count - a->address);
 	int ret;
 
 	a->phase = PHASE_CONNECT;
@@ -462,6 +505,8 @@ static void on_event(uv_poll_t *poll, int status, int events)
 		(void)uv_poll_stop(poll);
 	if (a->phase == PHASE_CONNECT)
 		on_connected(a);
+	else if (a->phase == PHASE_PROXY)
+		step_proxy(a);
 	else if (a->phase == PHASE_DIALOGUE)
 		step_dialogue(a);
 	else
@@ -480,8 +525,12 @@ static bool last_look(struct attempt *a)
 
 static void time_is_up(struct attempt *a)
 {
-	if (a->phase == PHASE_RESOLVE) {
-		fail(a, REASON_UNRESOLVED, "the name server did not answer in time");
+	if (a->what.proxy && !a->seen.facts.is_reachable) {
+		char text[MESSAGE_BYTES];
+
+		(void)snprintf(
+			text, sizeof(text), "proxy %s: no answer in time", a->what.proxy->shown);
+		fail_as(a, REASON_TIMEOUT, "proxy", text);
 		return;
 	}
 	if (a->phase == PHASE_DIALOGUE) {
@@ -517,7 +566,7 @@ static void on_timer(uv_timer_t *timer)
 
 	if (!is_over && a->phase == PHASE_RETRY)
 		connect_next(a);
-	else if (!is_over && a->phase == PHASE_CONNECT && a->address + 1 < a->addresses_count)
+	else if (!is_over && a->phase == PHASE_CONNECT && a->address + 1 < a->what.addresses_count)
 		connect_failed(a, ETIMEDOUT);
 	else if (!is_over && a->phase == PHASE_LISTEN)
 		listened_long_enough(a);
@@ -529,33 +578,6 @@ static void on_timer(uv_timer_t *timer)
 
 /* ---- the start -------------------------------------------------------------------------------- */
 
-static void connect_to(struct attempt *a, const union address *addresses, size_t count)
-{
-	a->addresses = calloc(count, sizeof(*addresses));
-	if (!a->addresses) {
-		finish(a, ERR_MEMORY);
-		return;
-	}
-	memcpy(a->addresses, addresses, count * sizeof(*addresses));
-	a->addresses_count = count;
-	connect_next(a);
-}
-
-static void on_resolved(
-	void *arg, const union address *addresses, size_t count, const char *failure)
-{
-	struct attempt *a = arg;
-	char text[MESSAGE_BYTES];
-
-	a->lookup = NULL;
-	if (count) {
-		connect_to(a, addresses, count);
-		return;
-	}
-	(void)snprintf(text, sizeof(text), "%s: %s", a->target.host, failure);
-	fail(a, REASON_UNRESOLVED, text);
-}
-
 static bool copy(char **to, const char *text)
 {
 	*to = text ? strdup(text) : NULL;
@@ -565,7 +587,7 @@ static bool copy(char **to, const char *text)
 /* What is known before anything was sent. */
 static enum err expect(struct attempt *a, bool is_numeric)
 {
-	struct target *t = &a->target;
+	struct target *t = &a->what.target;
 	const char *name = t->name ? t->name : is_numeric ? NULL : t->host;
 	size_t size = name ? strlen(name) : 0;
 
@@ -575,6 +597,8 @@ static enum err expect(struct attempt *a, bool is_numeric)
 					    : t->is_unnamed ? NULL
 							    : t->host))
 		return ERR_MEMORY;
+	if (!copy(&a->seen.facts.proxy, a->what.proxy ? a->what.proxy->shown : NULL))
+		return ERR_MEMORY;
 	/* RFC 6066 3: the name is sent without a trailing dot. */
 	if (size && name[size - 1] == '.') {
 		a->seen.facts.server_name[size - 1] = '\0';
@@ -583,51 +607,41 @@ static enum err expect(struct attempt *a, bool is_numeric)
 	return ERR_OK;
 }
 
-static void resolve(struct attempt *a)
+void attempt_start_fini(struct attempt_start *s)
 {
-	struct dns_lookup *lookup = NULL;
-	enum err e;
-
-	a->phase = PHASE_RESOLVE;
-	wake_in(a, INT64_MAX);
-	e = dns_resolve(a->all->dns, a->target.host, a->target.port, on_resolved, a, &lookup);
-	/* Without a lookup it was answered at once, and the attempt may be over already. */
-	if (lookup)
-		a->lookup = lookup;
-	if (e != ERR_OK)
-		finish(a, e);
+	free(s->place);
+	target_fini(&s->target);
+	free(s->addresses);
+	free(s->failure);
+	*s = (struct attempt_start){ 0 };
 }
 
-enum err attempt_start(struct attempts *all, uint64_t id, char *place, struct target *target)
+enum err attempt_start(struct attempts *all, void *ctx, struct attempt_start *what)
 {
 	struct attempt *a = calloc(1, sizeof(*a));
 	union address numeric;
-	bool is_numeric;
 	enum err e;
 
 	if (!a) {
-		target_fini(target);
-		free(place);
+		attempt_start_fini(what);
 		return ERR_MEMORY;
 	}
 	a->all = all;
-	a->id = id;
-	a->place = place;
-	a->target = *target;
-	*target = (struct target){ 0 };
+	a->ctx = ctx;
+	a->what = *what;
+	*what = (struct attempt_start){ 0 };
 	a->fd = -1;
 	a->stalled_ms = all->stalled_ms;
 	a->deadline_ms = clock_monotonic_ms() + all->timeout_ms;
 	(void)uv_timer_init(all->loop, &a->timer);
 	a->timer.data = a;
 	link_in(a);
-	is_numeric = address_parse(a->target.host, a->target.port, &numeric);
-	e = expect(a, is_numeric);
+	e = expect(a, address_parse(a->what.target.host, a->what.target.port, &numeric));
 	if (e != ERR_OK)
 		finish(a, e);
-	else if (is_numeric)
-		connect_to(a, &numeric, 1);
+	else if (!a->what.addresses_count)
+		fail(a, REASON_UNRESOLVED, a->what.failure ? a->what.failure : "no address");
 	else
-		resolve(a);
+		connect_next(a);
 	return ERR_OK;
 }

@@ -1,6 +1,9 @@
 /* The scanner of TLS endpoints that the user names: plans the work, the probe does it. */
+#include "scanners/network/dns.h"
+#include "scanners/network/exclude.h"
 #include "scanners/network/item.h"
 #include "scanners/network/probe.h"
+#include "scanners/network/route.h"
 #include "scanners/network/targets.h"
 #include "scanners/scanner.h"
 
@@ -8,6 +11,7 @@
 #include <string.h>
 
 #define HTTP_NO_PATH "none" /* web servers are not asked */
+#define AHEAD 4096          /* targets handed out beyond those that may be under way */
 
 struct endpoints_conf {
 	struct scan_job job;
@@ -22,11 +26,18 @@ struct endpoints_conf {
 	char *client_cert;
 	char *client_key;
 	struct secret client_password;
+	int64_t per_address;
+	struct strings exclude;
+	int64_t dns_timeout_ms;
+	struct strings resolvers;
+	struct secret proxy;
+	struct strings no_proxy;
 };
 
 struct plan {
-	struct targets *targets; /* owned */
-	struct strings owns;     /* places of the client certificates of ours */
+	struct targets *targets;   /* owned */
+	struct exclusions *except; /* owned */
+	struct strings owns;       /* places of the client certificates of ours */
 	size_t next_own;
 };
 
@@ -72,21 +83,56 @@ static const struct schema_field fields[] = {
 		.standard = "10s",
 		.minimum = PROBE_TIMEOUT_MS_MIN,
 		.maximum = PROBE_TIMEOUT_MS_MAX,
-		.help = "Time for one target, over resolving, connecting, handshake and reading." },
+		.help = "Time for one address, over connecting, handshake and reading." },
 	{ .key = "concurrency",
 		.type = SCHEMA_INTEGER,
 		.offset = offsetof(struct endpoints_conf, concurrency),
 		.standard = "1000",
 		.minimum = 1,
 		.maximum = PROBE_CONCURRENCY_MAX,
-		.help = "Targets under way at once." },
+		.help = "Addresses under way at once." },
 	{ .key = "rate",
 		.type = SCHEMA_INTEGER,
 		.offset = offsetof(struct endpoints_conf, rate),
 		.standard = "0",
 		.minimum = 0,
 		.maximum = PROBE_RATE_MAX,
-		.help = "New targets a second at most; 0 is no limit." },
+		.help = "Connections begun in a second at most; 0 is no limit." },
+	{ .key = "per_address",
+		.type = SCHEMA_INTEGER,
+		.offset = offsetof(struct endpoints_conf, per_address),
+		.standard = "0",
+		.minimum = 0,
+		.maximum = PROBE_CONCURRENCY_MAX,
+		.help = "Connections to one address at once; 0 is 8, and no limit on loopback." },
+	{ .key = "exclude",
+		.type = SCHEMA_TEXTS,
+		.offset = offsetof(struct endpoints_conf, exclude),
+		.check = exclusion_check,
+		.help = "Never connected to: names, *.suffix, addresses, networks, each with :ports or without, or "
+			":ports alone." },
+	{ .key = "dns_timeout",
+		.type = SCHEMA_DURATION,
+		.offset = offsetof(struct endpoints_conf, dns_timeout_ms),
+		.standard = "5s",
+		.minimum = PROBE_TIMEOUT_MS_MIN,
+		.maximum = PROBE_TIMEOUT_MS_MAX,
+		.help = "Time for resolving one name; it is not part of timeout." },
+	{ .key = "resolvers",
+		.type = SCHEMA_TEXTS,
+		.offset = offsetof(struct endpoints_conf, resolvers),
+		.check = dns_check_server,
+		.help = "Name servers, ADDRESS or ADDRESS:PORT; without any, those of resolv.conf." },
+	{ .key = "proxy",
+		.type = SCHEMA_SECRET,
+		.offset = offsetof(struct endpoints_conf, proxy),
+		.check = route_check,
+		.help = "http:// or socks5://[USER:PASSWORD@]HOST:PORT to connect through, or none; without it, what "
+			"https_proxy, all_proxy and no_proxy say." },
+	{ .key = "no_proxy",
+		.type = SCHEMA_TEXTS,
+		.offset = offsetof(struct endpoints_conf, no_proxy),
+		.help = "Connected to directly: names with all below them, addresses, networks, or *." },
 	{ .key = "http_path",
 		.type = SCHEMA_TEXT,
 		.offset = offsetof(struct endpoints_conf, http_path),
@@ -157,26 +203,56 @@ static enum err read_identities(
 static enum err encode_options(const void *arg, struct buffer *out, struct why *why)
 {
 	const struct endpoints_conf *conf = arg;
+	struct probe_options routes = { 0 };
 	char name[] = "endpoints";
+	enum err e = route_choose(&conf->proxy, &conf->no_proxy, &routes, why);
 	struct probe_options options = { .scanner = name,
 		.timeout_ms = conf->timeout_ms,
 		.concurrency = (uint32_t)conf->concurrency,
-		.rate = (uint32_t)conf->rate,
+		.is_paced = conf->rate > 0,
+		.per_address = (uint32_t)conf->per_address,
+		.dns_timeout_ms = conf->dns_timeout_ms,
+		.resolvers = conf->resolvers,
+		.exclusions = conf->exclude,
+		.proxy_tls = routes.proxy_tls,
+		.proxy_other = routes.proxy_other,
+		.is_proxy_meant = routes.is_proxy_meant,
+		.is_direct = routes.is_direct,
+		.no_proxy = routes.no_proxy,
 		.http_path = http_path_of(conf),
 		.is_certificates_only = conf->is_certificates_only };
-	enum err e = read_identities(conf, &options.identities, why);
 
+	if (e == ERR_OK)
+		e = read_identities(conf, &options.identities, why);
 	if (e == ERR_OK)
 		probe_options_encode(out, &options);
 	identities_fini(&options.identities);
+	probe_options_fini(&routes);
 	return e == ERR_OK ? buffer_status(out) : e;
 }
 
+/* Beyond what may be under way: names that are being resolved, and what waits for its address, must not
+ * keep the others from being begun. */
 static unsigned window_of(const void *arg)
 {
 	const struct endpoints_conf *conf = arg;
 
-	return (unsigned)conf->concurrency;
+	return (unsigned)conf->concurrency + AHEAD;
+}
+
+static double rate_of(const void *arg)
+{
+	const struct endpoints_conf *conf = arg;
+
+	return (double)conf->rate;
+}
+
+/* Each has a share of what one address may get, which is one connection at least. */
+static unsigned processes_of(const void *arg)
+{
+	const struct endpoints_conf *conf = arg;
+
+	return conf->per_address ? (unsigned)conf->per_address : PROBE_PER_ADDRESS;
 }
 
 static void close_plan(void *arg)
@@ -187,6 +263,7 @@ static void close_plan(void *arg)
 		return;
 	targets_free(plan->targets);
 	strings_fini(&plan->owns);
+	exclusions_free(plan->except);
 	free(plan);
 }
 
@@ -219,7 +296,9 @@ static enum err open_plan(const void *arg, const struct scan_hints *hints, void 
 	(void)hints;
 	if (!plan)
 		return ERR_MEMORY;
-	e = targets_open(&conf->targets, &plan->targets, expected, why);
+	e = exclusions_new(&conf->exclude, &plan->except, why);
+	if (e == ERR_OK)
+		e = targets_open(&conf->targets, plan->except, &plan->targets, expected, why);
 	if (e == ERR_OK)
 		e = plan_owns(conf, plan);
 	if (e == ERR_OK)
@@ -268,6 +347,8 @@ const struct scanner endpoints_scanner = {
 	.is_parallel = true,
 	.window = 1000,
 	.window_of = window_of,
+	.rate_of = rate_of,
+	.processes_of = processes_of,
 	.fields = fields,
 	.conf_bytes = sizeof(struct endpoints_conf),
 	.accepts = target_accepts,

@@ -2,6 +2,9 @@
 #include "scanners/network/item.h"
 
 #include "agent/base/wire.h"
+#include "scanners/network/dns.h"
+#include "scanners/network/exclude.h"
+#include "scanners/network/proxy.h"
 
 #include <stdlib.h>
 
@@ -18,7 +21,16 @@ void probe_options_encode(struct buffer *out, const struct probe_options *o)
 	wire_put_text(out, o->scanner);
 	wire_put_i64(out, o->timeout_ms);
 	wire_put_u32(out, o->concurrency);
-	wire_put_u32(out, o->rate);
+	wire_put_bool(out, o->is_paced);
+	wire_put_u32(out, o->per_address);
+	wire_put_i64(out, o->dns_timeout_ms);
+	wire_put_strings(out, &o->resolvers);
+	wire_put_strings(out, &o->exclusions);
+	wire_put_text(out, o->proxy_tls);
+	wire_put_text(out, o->proxy_other);
+	wire_put_bool(out, o->is_proxy_meant);
+	wire_put_bool(out, o->is_direct);
+	wire_put_strings(out, &o->no_proxy);
 	wire_put_text(out, o->http_path);
 	wire_put_bool(out, o->is_certificates_only);
 	identities_encode(out, &o->identities);
@@ -33,13 +45,24 @@ enum err probe_options_decode(struct slice bytes, struct probe_options *out)
 	o.scanner = wire_get_text(&w, SCANNER_BYTES_MAX);
 	o.timeout_ms = wire_get_i64(&w);
 	o.concurrency = wire_get_u32(&w);
-	o.rate = wire_get_u32(&w);
+	o.is_paced = wire_get_bool(&w);
+	o.per_address = wire_get_u32(&w);
+	o.dns_timeout_ms = wire_get_i64(&w);
+	wire_get_strings(&w, &o.resolvers, DNS_SERVERS_MAX, EXCLUSION_BYTES_MAX);
+	wire_get_strings(&w, &o.exclusions, EXCLUSIONS_MAX, EXCLUSION_BYTES_MAX);
+	o.proxy_tls = wire_get_text(&w, PROXY_BYTES_MAX);
+	o.proxy_other = wire_get_text(&w, PROXY_BYTES_MAX);
+	o.is_proxy_meant = wire_get_bool(&w);
+	o.is_direct = wire_get_bool(&w);
+	wire_get_strings(&w, &o.no_proxy, EXCLUSIONS_MAX, EXCLUSION_BYTES_MAX);
 	o.http_path = wire_get_text(&w, PROBE_HTTP_PATH_BYTES_MAX);
 	o.is_certificates_only = wire_get_bool(&w);
 	identities_decode(&w, &o.identities);
 	is_good = wire_end(&w) == ERR_OK && o.scanner && o.timeout_ms >= PROBE_TIMEOUT_MS_MIN &&
 		  o.timeout_ms <= PROBE_TIMEOUT_MS_MAX && o.concurrency >= 1 &&
-		  o.concurrency <= PROBE_CONCURRENCY_MAX && o.rate <= PROBE_RATE_MAX;
+		  o.concurrency <= PROBE_CONCURRENCY_MAX &&
+		  o.dns_timeout_ms >= PROBE_TIMEOUT_MS_MIN &&
+		  o.dns_timeout_ms <= PROBE_TIMEOUT_MS_MAX;
 	if (!is_good) {
 		probe_options_fini(&o);
 		return ERR_MALFORMED;
@@ -51,6 +74,11 @@ enum err probe_options_decode(struct slice bytes, struct probe_options *out)
 void probe_options_fini(struct probe_options *o)
 {
 	free(o->scanner);
+	strings_fini(&o->resolvers);
+	strings_fini(&o->exclusions);
+	strings_fini(&o->no_proxy);
+	free(o->proxy_tls);
+	free(o->proxy_other);
 	free(o->http_path);
 	identities_fini(&o->identities);
 	*o = (struct probe_options){ 0 };

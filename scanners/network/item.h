@@ -17,14 +17,27 @@
 #define PROBE_TIMEOUT_MS_MAX (10 * 60 * 1000)
 #define PROBE_CONCURRENCY_MAX 20000
 #define PROBE_RATE_MAX 1000000
+/* The usual limit for one address; without a limit on loopback. */
+#define PROBE_PER_ADDRESS 8
+#define PROBE_DNS_TIMEOUT_MS 5000
 #define PROBE_HTTP_PATH_BYTES_MAX 2048
 
 struct probe_options {
 	char *scanner;        /* owned: the scanner that records name */
 	int64_t timeout_ms;   /* of one target, over everything */
 	uint32_t concurrency; /* targets under way at once in one process */
-	uint32_t rate;        /* new targets a second over all processes; 0 = no limit */
-	char *http_path;      /* owned: what HTTP servers are asked for; NULL = nothing */
+	bool is_paced;        /* there is a rate: main is asked before each connection */
+	uint32_t
+		per_address; /* connections at once to one address over all processes; 0: the usual */
+	int64_t dns_timeout_ms;
+	struct strings resolvers;  /* owned: name servers; empty: those of resolv.conf */
+	struct strings exclusions; /* owned */
+	char *proxy_tls;           /* owned: URL for TLS from the first byte, or NULL */
+	char *proxy_other;         /* owned: for what begins with a dialogue, or NULL */
+	bool is_proxy_meant;       /* the user named it: nothing goes around it */
+	bool is_direct;            /* no_proxy is "*" */
+	struct strings no_proxy;   /* owned: rules as those of exclusions */
+	char *http_path;           /* owned: what HTTP servers are asked for; NULL = nothing */
 	bool is_certificates_only;
 	struct identities identities; /* owned */
 };

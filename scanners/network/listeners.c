@@ -198,6 +198,7 @@ static enum err encode_options(const void *conf, struct buffer *out, struct why 
 	const struct probe_options options = { .scanner = name,
 		.timeout_ms = LISTENERS_TIMEOUT_MS,
 		.concurrency = LISTENERS_CONCURRENCY,
+		.dns_timeout_ms = PROBE_DNS_TIMEOUT_MS,
 		.http_path = path };
 
 	(void)conf;

@@ -23,12 +23,15 @@ bool target_accepts(const char *source);
  * "-") are not opened. */
 enum err target_check(const char *source, struct why *why) MUST_CHECK;
 
-struct targets; /* an iterator; holds one source's shape at a time, however many targets it means */
+struct exclusions;
+struct targets; /* an iterator; its size does not depend on how many targets there are */
 
-/* `sources` is borrowed until targets_free. `expected` is 0 when a list makes it unknown. */
-enum err targets_open(const struct strings *sources, struct targets **out, uint64_t *expected,
-	struct why *why) MUST_CHECK;
-/* The next target, owned by the caller. A bad line of a list is a target with a complaint. ERR_END at
+/* `sources` and `except` (NULL: nothing) are borrowed until targets_free. `expected` is 0 when a list
+ * makes it unknown. */
+enum err targets_open(const struct strings *sources, const struct exclusions *except,
+	struct targets **out, uint64_t *expected, struct why *why) MUST_CHECK;
+/* The next target, owned by the caller: hosts in the order of the sources, networks shuffled and among
+ * them. A bad line of a list is a target with a complaint. ERR_END at
  * the end; where a list could not be read, its error then, after all the others were given. */
 enum err targets_next(struct targets *t, struct target *out, struct why *why) MUST_CHECK;
 void targets_free(struct targets *t);

@@ -191,9 +191,10 @@ static void send_frame(struct channel *c, enum message type, const struct buffer
 static void send_setup(const struct bench *bench, struct channel *c)
 {
 	char name[] = "endpoints";
-	const struct probe_options options = {
-		.scanner = name, .timeout_ms = bench->timeout_ms, .concurrency = bench->in_flight
-	};
+	const struct probe_options options = { .scanner = name,
+		.timeout_ms = bench->timeout_ms,
+		.concurrency = bench->in_flight,
+		.dns_timeout_ms = bench->timeout_ms };
 	struct setup setup = { .pinned_now = TIME_UNKNOWN };
 	struct buffer inner, out;
 

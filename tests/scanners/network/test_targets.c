@@ -1,6 +1,8 @@
 /* Sources: which are claimed, which are good, and the targets that they mean. */
+#include "scanners/network/exclude.h"
 #include "scanners/network/targets.h"
 
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -70,7 +72,7 @@ static char *expand(const char *const *sources, size_t max, uint64_t *expected, 
 	buffer_init(&text, sizeof(shown) - 1);
 	for (; *sources; sources++)
 		assert_int_equal(strings_add(&list, *sources), ERR_OK);
-	*end = targets_open(&list, &targets, expected, &why);
+	*end = targets_open(&list, NULL, &targets, expected, &why);
 	for (size_t i = 0; *end == ERR_OK && i < max; i++) {
 		struct scan_item item;
 		struct target back;
@@ -99,6 +101,33 @@ static char *expand(const char *const *sources, size_t max, uint64_t *expected, 
 	(void)snprintf(shown, sizeof(shown), "%s", buffer_string(&text));
 	buffer_fini(&text);
 	return shown;
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The same words, in whatever order. */
+static bool same_words(const char *a, const char *b)
+{
+	char texts[2][4096];
+	char *words[2][256];
+	size_t counts[2] = { 0, 0 };
+
+	(void)snprintf(texts[0], sizeof(texts[0]), "%s", a);
+	(void)snprintf(texts[1], sizeof(texts[1]), "%s", b);
+	for (size_t i = 0; i < 2; i++) {
+		char *rest = texts[i];
+
+		while (rest && counts[i] < 256)
+			words[i][counts[i]++] = strsep(&rest, " ");
+		qsort(words[i], counts[i], sizeof(words[i][0]), by_text);
+	}
+	for (size_t n = 0; n < counts[0] && counts[0] == counts[1]; n++)
+		if (strcmp(words[0][n], words[1][n]) != 0)
+			return false;
+	return counts[0] == counts[1];
 }
 
 static void test_good(void **state)
@@ -158,6 +187,9 @@ static void test_good(void **state)
 		{ "[2001:db8::ff]/127:9", 2, "tls://[2001:db8::fe]:9 tls://[2001:db8::ff]:9" },
 		{ "2001:db8::/128:9", 1, "tls://[2001:db8::]:9" },
 		{ "tls://192.0.2.7/32:9", 1, "tls://192.0.2.7:9" },
+		{ "n.example@192.0.2.6/31:9", 2,
+			"tls://n.example@192.0.2.6:9 tls://n.example@192.0.2.7:9" },
+		{ "example.org:1,2,1", 2, "tls://example.org:1 tls://example.org:2" },
 	};
 
 	(void)state;
@@ -168,7 +200,8 @@ static void test_good(void **state)
 
 		assert_true(target_accepts(rows[i].source));
 		assert_int_equal(target_check(rows[i].source, NULL), ERR_OK);
-		assert_string_equal(expand(sources, 100, &expected, &end), rows[i].uris);
+		if (!same_words(expand(sources, 100, &expected, &end), rows[i].uris))
+			fail_msg("%s", expand(sources, 100, &expected, &end));
 		assert_int_equal(expected, rows[i].expected);
 		assert_int_equal(end, ERR_END);
 	}
@@ -229,6 +262,15 @@ static void test_bad(void **state)
 	assert_int_equal(target_check(longest, &why), ERR_USAGE);
 }
 
+static uint64_t seen_in(const uint8_t *seen, size_t size)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < size; i++)
+		count += seen[i];
+	return count;
+}
+
 static void test_networks(void **state)
 {
 	static const char *const small[] = { "10.0.0.0/24:443,8443", "2001:db8::/112", "x.example",
@@ -237,29 +279,41 @@ static void test_networks(void **state)
 	struct strings list = { 0 };
 	struct targets *targets = NULL;
 	struct target target;
-	uint64_t expected = 0, count = 0;
+	static uint8_t seen[512 + 65536 + 1];
+	uint64_t expected = 0, count = 0, early = 0;
 	enum err end;
 
 	(void)state;
+	memset(seen, 0, sizeof(seen));
 	for (size_t i = 0; small[i]; i++)
 		assert_int_equal(strings_add(&list, small[i]), ERR_OK);
-	assert_int_equal(targets_open(&list, &targets, &expected, NULL), ERR_OK);
+	assert_int_equal(targets_open(&list, NULL, &targets, &expected, NULL), ERR_OK);
 	assert_int_equal(expected, 512 + 65536 + 1);
+	/* Each exactly once. */
 	while ((end = targets_next(targets, &target, NULL)) == ERR_OK) {
+		uint8_t bytes[16] = { 0 };
+		size_t at = 0;
+
 		count++;
-		assert_int_equal(target.is_unnamed, count <= 512 + 65536);
-		if (count == 512)
-			assert_string_equal(target.host, "10.0.0.255");
-		if (count == 512 + 65536)
-			assert_string_equal(target.host, "2001:db8::ffff");
+		assert_int_equal(target.is_unnamed, strcmp(target.host, "x.example") != 0);
+		if (inet_pton(AF_INET, target.host, bytes) == 1)
+			at = bytes[3] * 2U + (target.port == 8443);
+		else if (inet_pton(AF_INET6, target.host, bytes) == 1)
+			at = 512 + bytes[14] * 256U + bytes[15];
+		else
+			at = 512 + 65536;
+		assert_int_equal(seen[at]++, 0);
+		/* Both networks are under way from the start. */
+		if (count == 100)
+			early = seen_in(seen, 512);
 		target_fini(&target);
 	}
 	assert_int_equal(end, ERR_END);
 	assert_int_equal(count, expected);
+	assert_in_range(early, 40, 60);
 	targets_free(targets);
 	strings_fini(&list);
-	assert_string_equal(
-		expand(large, 2, &expected, &end), "tls://10.0.0.0:443 tls://10.0.0.1:443");
+	(void)expand(large, 2, &expected, &end);
 	assert_int_equal(expected, 1 << 24);
 }
 
@@ -296,10 +350,168 @@ static void test_list(void **state)
 		"file://%s!/6 (the line is too long for a target) "
 		"tls://10.0.0.0:5 tls://10.0.0.1:5 tls://last.example:443 tls://z.example:443",
 		path, path, path);
-	assert_string_equal(expand(sources, 100, &expected, &end), wanted);
+	assert_true(same_words(expand(sources, 100, &expected, &end), wanted));
 	assert_int_equal(end, ERR_END);
 	assert_int_equal(expected, 0);
 	(void)unlink(path);
+}
+
+/* Prometheus' file_sd, told by content. */
+static void test_discovery(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *wanted;
+		enum err end;
+	} rows[] = {
+		{ "[{\"targets\": [\"a.example:9443\", \"b.example\"], \"labels\": {\"__param_module\": "
+		  "\"tls\", \"x\": \"y\"}},\n\t{\"labels\": {\"targets\": \"no\"}, \"targets\": "
+		  "[\"[::1]:1\"]}]",
+			"tls://a.example:9443 tls://b.example:443 tls://[::1]:1", ERR_END },
+		{ " []\n", "", ERR_END },
+		{ "# yaml\n---\n- targets:\n  - https://c.example/health?x#y\n  - "
+		  "'https://u:secret@d.example:444'\n  labels: {__scheme__: https, deep: [[1], {a: b}]}\n",
+			"tls://c.example:443 tls://d.example:444", ERR_END },
+		{ "- targets: [smtp://mail.example, \"10.0.0.0/31:1\"]\n",
+			"smtp://mail.example:25 tls://10.0.0.0:1 tls://10.0.0.1:1", ERR_END },
+		{ "- targets: [a.example]\n- targets: {b: c}\n",
+			"tls://a.example:443 !list line 2: not of", ERR_MALFORMED },
+		{ "[{\"targets\": [\"a.example\"]}",
+			"tls://a.example:443 !list line 2: did not find", ERR_MALFORMED },
+		{ "{\"targets\": []}", "!list line 1: not of", ERR_MALFORMED },
+		{ "- targets: [*x]\n", "!list line 1: aliases", ERR_MALFORMED },
+		/* An address in brackets is no JSON. */
+		{ "[::1]:5\n", "tls://[::1]:5", ERR_END },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char path[] = "/tmp/leafwatch-targets-XXXXXX";
+		char source[64];
+		uint64_t expected;
+		const char *got;
+		enum err end;
+
+		write_list(path, rows[i].text);
+		(void)snprintf(source, sizeof(source), "@%s", path);
+		const char *const sources[] = { source, NULL };
+
+		got = expand(sources, 100, &expected, &end);
+		assert_int_equal(end, rows[i].end);
+		(void)unlink(path);
+		if (end == ERR_END && !same_words(got, rows[i].wanted))
+			fail_msg("%zu: %s", i, got);
+		if (end != ERR_END) {
+			const char *says = strstr(rows[i].wanted, "line ");
+
+			if (!strstr(got, says) ||
+				strncmp(got, rows[i].wanted,
+					(size_t)strcspn(rows[i].wanted, " !")) != 0)
+				fail_msg("%zu: %s", i, got);
+		}
+	}
+}
+
+static void test_discovery_complaints(void **state)
+{
+	char path[] = "/tmp/leafwatch-targets-XXXXXX";
+	char source[64], wanted[512];
+	uint64_t expected;
+	enum err end;
+
+	(void)state;
+	write_list(path, "- targets:\n  - http://x.example/\n  - y.example:0\n  - z.example\n");
+	(void)snprintf(source, sizeof(source), "@%s", path);
+	const char *const sources[] = { source, NULL };
+
+	(void)snprintf(wanted, sizeof(wanted),
+		"file://%s!/2 (a http:// URL has no certificate to look at) file://%s!/3 (target "
+		"\"y.example:0\": \"0\" is no port: it is a number from 1 to 65535) tls://z.example:443",
+		path, path);
+	assert_string_equal(expand(sources, 100, &expected, &end), wanted);
+	assert_int_equal(end, ERR_END);
+	(void)unlink(path);
+}
+
+static void test_exclusions(void **state)
+{
+	static const char *const all[] = { "x.example", "*.inner.example:443", "10.0.0.0/30",
+		"10.0.0.9", "[2001:db8::]/126:8443", ":22,23", "2001:db8::9" };
+	static const struct {
+		const char *host;
+		uint16_t port;
+		bool is_covered;
+	} rows[] = {
+		{ "x.example", 443, true },
+		{ "x.example.", 1, true },
+		{ "a.x.example", 443, false },
+		{ "a.inner.example", 443, true },
+		{ "a.b.inner.example", 443, true },
+		{ "a.inner.example", 444, false },
+		{ "inner.example", 443, false },
+		{ "10.0.0.3", 1, true },
+		{ "10.0.0.4", 1, false },
+		{ "10.0.0.9", 1, true },
+		{ "2001:db8::3", 8443, true },
+		{ "2001:db8::3", 443, false },
+		{ "2001:db8::4", 8443, false },
+		{ "2001:db8::9", 443, true },
+		{ "y.example", 22, true },
+		{ "192.0.2.1", 23, true },
+		{ "192.0.2.1", 24, false },
+	};
+	static const char *const bad[] = { "", "*.10.0.0.1", "*.", "10.0.0.0/33", "x:0", ":", "a b",
+		"tls://x.example" };
+	struct exclusions *x = NULL;
+	struct strings rules = { 0 };
+	struct why why = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		assert_int_equal(strings_add(&rules, all[i]), ERR_OK);
+	assert_int_equal(exclusions_new(&rules, &x, &why), ERR_OK);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (exclusions_cover(x, rows[i].host, rows[i].port) != rows[i].is_covered)
+			fail_msg("%s:%u", rows[i].host, rows[i].port);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		if (exclusion_check(bad[i], &why) == ERR_OK)
+			fail_msg("\"%s\"", bad[i]);
+		assert_non_null(strstr(why.text, "exclusion \""));
+	}
+	exclusions_free(x);
+	strings_fini(&rules);
+}
+
+/* What is excluded is no target, be it a name, its address or a part of a network. */
+static void test_excluded_targets(void **state)
+{
+	static const char *const sources[] = { "x.example@10.0.0.1:5", "y.example@10.0.0.9:5",
+		"10.0.0.8/30:5,22" };
+	static const char *const rules[] = { "x.example", "10.0.0.9", ":22" };
+	struct strings list = { 0 }, except = { 0 };
+	struct exclusions *x = NULL;
+	struct targets *targets = NULL;
+	struct target target;
+	uint64_t expected, count = 0;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(strings_add(&list, sources[i]), ERR_OK);
+		assert_int_equal(strings_add(&except, rules[i]), ERR_OK);
+	}
+	assert_int_equal(exclusions_new(&except, &x, NULL), ERR_OK);
+	assert_int_equal(targets_open(&list, x, &targets, &expected, NULL), ERR_OK);
+	for (; targets_next(targets, &target, NULL) == ERR_OK; count++) {
+		assert_null(target.name);
+		assert_int_equal(target.port, 5);
+		assert_string_not_equal(target.host, "10.0.0.9");
+		target_fini(&target);
+	}
+	assert_int_equal(count, 3);
+	targets_free(targets);
+	exclusions_free(x);
+	strings_fini(&list);
+	strings_fini(&except);
 }
 
 /* The other targets are still given; the failure comes last, so that nothing is taken for gone. */
@@ -348,6 +560,10 @@ int main(void)
 		cmocka_unit_test(test_networks),
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_missing_list),
+		cmocka_unit_test(test_discovery),
+		cmocka_unit_test(test_discovery_complaints),
+		cmocka_unit_test(test_exclusions),
+		cmocka_unit_test(test_excluded_targets),
 		cmocka_unit_test(test_decode_hostile),
 	};
 

@@ -1,0 +1,137 @@
+/* What main is told. */
+#include "agent/base/clock.h"
+#include "agent/certificate/certificate.h"
+#include "scanners/network/probe_internal.h"
+#include "scanners/network/tls_own.h"
+
+#include <string.h>
+
+#define FINDING_BYTES_MAX (4 * 1024 * 1024)
+
+/* Writes that main's slowness blocks take nobody's time away. */
+static int64_t stall_begin(void)
+{
+	return clock_monotonic_ms();
+}
+
+static enum err stall_end(struct probe *p, int64_t begin, enum err e)
+{
+	p->attempts.stalled_ms += clock_monotonic_ms() - begin;
+	return e;
+}
+
+static enum err write_frame(struct probe *p, enum message type, struct slice payload)
+{
+	int64_t begin = stall_begin();
+
+	return stall_end(p, begin, channel_write(&p->channel, (uint16_t)type, payload));
+}
+
+enum err probe_tell_number(struct probe *p, enum message type, uint64_t number)
+{
+	uint8_t bytes[8];
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(number >> (8 * i));
+	return write_frame(p, type, slice_of(bytes, sizeof(bytes)));
+}
+
+enum err probe_tell_session(struct probe *p, const char *place, const struct session *seen)
+{
+	const struct finding_piece head = { .id = ++p->next_finding,
+		.kind = FINDING_ENDPOINT,
+		.scanner = slice_text(p->options.scanner),
+		.place = slice_text(place) };
+	int64_t begin = stall_begin();
+	struct buffer out;
+	enum err e;
+
+	buffer_init(&out, FINDING_BYTES_MAX);
+	session_encode(&out, seen);
+	e = buffer_status(&out);
+	if (e == ERR_OK)
+		e = channel_finding(&p->channel, &head, buffer_bytes(&out));
+	else
+		e = channel_problem(&p->channel, p->options.scanner, place, REASON_LIMIT_REACHED,
+			"what the server sent is too large to record");
+	buffer_fini(&out);
+	return stall_end(p, begin, e);
+}
+
+enum err probe_tell_problem(
+	struct probe *p, const char *place, enum reason reason, const char *message)
+{
+	int64_t begin = stall_begin();
+
+	return stall_end(
+		p, begin, channel_problem(&p->channel, p->options.scanner, place, reason, message));
+}
+
+/* It goes the way of one in a file, so that its own expiry is watched. */
+enum err probe_tell_own(struct probe *p, const char *place, unsigned number)
+{
+	const struct tls_own *own;
+	struct finding_piece head = { .kind = FINDING_FILE };
+	int64_t begin = stall_begin();
+
+	if (number > tls_owns_count(p->tls))
+		return ERR_MALFORMED;
+	own = tls_own_at(p->tls, number - 1U);
+	if (!own->credentials)
+		return probe_tell_problem(p, place, own->reason, own->failure);
+	head.id = ++p->next_finding;
+	head.scanner = slice_text(p->options.scanner);
+	head.place = slice_text(place);
+	return stall_end(p, begin, channel_finding(&p->channel, &head, buffer_bytes(&own->pem)));
+}
+
+enum err probe_tell_kept(struct probe *p, const char *place)
+{
+	return write_frame(p, MESSAGE_KEPT, slice_text(place));
+}
+
+enum err probe_tell_progress(struct probe *p)
+{
+	const struct progress progress = { .items = p->tried, .at = slice_text(p->at) };
+	struct buffer out;
+	enum err e;
+
+	buffer_init(&out, FRAME_BYTES_MAX);
+	progress_encode(&out, &progress);
+	e = buffer_status(&out);
+	if (e == ERR_OK)
+		e = write_frame(p, MESSAGE_PROGRESS, buffer_bytes(&out));
+	buffer_fini(&out);
+	return e;
+}
+
+/* A name that was only guessed is told when it is served: with a certificate of its own. */
+static bool is_not_served(const struct target *t, const struct session *seen)
+{
+	const struct blob *leaf = seen->certificates.items;
+	uint8_t fingerprint[FINGERPRINT_BYTES];
+
+	if (!seen->certificates.count)
+		return true;
+	if (t->is_configured)
+		return false;
+	fingerprint_of(slice_of(leaf->data, leaf->size), fingerprint);
+	return memcmp(fingerprint, t->usual_leaf, FINGERPRINT_BYTES) == 0;
+}
+
+bool probe_tell_is_idle(const struct target *t, const struct session *seen)
+{
+	if (t->is_suggested)
+		return is_not_served(t, seen);
+	if (!seen->has_problem || seen->certificates.count)
+		return false;
+	/* In a network that is swept most addresses are nobody's; a proxy that fails is another matter. */
+	if (t->is_unnamed && !seen->facts.is_reachable)
+		return strcmp(seen->facts.handshake, "proxy") != 0;
+	if (!t->is_quiet)
+		return false;
+	/* A TLS record, if only an alert, makes it worth telling. */
+	return seen->reason != REASON_HANDSHAKE_FAILED ||
+	       strcmp(seen->facts.handshake, "closed") == 0 ||
+	       strcmp(seen->facts.handshake, "reset") == 0;
+}

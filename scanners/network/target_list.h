@@ -1,0 +1,29 @@
+/* Lists of targets: a file or standard input with one a line, or Prometheus' file_sd in JSON or YAML,
+ * told apart by content. Read as it is used, whatever its size. */
+#ifndef LEAFWATCH_SCANNERS_NETWORK_TARGET_LIST_H
+#define LEAFWATCH_SCANNERS_NETWORK_TARGET_LIST_H
+
+#include "agent/base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct target_list;
+
+/* "@FILE" or "-"? */
+bool target_list_is(const char *source);
+/* Bytes of a list, like read(2): 0 at the end, -1 with errno. */
+typedef ssize_t target_list_read_fn(void *arg, void *to, size_t size);
+
+enum err target_list_open(const char *source, struct target_list **out, struct why *why) MUST_CHECK;
+/* Over something else than a file. `is_discovery`: it has to be Prometheus' form. */
+enum err target_list_over(target_list_read_fn *read, void *arg, bool is_discovery,
+	struct target_list **out) MUST_CHECK;
+/* The next entry, borrowed until the next call, and its line. ERR_END at the end; ERR_USAGE: this entry
+ * is bad, as `why` says, and others may follow; anything else: the list breaks off here. */
+enum err target_list_next(
+	struct target_list *l, const char **entry, uint64_t *line, struct why *why) MUST_CHECK;
+void target_list_free(struct target_list *l);
+
+#endif
