@@ -107,12 +107,12 @@ void tls_shared_free(struct tls_shared *s)
 
 static unsigned flags_of(const struct tls *t)
 {
+	/* One key share: making a second costs more than the servers that want another group (RFC 8446
+	 * 4.1.4, one more round trip) are many. */
 	unsigned flags = GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL |
-			 GNUTLS_NO_TICKETS_TLS12 | GNUTLS_POST_HANDSHAKE_AUTH;
+			 GNUTLS_NO_TICKETS_TLS12 | GNUTLS_POST_HANDSHAKE_AUTH |
+			 GNUTLS_KEY_SHARE_TOP;
 
-	/* Whoever leaves before the keys are used needs one share. */
-	if (t->shared->is_certificates_only)
-		flags |= GNUTLS_KEY_SHARE_TOP;
 	/* Whatever CAs the server names: whether it takes the certificate is what is asked. */
 	if (t->round == ROUND_PRESENT)
 		flags |= GNUTLS_FORCE_CLIENT_CERT;

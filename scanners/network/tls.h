@@ -19,11 +19,14 @@
 /* Ceiling of all that one connection may make the probe read, and of what may follow the handshake. */
 #define TLS_RECEIVED_BYTES_MAX (4 * 1024 * 1024)
 #define TLS_AFTERWARDS_BYTES_MAX (256 * 1024)
-/* Reaches what is out of fashion, for nothing here is secret: TLS 1.0 to 1.3, RC4, 3DES, SHA-1, DSS. */
+/* Reaches what is out of fashion, for nothing here is secret: TLS 1.0 to 1.3, RC4, 3DES, SHA-1, DSS. The
+ * cheapest group first. */
 #define TLS_PRIORITY                                                            \
 	"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:+VERS-TLS1.1:+VERS-TLS1.0:" \
 	"+DHE-DSS:+3DES-CBC:+ARCFOUR-128:+MD5:+SIGN-ALL:%COMPAT:"               \
-	"%VERIFY_ALLOW_SIGN_RSA_MD5:%VERIFY_ALLOW_SIGN_WITH_SHA1"
+	"%VERIFY_ALLOW_SIGN_RSA_MD5:%VERIFY_ALLOW_SIGN_WITH_SHA1:-GROUP-ALL:"   \
+	"+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1:"     \
+	"+GROUP-FFDHE2048:+GROUP-FFDHE3072:+GROUP-FFDHE4096:+GROUP-X448:+GROUP-SECP224R1:+GROUP-SECP192R1"
 
 /* What all sessions share. */
 struct tls_options {

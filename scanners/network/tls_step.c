@@ -182,18 +182,19 @@ static void write_authority(const struct tls *t, char out[AUTHORITY_BYTES])
 
 static enum tls_status ask(struct tls *t)
 {
-	char own[PROTOCOL_OWN_BYTES];
+	char own[PROTOCOL_OWN_BYTES] = "";
 	char authority[AUTHORITY_BYTES];
 	struct words words = { .host = t->target.host, .own = own, .path = "/" };
 	struct sight *s = tls_sight(t);
 
-	dialogue_own_name(t->transport->fd, own);
 	if (t->is_http) {
 		write_authority(t, authority);
 		words.host = authority;
 		words.path = t->shared->http_path;
-	} else if (!t->label) {
-		t->label = label_of(t);
+	} else {
+		dialogue_own_name(t->transport->fd, own);
+		if (!t->label)
+			t->label = label_of(t);
 	}
 	s->question = t->is_http ? t->shared->http_question : t->label;
 	say_write(&t->question->say, &words, &t->out);

@@ -7,12 +7,16 @@ Starts nginx (one worker, ECDSA P-256, TLS 1.3) on loopback and prints medians o
 CPU per full probe; memory per handshake in flight; 10,000 targets of which half never answer.
 """
 import argparse
+import concurrent.futures
 import os
+import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 NGINX = """
 daemon off; worker_processes 1; pid {dir}/pid; error_log /dev/null;
@@ -52,18 +56,67 @@ def start_nginx(folder):
     return server, "127.0.0.1:%d" % port
 
 
-def cpu_per_probe(client, place, rounds, count):
-    modes = {"bare": [], "role": []}
+def cpu_of(pid):
+    with open("/proc/%d/stat" % pid, encoding="ascii") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Blackbox:
+    """prometheus-blackbox-exporter, asked for the TLS of a place many times at once."""
+
+    def __init__(self, folder):
+        self.port = free_port()
+        config = folder + "/blackbox.yml"
+        with open(config, "w", encoding="ascii") as f:
+            f.write("modules:\n  tls:\n    prober: tcp\n    timeout: 30s\n    tcp:\n      tls: true\n"
+                    "      tls_config: {insecure_skip_verify: true}\n")
+        self.process = subprocess.Popen(["prometheus-blackbox-exporter", "--config.file", config, "--log.level", "error",
+                                         "--web.listen-address", "127.0.0.1:%d" % self.port], stderr=subprocess.DEVNULL)
+        time.sleep(2)
+
+    def probe(self, place):
+        url = "http://127.0.0.1:%d/probe?module=tls&target=%s" % (self.port, place)
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            return b"\nprobe_success 1" in answer.read()
+
+    def cpu_us(self, place, count):
+        before = cpu_of(self.process.pid)
+        with concurrent.futures.ThreadPoolExecutor(32) as pool:
+            if not all(pool.map(self.probe, [place] * count)):
+                sys.exit("blackbox: a probe failed")
+        return (cpu_of(self.process.pid) - before) * 1e6 / count
+
+
+def cpu_per_probe(client, place, rounds, count, folder):
+    blackbox = Blackbox(folder) if shutil.which("prometheus-blackbox-exporter") else None
+    modes = {"bare": [], "normal": [], "role": [], "brief": []}
+    theirs = []
     for _ in range(rounds):
         for mode, values in modes.items():
             f = run(client, mode, count, 200, 10000, [place], cpu=0)
             if int(f["ok"]) != count:
                 sys.exit("%s: only %s of %d probes worked" % (mode, f["ok"], count))
             values.append(float(f["cpu_us_per_probe"]))
-    bare, role = (statistics.median(v) for v in modes.values())
-    ratio = statistics.median(r / b for b, r in zip(modes["bare"], modes["role"]))
-    print("CPU per full probe: bare %.0f us, role %.0f us, ratio %.3f (paired median of %d; goal 1.15)"
-          % (bare, role, ratio, rounds))
+        if blackbox:
+            theirs.append(blackbox.cpu_us(place, min(count, 500)))
+
+    def paired(ours, other):
+        return statistics.median(a / b for a, b in zip(modes[ours], other))
+
+    print("CPU per target: " + ", ".join("%s %.0f us" % (m, statistics.median(v)) for m, v in modes.items()))
+    print("full probe with its question / bare: %.3f (paired median of %d; goal 1.15)" % (paired("role", modes["bare"]), rounds))
+    print("certificates only / bare GnuTLS NORMAL: %.3f (goal 0.55)" % paired("brief", modes["normal"]))
+    if blackbox:
+        blackbox.process.terminate()
+        blackbox.process.wait()
+        print("certificates only / blackbox (%.0f us): %.3f (goal 0.4)" % (statistics.median(theirs), paired("brief", theirs)))
 
 
 def memory(client, pits):
@@ -95,7 +148,7 @@ def main():
         pit = subprocess.Popen([client, "tarpit", "8"], stdout=subprocess.PIPE, text=True)
         try:
             pits = [pit.stdout.readline().strip() for _ in range(8)]
-            cpu_per_probe(client, place, args.rounds, args.count)
+            cpu_per_probe(client, place, args.rounds, args.count, folder)
             memory(client, pits)
             tarpits(client, place, pits)
         finally:

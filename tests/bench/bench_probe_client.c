@@ -1,5 +1,5 @@
 /* CPU, time and memory of TLS probes: a bare GnuTLS epoll client as the floor, and the probe role.
- * bench_probe_client bare|role COUNT IN_FLIGHT TIMEOUT_MS HOST:PORT [HOST:PORT...]
+ * bench_probe_client bare|normal|role|brief COUNT IN_FLIGHT TIMEOUT_MS HOST:PORT [HOST:PORT...]
  * probes the places in turn until COUNT were probed and prints one line of figures of the process that
  * probed. bench_probe_client tarpit N listens on N ports, prints them, and never accepts. */
 #include "agent/process/channel.h"
@@ -33,6 +33,9 @@ struct place {
 };
 
 struct bench {
+	const char *
+		mode; /* bare and normal: GnuTLS alone, with the probe's priority or its own; role: the full
+			     probe, with its question; brief: certificates only */
 	unsigned count;
 	unsigned in_flight;
 	int64_t timeout_ms;
@@ -156,7 +159,9 @@ static void run_bare(struct bench *bench)
 	struct bare b = { .bench = bench, .epoll = epoll_create1(EPOLL_CLOEXEC) };
 	struct epoll_event events[EVENTS];
 
-	if (gnutls_priority_init(&b.priority, TLS_PRIORITY, NULL) < 0 ||
+	const char *priority = strcmp(bench->mode, "normal") == 0 ? "NORMAL" : TLS_PRIORITY;
+
+	if (gnutls_priority_init(&b.priority, priority, NULL) < 0 ||
 		gnutls_certificate_allocate_credentials(&b.credentials) < 0)
 		die("gnutls");
 	while (b.open || b.started < bench->count) {
@@ -191,10 +196,13 @@ static void send_frame(struct channel *c, enum message type, const struct buffer
 static void send_setup(const struct bench *bench, struct channel *c)
 {
 	char name[] = "endpoints";
+	char path[] = "/";
 	const struct probe_options options = { .scanner = name,
 		.timeout_ms = bench->timeout_ms,
 		.concurrency = bench->in_flight,
-		.dns_timeout_ms = bench->timeout_ms };
+		.dns_timeout_ms = bench->timeout_ms,
+		.http_path = path,
+		.is_certificates_only = strcmp(bench->mode, "brief") == 0 };
 	struct setup setup = { .pinned_now = TIME_UNKNOWN };
 	struct buffer inner, out;
 
@@ -307,7 +315,9 @@ static void report(const char *mode, const struct bench *bench, int64_t began_ms
 	struct rusage usage;
 	double cpu;
 
-	(void)getrusage(strcmp(mode, "role") == 0 ? RUSAGE_CHILDREN : RUSAGE_SELF, &usage);
+	bool is_child = strcmp(mode, "role") == 0 || strcmp(mode, "brief") == 0;
+
+	(void)getrusage(is_child ? RUSAGE_CHILDREN : RUSAGE_SELF, &usage);
 	cpu = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
 	      (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 	printf("mode=%s ok=%u failed=%u wall_s=%.3f cpu_s=%.3f cpu_us_per_probe=%.1f rss_kib=%ld\n",
@@ -359,11 +369,12 @@ int main(int argc, char **argv)
 		return tarpit((unsigned)strtoul(argv[2], NULL, 10));
 	if (argc < 6) {
 		(void)fprintf(stderr,
-			"usage: %s bare|role COUNT IN_FLIGHT TIMEOUT_MS HOST:PORT...\n"
+			"usage: %s bare|normal|role|brief COUNT IN_FLIGHT TIMEOUT_MS HOST:PORT...\n"
 			"       %s tarpit N\n",
 			argv[0], argv[0]);
 		return 2;
 	}
+	bench.mode = argv[1];
 	bench.count = (unsigned)strtoul(argv[2], NULL, 10);
 	bench.in_flight = (unsigned)strtoul(argv[3], NULL, 10);
 	bench.timeout_ms = (int64_t)strtoul(argv[4], NULL, 10);
@@ -374,7 +385,7 @@ int main(int argc, char **argv)
 		(void)setrlimit(RLIMIT_NOFILE, &limit);
 	}
 	began_ms = clock_monotonic_ms();
-	if (strcmp(argv[1], "role") == 0)
+	if (strcmp(argv[1], "role") == 0 || strcmp(argv[1], "brief") == 0)
 		run_role(&bench);
 	else
 		run_bare(&bench);
