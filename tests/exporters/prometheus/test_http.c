@@ -593,12 +593,14 @@ static void a_crowd_is_bounded(void **state)
 	}
 }
 
+/* For what takes a second on a quiet machine. */
+#define SCRAPES_MS_MAX 60000
+
 struct scraping {
 	const struct http *http;
 	atomic_bool is_over;
-	unsigned count;
-	unsigned slow;
-	int64_t worst_ms;
+	atomic_uint count;
+	atomic_uint cut; /* answers that were not whole */
 };
 
 static void *scrape(void *arg)
@@ -609,30 +611,28 @@ static void *scrape(void *arg)
 
 	while (!atomic_load(&s->is_over)) {
 		int fd = connect_to(s->http);
-		int64_t start = clock_monotonic_ms();
 		struct buffer answer;
-		int64_t took;
 
 		buffer_init(&answer, ANSWER_BYTES_MAX);
 		send_text(fd, request, sizeof(request) - 1);
 		read_all(fd, &answer);
-		took = clock_monotonic_ms() - start;
 		(void)close(fd);
 		if (!ends_with(buffer_bytes(&answer), "\n"))
-			s->slow = UINT32_MAX / 2;
-		s->count++;
-		s->slow += took > 100;
-		s->worst_ms = took > s->worst_ms ? took : s->worst_ms;
+			atomic_fetch_add(&s->cut, 1);
+		atomic_fetch_add(&s->count, 1);
 		buffer_fini(&answer);
 	}
 	return NULL;
 }
 
-/* While main renders anew and swaps, scrapes go on, whole and fast. */
+/* While main renders anew and swaps, scrapes go on, whole; while main is busy elsewhere, too. How fast is
+ * for the benchmark to say. */
 static void scrapes_go_on_during_updates(void **state)
 {
 	struct scraping scraping = { 0 };
 	int64_t start = clock_monotonic_ms();
+	unsigned before;
+	unsigned updates = 0;
 	struct server s;
 	pthread_t thread;
 
@@ -643,20 +643,26 @@ static void scrapes_go_on_during_updates(void **state)
 	scraping.http = s.http;
 	atomic_init(&scraping.is_over, false);
 	assert_int_equal(pthread_create(&thread, NULL, scrape, &scraping), 0);
-	while (clock_monotonic_ms() - start < 2000) {
+	while ((updates < 10 || atomic_load(&scraping.count) < 10) &&
+		clock_monotonic_ms() - start < SCRAPES_MS_MAX) {
 		struct snapshot *next;
 
 		assert_int_equal(snapshot_new(&s.view.view, SERIES, "/metrics", &next), ERR_OK);
 		http_update(s.http, next);
 		snapshot_release(next);
+		updates++;
 	}
+	/* main does nothing at all now, as in the middle of a long rendering. */
+	before = atomic_load(&scraping.count);
+	while (atomic_load(&scraping.count) < before + 3 &&
+		clock_monotonic_ms() - start < 2 * SCRAPES_MS_MAX)
+		(void)usleep(1000);
 	atomic_store(&scraping.is_over, true);
 	assert_int_equal(pthread_join(thread, NULL), 0);
-	print_message("%u scrapes, worst %lld ms, over 100 ms: %u\n", scraping.count,
-		(long long)scraping.worst_ms, scraping.slow);
-	assert_true(scraping.count >= 10);
-	/* One in twenty for a machine that does other things too. */
-	assert_true(scraping.slow <= scraping.count / 20 + 1);
+	assert_true(updates >= 10);
+	assert_true(before >= 10);
+	assert_true(atomic_load(&scraping.count) >= before + 3);
+	assert_int_equal(atomic_load(&scraping.cut), 0);
 	server_stop(&s);
 }
 

@@ -130,7 +130,7 @@ static void test_plan(void **state)
 	assert_non_null(conf);
 	assert_int_equal(schema_apply(files_scanner.fields, NULL, conf, &why), ERR_OK);
 	/* Nothing said: the defaults, of which none must exist. */
-	assert_int_equal(plan(conf, &places), 7);
+	assert_int_equal(plan(conf, &places), 8);
 	assert_true(strings_contain(&places, "file:///etc"));
 	strings_fini(&places);
 	assert_int_equal(files_scanner.add_source(conf, "/a b//", &why), ERR_OK);

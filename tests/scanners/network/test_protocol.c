@@ -160,7 +160,8 @@ static void test_learnt(void **state)
 			"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n<html><title>400 No required SSL certificate "
 			"was sent</title>",
 			LEARNT_REQUIRED },
-		{ "tls", "SSH-2.0\r\n", LEARNT_NOTHING },
+		{ "tls", "SSH-2.0\r\n", LEARNT_NOT_YET },
+		{ "tls", "SSH-2.0-OpenSSH\r\n", LEARNT_NOTHING },
 		{ "smtp", "250-x\r\n", LEARNT_NOT_REQUIRED },
 		{ "smtp", "220 hello\r\n", LEARNT_NOT_YET },
 		{ "smtp", "220 hello\r\n421 4.7.0 no certificate\r\n", LEARNT_REQUIRED },
