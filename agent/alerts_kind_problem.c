@@ -1,6 +1,8 @@
 /* certificate-problem: something breaks a certificate. */
 #include "agent/alerts_search.h"
 
+#define MEANING_BYTES_MAX 1000
+
 static enum err consider_problems(
 	struct search *s, const struct sighting *sight, const struct alert_place *at)
 {
@@ -17,8 +19,18 @@ static enum err consider_problems(
 	place.severity = SEVERITY_WARNING;
 	place.problems = record_problems_at(r, s->conf->now);
 	place.problems &= r->is_served ? alerts_break_served : alerts_break_any;
-	return place.problems ? candidate_certificate(s, KIND_PROBLEM, sight, &place, NULL)
+	return place.problems ? candidate_certificate(s, KIND_PROBLEM, sight, &place,
+					r->differs ? r->differs->message : NULL)
 			      : ERR_OK;
+}
+
+/* A served certificate that is newer on disk has a sentence of its own. */
+static const char *meaning_of(const struct candidate *c, enum problem p)
+{
+	for (size_t i = 0; p == PROBLEM_SERVED_DIFFERS && i < c->places_count; i++)
+		if (c->places[i].message && c->places[i].problems & PROBLEM_BIT(p))
+			return c->places[i].message;
+	return problem_meaning(p);
 }
 
 static void say_problems(struct buffer *out, const struct candidate *c, int64_t now)
@@ -37,8 +49,9 @@ static void say_problems(struct buffer *out, const struct candidate *c, int64_t 
 			bits |= c->places[i].problems;
 		if (!(bits & PROBLEM_BIT(p)))
 			continue;
-		buffer_format(out, "%s%s (%s)", between, problem_meaning((enum problem)p),
-			problem_word((enum problem)p));
+		buffer_text(out, between);
+		alert_put_cut(out, meaning_of(c, (enum problem)p), MEANING_BYTES_MAX);
+		buffer_format(out, " (%s)", problem_word((enum problem)p));
 		between = "; ";
 	}
 }

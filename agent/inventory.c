@@ -109,6 +109,11 @@ static const char *const texts[STATEMENT_COUNT] = {
 	[MEMORY_DROP] = "DELETE FROM memory WHERE job=?1",
 	[BOUNDARY] = "SELECT min(s.boundary) FROM place p CROSS JOIN sighting s ON " AT_PLACE(
 		"s") " WHERE p.job=?1 AND s.gone_at IS NULL",
+	[SERVED_CLEAR] = "DELETE FROM served",
+	[SERVED_PUT] =
+		"INSERT INTO served(sighting,served,detail) SELECT p.id<<24,?3,?4 FROM place p"
+		" CROSS JOIN job j ON j.id=p.job WHERE p.uri=?1 AND j.name=?2",
+	[SERVED_FIND] = "SELECT served,detail FROM served WHERE sighting=?1",
 	[META_GET] = "SELECT value FROM meta WHERE key=?1",
 	[META_SET] =
 		"INSERT INTO meta(key,value) VALUES(?1,?2) ON CONFLICT(key) DO UPDATE SET value=?2",

@@ -130,6 +130,24 @@ enum err inventory_revocation_has(struct inventory *i, const char *uri,
 /* Forgets what was said of certificates that are gone. */
 enum err inventory_revocation_prune(struct inventory *i, struct why *why) MUST_CHECK;
 
+/* Calls `fn` for each place where this certificate was and now another is. */
+enum err inventory_each_succession(struct inventory *i,
+	const uint8_t fingerprint[FINGERPRINT_BYTES],
+	enum err (*fn)(void *, const char *uri, uint32_t index), void *arg,
+	struct why *why) MUST_CHECK;
+
+/* What is served although a newer one lies on disk. inventory_each puts it into the records of the
+ * certificates served. All of it is written anew, in the current batch, which both begin. */
+struct served_row {
+	const char *job;
+	const char *uri;            /* of the listener; its leaf has index 0 */
+	const uint8_t *fingerprint; /* of the one served */
+	const struct served_differs *differs;
+};
+enum err inventory_served_clear(struct inventory *i, struct why *why) MUST_CHECK;
+enum err inventory_served_put(
+	struct inventory *i, const struct served_row *row, struct why *why) MUST_CHECK;
+
 /* The state of every job that ran and was not retired since, for the schedule and the metrics. */
 struct job_state {
 	const char *scanner;

@@ -159,6 +159,12 @@ static enum err tell_row(
 	if (kind == RECORD_ENDPOINT &&
 		mtls_state_decode(inventory_column_bytes(row, 6), &history) == ERR_OK)
 		sighting.mtls = &history;
+	if (kind == RECORD_CERTIFICATE && record.certificate.is_served) {
+		e = inventory_served_fill(a->i, p->id << INDEX_BITS | sqlite3_column_int64(row, 0),
+			&record.certificate, why);
+		if (e != ERR_OK)
+			goto out;
+	}
 	e = fill_location(&record.location, p, (uint32_t)sqlite3_column_int64(row, 0));
 	if (kind == RECORD_CERTIFICATE)
 		add_revocation(a, &record, &revocation, &sighting);

@@ -59,6 +59,9 @@ enum statement {
 	MEMORY_SAVE,
 	MEMORY_DROP,
 	BOUNDARY,
+	SERVED_CLEAR,
+	SERVED_PUT,
+	SERVED_FIND,
 	META_GET,
 	META_SET,
 	REVOCATION_SOURCE_PUT,
@@ -140,6 +143,10 @@ enum err inventory_history_look(struct inventory *i, const struct endpoint_held 
 enum err inventory_fill_facts(struct slice bytes, struct record *r) MUST_CHECK;
 /* ERR_STORE, and the sentence for it. */
 enum err inventory_damaged(struct inventory *i, struct why *why) MUST_CHECK;
+
+/* Adds what is newer on disk than the certificate served at a sighting. */
+enum err inventory_served_fill(struct inventory *i, int64_t sighting, struct certificate_record *r,
+	struct why *why) MUST_CHECK;
 
 /* Begins a batch; `*is_own` tells whether there was none. inventory_leave commits one's own. */
 enum err inventory_enter(struct inventory *i, bool *is_own, struct why *why) MUST_CHECK;

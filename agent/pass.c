@@ -268,7 +268,7 @@ static enum err store(struct pass *p, const struct record *r)
 		return e;
 	}
 	p->stats.certificates += r->kind == RECORD_CERTIFICATE;
-	p->stats.endpoints += r->kind == RECORD_ENDPOINT;
+	p->stats.endpoints += r->kind == RECORD_ENDPOINT && !record_is_plain_listener(r);
 	p->stats.problems += r->kind == RECORD_PROBLEM;
 	if (++p->batch >= BATCH_RECORDS)
 		commit(p);

@@ -7,6 +7,7 @@
 #include "agent/certificate/certificate.h"
 #include "agent/certificate/trust.h"
 #include "agent/revocation.h"
+#include "agent/served.h"
 #include "agent/version.h"
 #include "scanners/parser.h"
 
@@ -17,6 +18,7 @@
 #define LAYERS_MAX 64
 #define LAYER_NAME_BYTES 32
 #define TICK_MS 200
+#define PROC "/proc"
 #define PASSWORD_FILE_BYTES_MAX (256 * 1024)
 #define CONTEXT_BYTES_MAX (PARSER_TRUST_BYTES_MAX + 4 * FRAME_BYTES_MAX)
 
@@ -262,8 +264,12 @@ static void on_pass_done(void *arg, const struct pass_stats *stats, const struct
 {
 	struct slot *slot = arg;
 	struct pipeline *p = slot->pipeline;
+	struct why of_served = { 0 };
 
 	slot->pass = NULL;
+	if (served_update(p->conf.inventory, PROC, clock_now_s(), &of_served) != ERR_OK)
+		log_error(
+			"cannot compare what is served with what lies on disk: %s", of_served.text);
 	p->conf.pass_done(p->conf.arg, stats, why);
 }
 

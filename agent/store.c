@@ -115,6 +115,11 @@ static const char *const migrations[] = {
 	" status INTEGER NOT NULL, reason INTEGER NOT NULL, revoked_at INTEGER,"
 	" PRIMARY KEY(fingerprint, source)) WITHOUT ROWID;"
 	"CREATE INDEX revocation_of_source ON revocation(source);",
+	/* Endpoints have their process. */
+	"DELETE FROM certificate; DELETE FROM sighting; DELETE FROM endpoint; DELETE FROM problem;"
+	"DELETE FROM succession; DELETE FROM reference; DELETE FROM memory;",
+	/* Served certificates that are newer on disk. */
+	"CREATE TABLE served(sighting INTEGER PRIMARY KEY, served BLOB NOT NULL, detail BLOB NOT NULL);",
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 

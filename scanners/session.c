@@ -26,6 +26,16 @@ void session_fini(struct session *s)
 	*s = (struct session){ 0 };
 }
 
+bool session_is_without_tls(const struct session *s)
+{
+	const char *word = s->facts.handshake ? s->facts.handshake : "";
+
+	if (!s->has_problem || s->certificates.count)
+		return false;
+	return s->reason != REASON_HANDSHAKE_FAILED || strcmp(word, "closed") == 0 ||
+	       strcmp(word, "reset") == 0;
+}
+
 enum err blobs_add(struct blobs *b, struct slice bytes)
 {
 	struct blob *items = reallocarray(b->items, b->count + 1, sizeof(*items));

@@ -27,6 +27,9 @@ struct session {
 	char *message;
 };
 
+/* Did it end before any TLS was spoken? A TLS record, if only an alert, is TLS. */
+bool session_is_without_tls(const struct session *s);
+
 /* Adds a copy of the bytes. */
 enum err blobs_add(struct blobs *b, struct slice bytes) MUST_CHECK;
 

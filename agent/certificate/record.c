@@ -151,6 +151,28 @@ void verdict_fini(struct verdict *v)
 	*v = (struct verdict){ 0 };
 }
 
+const char *served_needs_word(enum served_needs n)
+{
+	static const char *const words[SERVED_NEEDS_COUNT] = { "reload", "configuration" };
+
+	return word_at(words, SERVED_NEEDS_COUNT, (size_t)n);
+}
+
+void served_differs_fini(struct served_differs *d)
+{
+	free(d->file);
+	free(d->message);
+	*d = (struct served_differs){ 0 };
+}
+
+void process_fini(struct process *p)
+{
+	free(p->name);
+	free(p->unit);
+	free(p->container);
+	*p = (struct process){ 0 };
+}
+
 static void endpoint_fini(struct endpoint_record *e)
 {
 	free(e->address);
@@ -165,6 +187,7 @@ static void endpoint_fini(struct endpoint_record *e)
 	free(e->proxy);
 	strings_fini(&e->acceptable_cas);
 	free(e->chain.items);
+	process_fini(&e->process);
 }
 
 static void reference_fini(struct reference_record *r)
@@ -181,6 +204,9 @@ void record_fini(struct record *r)
 	case RECORD_CERTIFICATE:
 		certificate_fini(&r->certificate.facts);
 		verdict_fini(&r->certificate.verdict);
+		if (r->certificate.differs)
+			served_differs_fini(r->certificate.differs);
+		free(r->certificate.differs);
 		break;
 	case RECORD_ENDPOINT:
 		endpoint_fini(&r->endpoint);
@@ -226,6 +252,36 @@ enum err location_copy(struct location *to, const struct location *from)
 	}
 	*to = copy;
 	return ERR_OK;
+}
+
+enum err process_copy(struct process *to, const struct process *from)
+{
+	struct process copy = *from;
+
+	copy.name = copy.unit = copy.container = NULL;
+	if (!copy_text(&copy.name, from->name) || !copy_text(&copy.unit, from->unit) ||
+		!copy_text(&copy.container, from->container)) {
+		process_fini(&copy);
+		return ERR_MEMORY;
+	}
+	*to = copy;
+	return ERR_OK;
+}
+
+bool record_is_listener(const struct record *r)
+{
+	return r->kind == RECORD_ENDPOINT && r->location.scanner &&
+	       strcmp(r->location.scanner, SCANNER_LISTENERS) == 0;
+}
+
+bool record_is_plain_listener(const struct record *r)
+{
+	const struct endpoint_record *e = &r->endpoint;
+
+	if (!record_is_listener(r) || e->chain.count)
+		return false;
+	return !e->is_reachable ||
+	       (e->handshake && strcmp(e->handshake, reason_word(REASON_NOT_TLS)) == 0);
 }
 
 /* Clean and within the ceiling of a text; what was too long is cut between characters. */

@@ -8,6 +8,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/err.h"
 #include "agent/base/strings.h"
+#include "agent/base/wire.h"
 #include "agent/certificate/rules.h"
 
 #include <stdbool.h>
@@ -31,6 +32,8 @@
 
 /* What verdict.trust calls the operating system's store. */
 #define TRUST_SYSTEM "system"
+/* The scanner of this host's own listening sockets. */
+#define SCANNER_LISTENERS "listeners"
 
 enum problem {
 #define PROBLEM(name, word, served, any, meaning) name,
@@ -164,10 +167,37 @@ struct verdict {
 	struct rules lint;       /* what else is not as it should be with the certificate itself */
 };
 
+/* What a server of this host must do to serve the newer certificate that lies on its disk. */
+enum served_needs { SERVED_NEEDS_RELOAD, SERVED_NEEDS_CONFIGURATION, SERVED_NEEDS_COUNT };
+const char *served_needs_word(enum served_needs n);
+
+/* The newer one, of a certificate with PROBLEM_SERVED_DIFFERS. Found by comparing what is in the
+ * inventory: it does not travel with a record. */
+struct served_differs {
+	char *file;     /* uri of the place that holds it */
+	uint32_t index; /* in it */
+	uint8_t fingerprint[FINGERPRINT_BYTES];
+	int64_t not_after;
+	int64_t since; /* when the file came to hold it, or TIME_UNKNOWN */
+	enum served_needs needs;
+	char *message; /* the sentence */
+};
+
 struct certificate_record {
 	struct certificate facts;
 	struct verdict verdict;
-	bool is_served; /* seen on the wire, not in a file */
+	bool is_served;                 /* seen on the wire, not in a file */
+	struct served_differs *differs; /* owned, or NULL */
+};
+
+/* Who listens at an endpoint of this host. */
+struct process {
+	uint32_t pid;           /* 0 = not known */
+	char *name;             /* of its program */
+	char *unit;             /* of systemd, or NULL */
+	char *container;        /* id or name of the container it runs in, or NULL */
+	int64_t started;        /* TIME_UNKNOWN where it is not known */
+	int64_t worker_started; /* of the youngest other process that listens with it, or TIME_UNKNOWN */
 };
 
 /* A client certificate of ours that an endpoint was shown. */
@@ -196,6 +226,7 @@ struct endpoint_record {
 	char *acceptable_cas_from;        /* the protocol in which the list came, or NULL */
 	struct presented presented;
 	char *proxy; /* what it was reached through, without credentials, or NULL */
+	struct process process;
 };
 
 /* What could not be seen, and why. */
@@ -296,7 +327,15 @@ void location_fini(struct location *l);
 void certificate_fini(struct certificate *c);
 void crl_fini(struct crl_record *c);
 void verdict_fini(struct verdict *v);
+void served_differs_fini(struct served_differs *d);
+void process_fini(struct process *p);
+enum err process_copy(struct process *to, const struct process *from) MUST_CHECK;
 enum err location_copy(struct location *to, const struct location *from) MUST_CHECK;
+
+/* An endpoint found by a listening socket of this host; and one that speaks no TLS, or that could not be
+ * reached, which is no trouble: most never meant to. */
+bool record_is_listener(const struct record *r);
+bool record_is_plain_listener(const struct record *r);
 
 /* A problem ready to send: strings are copied. `message` is escaped here. */
 enum err record_problem(struct record *out, const char *scanner, const char *uri,
@@ -306,6 +345,9 @@ enum err record_problem(struct record *out, const char *scanner, const char *uri
  * values, text that is not clean and anything over the ceilings are ERR_MALFORMED. `out` is written
  * only on success. */
 void record_encode(struct buffer *out, const struct record *r);
+void process_encode(struct buffer *out, const struct process *p);
+/* For decoders of what holds one: to be freed by the caller whatever happens. */
+void process_decode(struct wire *w, struct process *out);
 enum err record_decode(struct slice bytes, struct record *out) MUST_CHECK;
 
 /* Thresholds of a status: shares of the lifetime, or fixed spans, or the smaller of the two. */

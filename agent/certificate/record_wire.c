@@ -99,6 +99,16 @@ static void put_presented(struct buffer *out, const struct presented *p)
 	wire_put_text(out, p->evidence);
 }
 
+void process_encode(struct buffer *out, const struct process *p)
+{
+	wire_put_u32(out, p->pid);
+	wire_put_text(out, p->name);
+	wire_put_text(out, p->unit);
+	wire_put_text(out, p->container);
+	wire_put_i64(out, p->pid ? p->started : TIME_UNKNOWN);
+	wire_put_i64(out, p->pid ? p->worker_started : TIME_UNKNOWN);
+}
+
 static void put_endpoint(struct buffer *out, const struct endpoint_record *e)
 {
 	wire_put_text(out, e->address);
@@ -118,6 +128,7 @@ static void put_endpoint(struct buffer *out, const struct endpoint_record *e)
 	wire_put_text(out, e->acceptable_cas_from);
 	put_presented(out, &e->presented);
 	wire_put_text(out, e->proxy);
+	process_encode(out, &e->process);
 }
 
 static void put_problem(struct buffer *out, const struct problem_record *p)
@@ -345,6 +356,16 @@ static void get_presented(struct wire *w, struct presented *p)
 	p->evidence = get_optional(w);
 }
 
+void process_decode(struct wire *w, struct process *out)
+{
+	out->pid = wire_get_u32(w);
+	out->name = get_optional(w);
+	out->unit = get_optional(w);
+	out->container = get_optional(w);
+	out->started = get_date(w);
+	out->worker_started = get_date(w);
+}
+
 static void get_endpoint(struct wire *w, struct endpoint_record *e)
 {
 	e->address = get_optional(w);
@@ -364,6 +385,7 @@ static void get_endpoint(struct wire *w, struct endpoint_record *e)
 	e->acceptable_cas_from = get_optional(w);
 	get_presented(w, &e->presented);
 	e->proxy = get_optional(w);
+	process_decode(w, &e->process);
 }
 
 static void get_problem(struct wire *w, struct problem_record *p)

@@ -231,6 +231,14 @@ static enum err count_certificate(void *arg, const struct sighting *sighting)
 	return ERR_OK;
 }
 
+static enum err count_endpoint(void *arg, const struct sighting *sighting)
+{
+	uint64_t *counter = arg;
+
+	*counter += !record_is_plain_listener(sighting->record);
+	return ERR_OK;
+}
+
 static enum err count_one(void *arg, const struct sighting *sighting)
 {
 	uint64_t *counter = arg;
@@ -251,7 +259,8 @@ static enum err tell(struct scan *s, bool *is_due, struct why *why)
 	enum err e = view.each_sighting(view.ctx, RECORD_CERTIFICATE, count_certificate, &count);
 
 	if (e == ERR_OK)
-		e = view.each_sighting(view.ctx, RECORD_ENDPOINT, count_one, &s->summary.endpoints);
+		e = view.each_sighting(
+			view.ctx, RECORD_ENDPOINT, count_endpoint, &s->summary.endpoints);
 	if (e == ERR_OK)
 		e = view.each_sighting(view.ctx, RECORD_CRL, count_one, &s->summary.crls);
 	if (e == ERR_OK)

@@ -163,7 +163,7 @@ static enum err count_endpoint(void *arg, const struct sighting *s)
 {
 	struct page *p = arg;
 
-	p->endpoints += s->gone_at == TIME_UNKNOWN;
+	p->endpoints += s->gone_at == TIME_UNKNOWN && !record_is_plain_listener(s->record);
 	return ERR_OK;
 }
 

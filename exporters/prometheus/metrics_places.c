@@ -165,7 +165,7 @@ static enum err each_endpoint(void *arg, const struct sighting *s)
 	const struct endpoint_record *e = &s->record->endpoint;
 	struct place *place;
 
-	if (s->gone_at != TIME_UNKNOWN)
+	if (s->gone_at != TIME_UNKNOWN || record_is_plain_listener(s->record))
 		return ERR_OK;
 	place = places_add(&c->endpoints, s->record->location.uri, 0);
 	if (!place) {

@@ -324,6 +324,8 @@ static enum err certificate(void *arg, const struct sighting *s)
 	paint_text(d->paint, status_word(status), ink_of_status(status));
 	paint_end(d->paint);
 	problems(d, record_problems_at(r, d->view->now));
+	if (r->differs)
+		fact(d, "newer on disk", r->differs->message, INK_YELLOW);
 	broken_rules(d, "because", &r->verdict.violations, INK_RED);
 	broken_rules(d, "lint", &r->verdict.lint, INK_DIM);
 	place(d, s);
@@ -368,6 +370,21 @@ static void fact_presented(struct detail *d, const struct presented *p)
 	fact(d, "because of", p->evidence, INK_PLAIN);
 }
 
+static void process_facts(struct detail *d, const struct process *p)
+{
+	struct buffer text;
+
+	if (!p->pid)
+		return;
+	buffer_init(&text, RECORD_TEXT_BYTES_MAX + TIME_TEXT_BYTES);
+	buffer_format(&text, "%s (pid %" PRIu32 ")", p->name ? p->name : "", p->pid);
+	fact_buffer(d, "process", &text, INK_PLAIN);
+	fact(d, "unit", p->unit, INK_PLAIN);
+	fact(d, "container", p->container, INK_PLAIN);
+	fact_time(d, "process started", p->started);
+	fact_time(d, "newest worker", p->worker_started);
+}
+
 static enum err endpoint(void *arg, const struct sighting *s)
 {
 	struct detail *d = arg;
@@ -381,6 +398,7 @@ static enum err endpoint(void *arg, const struct sighting *s)
 		d->paint, r->handshake ? r->handshake : "", r->is_reachable ? INK_GREEN : INK_RED);
 	paint_end(d->paint);
 	place(d, s);
+	process_facts(d, &r->process);
 	fact(d, "address", r->address, INK_PLAIN);
 	fact(d, "through proxy", r->proxy, INK_PLAIN);
 	fact(d, "server name", r->server_name, INK_PLAIN);

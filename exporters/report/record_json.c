@@ -204,6 +204,17 @@ static bool fill_verdict(cJSON *to, const void *from)
 	       (!verdict_is_public_root(v) || put(to, "public_root", cJSON_CreateTrue()));
 }
 
+static bool fill_differs(cJSON *to, const void *from)
+{
+	const struct served_differs *d = from;
+
+	return put_text(to, "file", d->file) && (!d->index || put_number(to, "index", d->index)) &&
+	       put_fingerprint(to, "fingerprint", d->fingerprint) &&
+	       put_time(to, "not_after", d->not_after) && put_time(to, "since", d->since) &&
+	       put_text(to, "needs", served_needs_word(d->needs)) &&
+	       put_text(to, "message", d->message);
+}
+
 static bool fill_certificate(cJSON *to, const struct record *r, const struct verdict_source *v)
 {
 	const struct certificate *c = &r->certificate.facts;
@@ -222,7 +233,19 @@ static bool fill_certificate(cJSON *to, const struct record *r, const struct ver
 	       put_some(to, "ocsp_responders", &c->ocsp_urls) &&
 	       put_some(to, "ca_issuers", &c->issuer_urls) &&
 	       put_object(to, "location", fill_location, r) &&
-	       put_object(to, "verdict", fill_verdict, v);
+	       put_object(to, "verdict", fill_verdict, v) &&
+	       (!v->record->differs ||
+		       put_object(to, "served_differs", fill_differs, v->record->differs));
+}
+
+static bool fill_process(cJSON *to, const void *from)
+{
+	const struct process *p = from;
+
+	return put_number(to, "pid", p->pid) && put_text(to, "name", p->name) &&
+	       put_text(to, "unit", p->unit) && put_text(to, "container", p->container) &&
+	       put_time(to, "started", p->started) &&
+	       put_time(to, "worker_started", p->worker_started);
 }
 
 static bool fill_presented(cJSON *to, const void *from)
@@ -257,7 +280,8 @@ static bool fill_endpoint(cJSON *to, const struct record *r)
 		       put_text(to, "stapled_ocsp", stapled_ocsp_word(e->stapled_ocsp))) &&
 	       put_text(to, "stapled_ocsp_detail", e->stapled_ocsp_detail) &&
 	       (e->stapled_ocsp <= STAPLED_OCSP_NONE ||
-		       put_time(to, "stapled_ocsp_next_update", e->stapled_ocsp_next_update));
+		       put_time(to, "stapled_ocsp_next_update", e->stapled_ocsp_next_update)) &&
+	       (!e->process.pid || put_object(to, "process", fill_process, &e->process));
 }
 
 static bool fill_problem(cJSON *to, const struct record *r)

@@ -75,7 +75,8 @@ static void paint_work(struct paint *p, const struct report_summary *s)
 static void paint_closing(
 	struct paint *p, const struct table_counts *n, const struct report_summary *summary)
 {
-	if (n->places || n->endpoints || n->crls || n->problems)
+	if (n->places || n->endpoints || n->listeners || n->plain_listeners || n->crls ||
+		n->problems)
 		paint_end(p);
 	paint_roots(p, n);
 	if (n->places) {
@@ -88,7 +89,7 @@ static void paint_closing(
 			INK_PLAIN);
 	}
 	paint_end(p);
-	paint_count(p, n->endpoints, "endpoint", "endpoints");
+	paint_count(p, n->endpoints + n->listeners, "endpoint", "endpoints");
 	paint_text(p, ", ", INK_PLAIN);
 	if (n->crls) {
 		paint_count(p, n->crls, "revocation list", "revocation lists");
@@ -113,6 +114,8 @@ static enum err table_write(const struct view *view, const struct report_options
 	e = table_certificates(view, &p, &n);
 	if (e == ERR_OK)
 		e = table_endpoints(view, &p, &n);
+	if (e == ERR_OK)
+		e = table_listeners(view, &p, &n);
 	if (e == ERR_OK)
 		e = table_crls(view, &p, &n);
 	if (e == ERR_OK)

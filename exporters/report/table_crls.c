@@ -135,7 +135,7 @@ enum err table_crls(const struct view *v, struct paint *p, struct table_counts *
 
 	if (e == ERR_OK && rows.count) {
 		qsort(rows.items, rows.count, sizeof(*rows.items), compare);
-		if (n->places || n->endpoints)
+		if (n->places || n->endpoints || n->listeners || n->plain_listeners)
 			paint_end(p);
 		paint_rows(&rows, p);
 		e = paint_status(p);

@@ -94,7 +94,7 @@ static enum err collect(void *arg, const struct sighting *s)
 	const struct endpoint_record *e = &s->record->endpoint;
 	struct row *r;
 
-	if (s->gone_at != TIME_UNKNOWN)
+	if (s->gone_at != TIME_UNKNOWN || record_is_listener(s->record))
 		return ERR_OK;
 	r = rows_new(arg);
 	if (!r)

@@ -94,7 +94,7 @@ enum err table_problems(const struct view *v, struct paint *p, struct table_coun
 		n->problems += rows.reasons[i].count;
 	if (e == ERR_OK && n->problems) {
 		measure(&rows, columns, p);
-		if (n->places || n->endpoints || n->crls)
+		if (n->places || n->endpoints || n->listeners || n->plain_listeners || n->crls)
 			paint_end(p);
 		paint_text(p, "COULD NOT BE SEEN", INK_BOLD);
 		paint_end(p);

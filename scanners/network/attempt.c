@@ -17,6 +17,9 @@
 #define RETRY_MS 50        /* between tries when descriptors or ports are used up */
 #define ADDRESS_MS_MIN 100 /* for one of several addresses to connect */
 #define MESSAGE_BYTES 512
+/* Protocols tried on a listening socket that does not speak TLS at once. */
+#define SUGGESTED_MAX 2
+#define PLACE_BYTES 2048
 
 enum phase {
 	PHASE_CONNECT,
@@ -57,9 +60,15 @@ struct attempt {
 	int connect_errno;           /* of the last address that failed */
 	bool was_crowded;            /* waited for descriptors or ports */
 	struct session seen;         /* owned */
+	/* What else is tried where nobody said what is spoken. */
+	const struct protocol *suggested[SUGGESTED_MAX];
+	size_t suggested_count;
+	size_t suggested_next;
+	bool has_asked; /* for suggestions */
 };
 
 static void connect_next(struct attempt *a);
+static bool restart(struct attempt *a);
 static void on_timer(uv_timer_t *timer);
 
 /* ---- the end ---------------------------------------------------------------------------------- */
@@ -121,13 +130,70 @@ static void drop(struct attempt *a)
 	uv_close((uv_handle_t *)&a->timer, on_closed);
 }
 
+/* Did somebody answer, or keep silent, without TLS where nobody said that there must be any? */
+static bool is_open_question(const struct attempt *a)
+{
+	const struct session *seen = &a->seen;
+
+	/* One that is asked for a name has spoken TLS before. */
+	return a->what.target.is_quiet && !a->what.target.is_suggested &&
+	       seen->facts.is_reachable && session_is_without_tls(seen);
+}
+
+/* What the banner suggests, or else, for a server that took our first word for an error, the port. */
+static void ask_for_suggestions(struct attempt *a)
+{
+	struct slice head = a->tls ? tls_head(a->tls) : slice_of(NULL, 0);
+
+	a->has_asked = true;
+	a->suggested_count =
+		protocol_suggest(a->what.target.port, head, a->suggested, SUGGESTED_MAX);
+	if (!a->suggested_count)
+		a->suggested_count = protocol_suggest(
+			a->what.target.port, slice_of(NULL, 0), a->suggested, SUGGESTED_MAX);
+}
+
+/* The place follows what is spoken there. */
+static bool move(struct attempt *a, const struct protocol *protocol)
+{
+	struct buffer place;
+	char *text;
+
+	a->what.target.protocol = protocol;
+	buffer_init(&place, PLACE_BYTES);
+	target_uri(&place, &a->what.target);
+	text = buffer_take_string(&place);
+	if (!text)
+		return false;
+	free(a->what.place);
+	a->what.place = text;
+	return true;
+}
+
+/* Begins again with the next protocol that the banner or the port suggests. After the last, the place is
+ * that of a server that speaks no TLS. False: there is nothing else to try. */
+static bool try_another(struct attempt *a)
+{
+	if (!is_open_question(a))
+		return false;
+	if (!a->has_asked)
+		ask_for_suggestions(a);
+	if (a->suggested_next < a->suggested_count)
+		return move(a, a->suggested[a->suggested_next++]) && restart(a);
+	if (a->suggested_count)
+		(void)move(a, NULL);
+	return false;
+}
+
 /* The only way out. */
 static void finish(struct attempt *a, enum err e)
 {
-	a->phase = PHASE_OVER;
-	link_out(a);
 	if (e == ERR_OK && a->tls)
 		e = tls_report(a->tls, &a->seen);
+	if (e == ERR_OK && try_another(a))
+		return;
+	a->phase = PHASE_OVER;
+	link_out(a);
 	/* Before the report, so that a main that is slow to read does not hold the server's connection. */
 	socket_drop(a);
 	a->all->done(a->all->arg, a->ctx, &a->what, &a->seen, e);
@@ -604,7 +670,7 @@ static enum err expect(struct attempt *a, bool is_numeric)
 		a->seen.facts.server_name[size - 1] = '\0';
 		a->seen.verify_name[size - 1] = '\0';
 	}
-	return ERR_OK;
+	return process_copy(&a->seen.facts.process, &t->process);
 }
 
 void attempt_start_fini(struct attempt_start *s)
@@ -614,6 +680,23 @@ void attempt_start_fini(struct attempt_start *s)
 	free(s->addresses);
 	free(s->failure);
 	*s = (struct attempt_start){ 0 };
+}
+
+/* The same target once more: its addresses are known. */
+static bool restart(struct attempt *a)
+{
+	socket_drop(a);
+	tls_free(a->tls);
+	a->tls = NULL;
+	session_fini(&a->seen);
+	a->address = 0;
+	a->patience_ms = 0;
+	a->deadline_ms = clock_monotonic_ms() + a->all->timeout_ms;
+	a->stalled_ms = a->all->stalled_ms;
+	if (expect(a, true) != ERR_OK)
+		return false;
+	connect_next(a);
+	return true;
 }
 
 enum err attempt_start(struct attempts *all, void *ctx, struct attempt_start *what)

@@ -7,6 +7,7 @@
 
 #include <ares.h>
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -63,15 +64,40 @@ struct dns_lookup {
 
 /* ---- addresses -------------------------------------------------------------------------------- */
 
+/* "fe80::1%eth0", with the interface's name or number (RFC 4007 11.2). */
+static int parse_zoned(const char *text, const char *zone, union address *out)
+{
+	char address[INET6_ADDRSTRLEN];
+	size_t size = (size_t)(zone - text);
+	char *end;
+
+	if (size >= sizeof(address) || !zone[1])
+		return 0;
+	memcpy(address, text, size);
+	address[size] = '\0';
+	out->v6.sin6_scope_id = if_nametoindex(zone + 1);
+	if (!out->v6.sin6_scope_id) {
+		unsigned long number = strtoul(zone + 1, &end, 10);
+
+		if (*end || number > UINT32_MAX)
+			return 0;
+		out->v6.sin6_scope_id = (uint32_t)number;
+	}
+	return inet_pton(AF_INET6, address, &out->v6.sin6_addr) == 1;
+}
+
 int address_parse(const char *text, uint16_t port, union address *out)
 {
+	const char *zone = strchr(text, '%');
+
 	memset(out, 0, sizeof(*out));
 	if (inet_pton(AF_INET, text, &out->v4.sin_addr) == 1) {
 		out->v4.sin_family = AF_INET;
 		out->v4.sin_port = htons(port);
 		return 1;
 	}
-	if (inet_pton(AF_INET6, text, &out->v6.sin6_addr) == 1) {
+	if (zone ? parse_zoned(text, zone, out)
+		 : inet_pton(AF_INET6, text, &out->v6.sin6_addr) == 1) {
 		out->v6.sin6_family = AF_INET6;
 		out->v6.sin6_port = htons(port);
 		return 1;

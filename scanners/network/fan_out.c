@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define SERVERS_MAX 4096
 #define ADDRESS_BYTES 64
 #define NAME_BYTES 254 /* RFC 1035 2.3.4 */
 /* What stands for the asterisk of a wildcard. */
@@ -84,7 +85,7 @@ static enum err add_server(void *arg, const struct scan_served *served)
 	struct fan_out *f = arg;
 	struct server *servers;
 
-	if (f->servers_count == LISTENERS_MAX || strlen(served->address) >= ADDRESS_BYTES)
+	if (f->servers_count == SERVERS_MAX || strlen(served->address) >= ADDRESS_BYTES)
 		return ERR_OK;
 	servers = reallocarray(f->servers, f->servers_count + 1, sizeof(*servers));
 	if (!servers)
@@ -165,7 +166,10 @@ static enum err tell_cut(struct fan_out *f, struct scan_item *out)
 {
 	char place[] = "listeners:";
 	char text[] = "more names than a server is asked for; the others were left out";
-	const struct target t = { .host = place, .complaint = text, .is_suggested = true };
+	const struct target t = { .host = place,
+		.complaint = text,
+		.complaint_kind = COMPLAINT_LIMIT,
+		.is_suggested = true };
 
 	f->is_told = true;
 	return target_item(&t, out);

@@ -94,7 +94,19 @@ void target_fini(struct target *t)
 	free(t->name);
 	free(t->host);
 	free(t->complaint);
+	process_fini(&t->process);
 	*t = (struct target){ 0 };
+}
+
+enum reason complaint_reason(enum complaint kind)
+{
+	static const enum reason reasons[COMPLAINT_COUNT] = {
+		[COMPLAINT_MALFORMED] = REASON_MALFORMED,
+		[COMPLAINT_DENIED] = REASON_PERMISSION_DENIED,
+		[COMPLAINT_LIMIT] = REASON_LIMIT_REACHED,
+	};
+
+	return reasons[kind];
 }
 
 void target_uri(struct buffer *out, const struct target *t)
@@ -102,9 +114,16 @@ void target_uri(struct buffer *out, const struct target *t)
 	buffer_format(out, "%s://", target_protocol(t)->name);
 	if (t->name)
 		buffer_format(out, "%s@", t->name);
-	if (strchr(t->host, ':'))
-		buffer_format(out, "[%s]:%u", t->host, t->port);
-	else
+	if (strchr(t->host, ':')) {
+		const char *zone = strchr(t->host, '%');
+
+		/* RFC 6874 2: the zone of an address, its '%' encoded. */
+		buffer_byte(out, '[');
+		buffer_append(out, t->host, zone ? (size_t)(zone - t->host) : strlen(t->host));
+		if (zone)
+			buffer_format(out, "%%25%s", zone + 1);
+		buffer_format(out, "]:%u", t->port);
+	} else
 		buffer_format(out, "%s:%u", t->host, t->port);
 }
 
@@ -121,6 +140,8 @@ void target_encode(struct buffer *out, const struct target *t)
 			  (t->is_configured ? TARGET_CONFIGURED : 0)));
 	wire_put_text(out, t->complaint);
 	wire_put_u16(out, t->own);
+	wire_put_u8(out, (uint8_t)t->complaint_kind);
+	process_encode(out, &t->process);
 	if (t->is_suggested)
 		buffer_append(out, t->usual_leaf, FINGERPRINT_BYTES);
 }
@@ -131,6 +152,7 @@ enum err target_decode(struct slice bytes, struct target *out)
 	struct target t = { 0 };
 	char *protocol;
 	uint8_t flags;
+	uint8_t kind;
 
 	t.name = wire_get_text(&w, NAME_BYTES_MAX);
 	t.host = wire_get_text(&w, NAME_BYTES_MAX);
@@ -141,13 +163,16 @@ enum err target_decode(struct slice bytes, struct target *out)
 	flags = wire_get_u8(&w);
 	t.complaint = wire_get_text(&w, COMPLAINT_BYTES_MAX);
 	t.own = wire_get_u16(&w);
+	kind = wire_get_u8(&w);
+	process_decode(&w, &t.process);
 	t.is_unnamed = flags & TARGET_UNNAMED;
 	t.is_quiet = flags & TARGET_QUIET;
 	t.is_suggested = flags & TARGET_SUGGESTED;
 	t.is_configured = flags & TARGET_CONFIGURED;
 	if (t.is_suggested)
 		(void)wire_get_raw(&w, t.usual_leaf, FINGERPRINT_BYTES);
-	if (wire_end(&w) != ERR_OK || flags >= 2 * TARGET_CONFIGURED ||
+	t.complaint_kind = (enum complaint)kind;
+	if (wire_end(&w) != ERR_OK || kind >= COMPLAINT_COUNT || flags >= 2 * TARGET_CONFIGURED ||
 		(!t.complaint && !t.own && (!t.host || !t.port || !t.protocol))) {
 		target_fini(&t);
 		return ERR_MALFORMED;

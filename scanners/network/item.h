@@ -47,13 +47,17 @@ void probe_options_encode(struct buffer *out, const struct probe_options *o);
 enum err probe_options_decode(struct slice bytes, struct probe_options *out) MUST_CHECK;
 void probe_options_fini(struct probe_options *o);
 
+enum complaint { COMPLAINT_MALFORMED, COMPLAINT_DENIED, COMPLAINT_LIMIT, COMPLAINT_COUNT };
+enum reason complaint_reason(enum complaint kind);
+
 struct target {
 	char *name; /* owned: the name to ask for (SNI), or NULL: `host`, where it is a name */
 	char *host; /* owned: a DNS name, or a numeric address without brackets */
 	uint16_t port;
 	const struct protocol *protocol; /* NULL: "tls" */
 	bool is_unnamed; /* found by sweeping: nobody said that the certificate covers the address */
-	bool is_quiet;   /* no TLS, no connection or no answer is nothing to tell */
+	bool is_quiet;   /* no TLS, no connection or no answer is no problem, only told */
+	struct process process; /* owned: who listens there, where that is known */
 	/* Not a target but a client certificate of ours to tell of, by its place among the identities, from 1
 	 * on; `host` is its uri. */
 	uint16_t own;
@@ -62,9 +66,9 @@ struct target {
 	bool is_suggested;
 	bool is_configured;
 	uint8_t usual_leaf[FINGERPRINT_BYTES]; /* of one that is_suggested */
-	/* Not a target at all but a complaint to pass on: why it cannot be probed, or NULL. With is_suggested
-	 * it is about a ceiling. */
+	/* Not a target at all but a complaint to pass on: why it cannot be probed, or NULL. */
 	char *complaint;
+	enum complaint complaint_kind;
 };
 
 /* Never NULL. */

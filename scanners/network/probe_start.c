@@ -122,8 +122,8 @@ static enum err enqueue(struct probe *p, struct entry *entry)
 		return e;
 	}
 	if (t->complaint) {
-		e = probe_tell_problem(p, entry->what.place,
-			t->is_suggested ? REASON_LIMIT_REACHED : REASON_MALFORMED, t->complaint);
+		e = probe_tell_problem(
+			p, entry->what.place, complaint_reason(t->complaint_kind), t->complaint);
 		entry_end(entry);
 		return e;
 	}
@@ -201,6 +201,7 @@ static enum err at_address(
 
 	address_text(a, address);
 	target.complaint = NULL;
+	target.process = (struct process){ 0 };
 	target.name = strdup(t->name ? t->name : t->host);
 	target.host = strdup(address);
 	if (!target.name || !target.host) {
@@ -435,6 +436,8 @@ void start_on_done(void *arg, void *ctx, const struct attempt_start *what,
 				p, what->place, REASON_LIMIT_REACHED, err_text(failure));
 		else if (!probe_tell_is_idle(&what->target, seen))
 			e = probe_tell_session(p, what->place, seen);
+		else
+			e = probe_tell_idle(p, what, seen);
 		probe_checked(p, e);
 	}
 	entry_end(entry);

@@ -128,10 +128,19 @@ bool probe_tell_is_idle(const struct target *t, const struct session *seen)
 	/* In a network that is swept most addresses are nobody's; a proxy that fails is another matter. */
 	if (t->is_unnamed && !seen->facts.is_reachable)
 		return strcmp(seen->facts.handshake, "proxy") != 0;
-	if (!t->is_quiet)
-		return false;
-	/* A TLS record, if only an alert, makes it worth telling. */
-	return seen->reason != REASON_HANDSHAKE_FAILED ||
-	       strcmp(seen->facts.handshake, "closed") == 0 ||
-	       strcmp(seen->facts.handshake, "reset") == 0;
+	return t->is_quiet && session_is_without_tls(seen);
+}
+
+/* A listening socket of this host that speaks no TLS is no problem, but it is there. */
+enum err probe_tell_idle(
+	struct probe *p, const struct attempt_start *what, const struct session *seen)
+{
+	/* Lent: nothing of it is freed here. */
+	struct session told = { .facts = seen->facts };
+
+	if (!what->target.is_quiet || what->target.is_suggested)
+		return ERR_OK;
+	if (told.facts.is_reachable)
+		told.facts.handshake = (char *)(uintptr_t)reason_word(REASON_NOT_TLS);
+	return probe_tell_session(p, what->place, &told);
 }

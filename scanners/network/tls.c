@@ -241,6 +241,11 @@ void tls_leave(struct tls *t)
 	connection_close(t);
 }
 
+struct slice tls_head(const struct tls *t)
+{
+	return slice_of(t->head, t->head_size);
+}
+
 void tls_free(struct tls *t)
 {
 	struct session left = { 0 };

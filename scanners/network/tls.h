@@ -5,6 +5,7 @@
 #define LEAFWATCH_SCANNERS_NETWORK_TLS_H
 
 #include "agent/base/err.h"
+#include "agent/base/slice.h"
 #include "scanners/network/identity.h"
 #include "scanners/network/protocol.h"
 #include "scanners/network/transport.h"
@@ -80,6 +81,8 @@ void tls_time_is_up(struct tls *t);
 /* Fills what the sessions have seen: certificates, authorities, facts (protocol, cipher_suite, handshake,
  * client_certificate and its evidence, presented, stapled_ocsp), problem. Once, when over. */
 enum err tls_report(struct tls *t, struct session *out) MUST_CHECK;
+/* The first bytes that came, as far as they are kept. */
+struct slice tls_head(const struct tls *t);
 void tls_free(struct tls *t);
 
 #endif

@@ -76,7 +76,13 @@ static struct record endpoint_made(void)
 		.handshake = strdup("ok"),
 		.client_certificate = CLIENT_CERTIFICATE_REQUIRED,
 		.chain = chain_of(2),
-		.stapled_ocsp = STAPLED_OCSP_STALE };
+		.stapled_ocsp = STAPLED_OCSP_STALE,
+		.process = { .pid = 4711,
+			.name = strdup("nginx"),
+			.unit = strdup("nginx.service"),
+			.container = strdup("0123456789ab"),
+			.started = 1000,
+			.worker_started = TIME_UNKNOWN } };
 	assert_int_equal(strings_add(&r.endpoint.acceptable_cas, "CN=Root"), ERR_OK);
 	return r;
 }

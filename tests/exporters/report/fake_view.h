@@ -215,6 +215,35 @@ static inline struct fake_sighting *fake_endpoint(
 	return s;
 }
 
+/* A listening socket of this host, as `name` serves it. */
+static inline struct fake_sighting *fake_listener(
+	struct fake_view *f, const char *uri, uint32_t pid, const char *name)
+{
+	struct fake_sighting *s = fake_endpoint(f, uri, CLIENT_CERTIFICATE_NONE);
+	struct endpoint_record *e = &s->record.endpoint;
+	const char *port = strrchr(uri, ':');
+
+	fake_set(&s->record.location.scanner, "listeners");
+	fake_set(&e->address, "127.0.0.1");
+	e->port = (uint16_t)(port ? strtoul(port + 1, NULL, 10) : 0);
+	e->process.pid = pid;
+	e->process.name = fake_dup(name);
+	e->process.started = FAKE_NOW - FAKE_DAY;
+	e->process.worker_started = TIME_UNKNOWN;
+	return s;
+}
+
+/* One that speaks no TLS. */
+static inline struct fake_sighting *fake_plain_listener(
+	struct fake_view *f, const char *uri, uint32_t pid, const char *name)
+{
+	struct fake_sighting *s = fake_listener(f, uri, pid, name);
+
+	fake_set(&s->record.endpoint.handshake, "not-tls");
+	fake_set(&s->record.endpoint.protocol, NULL);
+	return s;
+}
+
 static inline struct fake_sighting *fake_problem(
 	struct fake_view *f, const char *uri, enum reason reason, const char *message)
 {

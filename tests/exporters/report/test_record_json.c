@@ -144,6 +144,32 @@ static void a_revocation_list(void **state)
 	fake_view_fini(&f);
 }
 
+static void a_listener(void **state)
+{
+	struct fake_view f;
+	struct fake_sighting *s;
+	struct process *p;
+
+	(void)state;
+	fake_view_init(&f);
+	s = fake_listener(&f, "tls://127.0.0.1:443", 4711, "nginx");
+	p = &s->record.endpoint.process;
+	fake_set(&s->record.endpoint.server_name, NULL);
+	p->unit = fake_dup("nginx.service");
+	p->container = fake_dup("0123456789ab");
+	p->worker_started = FAKE_NOW;
+	expect_json(&f,
+		"{\"type\":\"endpoint\",\"location\":{\"scanner\":\"listeners\","
+		"\"uri\":\"tls://127.0.0.1:443\"},\"address\":\"127.0.0.1\",\"port\":443,"
+		"\"protocol\":\"TLS1.3\",\"cipher_suite\":\"TLS_AES_256_GCM_SHA384\","
+		"\"reachable\":true,\"handshake\":\"ok\",\"client_certificate\":\"none\","
+		"\"acceptable_cas\":[],\"stapled_ocsp\":\"none\",\"process\":{\"pid\":4711,"
+		"\"name\":\"nginx\",\"unit\":\"nginx.service\",\"container\":\"0123456789ab\","
+		"\"started\":\"2025-12-31T00:00:00Z\",\"worker_started\":\"2026-01-01T00:00:00Z\"}," SEEN
+		"}");
+	fake_view_fini(&f);
+}
+
 static void a_problem(void **state)
 {
 	struct fake_view f;
@@ -229,6 +255,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_known_is_absent),
 		cmocka_unit_test(an_endpoint),
 		cmocka_unit_test(a_revocation_list),
+		cmocka_unit_test(a_listener),
 		cmocka_unit_test(a_problem),
 		cmocka_unit_test(a_reference),
 		cmocka_unit_test(a_very_long_one),

@@ -250,6 +250,69 @@ static void the_table_shows_the_worst_first(void **state)
 	fake_view_fini(&f);
 }
 
+static void fake_listeners(struct fake_view *f)
+{
+	struct fake_sighting *s = fake_listener(f, "tls://127.0.0.1:443", 812, "nginx");
+	char uri[64];
+
+	s->record.endpoint.process.unit = fake_dup("nginx.service");
+	s->record.endpoint.chain.items = calloc(1, FINGERPRINT_BYTES);
+	assert_non_null(s->record.endpoint.chain.items);
+	s->record.endpoint.chain.count = 1;
+	s = fake_certificate(f, "tls://127.0.0.1:443", "www.example.org", 30, 60);
+	fake_set(&s->record.location.scanner, "listeners");
+	s->record.certificate.is_served = true;
+	s->record.certificate.verdict.problems = PROBLEM_BIT(PROBLEM_SERVED_DIFFERS);
+	s->record.certificate.differs = calloc(1, sizeof(struct served_differs));
+	assert_non_null(s->record.certificate.differs);
+	s->record.certificate.differs->message = fake_dup(
+		"/srv/tls/www.pem holds a newer one, but nginx still serves this one: reload it");
+	s = fake_listener(f, "smtp://127.0.0.1:25", 90, "master");
+	fake_set(&s->record.endpoint.handshake, "handshake_failure");
+	s->record.endpoint.process.container = fake_dup("0123456789ab");
+	(void)fake_plain_listener(f, "tls://127.0.0.1:22", 70, "sshd");
+	(void)fake_plain_listener(f, "tls://[::1]:22", 70, "sshd");
+	for (int i = 0; i < 20; i++) {
+		(void)snprintf(uri, sizeof(uri), "tls://127.0.0.1:%d", 5000 + i);
+		(void)fake_plain_listener(f, uri, 100, "a-long-program-name");
+	}
+}
+
+static void the_table_of_listeners(void **state)
+{
+	static const unsigned widths[] = { 60, 80, 100, 120, 200 };
+	struct fake_view f;
+	char *text;
+
+	(void)state;
+	fake_view_init(&f);
+	fake_listeners(&f);
+	text = write_report("table", &f, 0, false, true);
+	(void)position(text, "127.0.0.1:443   nginx 812  nginx.service           TLS1.3       none "
+			     "        www.example.org  60 d  served-differs-from-disk\n");
+	(void)position(text, "127.0.0.1:25    master 90  container 0123456789ab  smtp TLS1.3  none"
+			     "                                handshake_failure\n");
+	(void)position(text,
+		"\n127.0.0.1:443: /srv/tls/www.pem holds a newer one, but nginx still serves "
+		"this one: reload it\n");
+	(void)position(
+		text, "22 listening sockets speak no TLS: 22 sshd, 5000 a-long-program-name,");
+	(void)position(text, " and 9 more (--all lists them)\n");
+	/* They stand in no other table, and those without TLS are no endpoints to worry about. */
+	assert_null(strstr(text, "ENDPOINT "));
+	(void)position(text, "\n2 endpoints, ");
+	free(text);
+	text = write_report("table", &f, 0, true, true);
+	(void)position(text, "5019 a-long-program-name\n");
+	free(text);
+	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
+		text = write_report("table", &f, widths[i], false, false);
+		expect_width(text, widths[i]);
+		free(text);
+	}
+	fake_view_fini(&f);
+}
+
 static void an_empty_host(void **state)
 {
 	struct fake_view f;
@@ -329,6 +392,7 @@ int main(void)
 		cmocka_unit_test(text_fits_cells),
 		cmocka_unit_test(the_table_fits_the_terminal),
 		cmocka_unit_test(the_table_shows_the_worst_first),
+		cmocka_unit_test(the_table_of_listeners),
 		cmocka_unit_test(an_empty_host),
 		cmocka_unit_test(gone_and_stale_are_marked),
 		cmocka_unit_test(colours_only_where_wanted),

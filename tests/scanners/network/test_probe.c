@@ -1039,9 +1039,22 @@ static void test_quiet(void **state)
 		rig_target(&r, &t);
 	}
 	rig_finish(&r);
-	assert_int_equal(r.count, 1);
+	assert_int_equal(r.count, 4);
 	assert_int_equal(r.problems, 0);
-	assert_chain(&r.items[0].session, &id);
+	for (size_t i = 0, chains = 0; i < r.count; i++) {
+		const struct session *seen = &r.items[i].session;
+
+		assert_false(seen->has_problem);
+		if (seen->certificates.count) {
+			assert_chain(seen, &id);
+			chains++;
+		} else if (seen->facts.is_reachable) {
+			assert_string_equal(seen->facts.handshake, "not-tls");
+		} else {
+			assert_string_equal(seen->facts.handshake, "refused");
+		}
+		assert_true(i + 1 < r.count || chains == 1);
+	}
 	server_stop(&plain);
 	server_stop(&silent);
 	tls_server_stop(&tls);
