@@ -130,7 +130,7 @@ static bool matches(const struct wanted *w, const struct general *name)
 	if (w->kind == NAME_EMAIL)
 		return name->kind == RFC822_NAME && match_mailbox(name->value, w->text);
 	if (w->kind == NAME_URI)
-		return name->kind == URI_NAME && name->value.size == w->text.size &&
+		return name->kind == URI_NAME && w->text.size && name->value.size == w->text.size &&
 		       memcmp(name->value.data, w->text.data, w->text.size) == 0;
 	if (w->address_size)
 		return name->kind == IP_ADDRESS && name->value.size == w->address_size &&
