@@ -149,11 +149,12 @@ static enum err add_subject(
 	return to->url && to->serial ? ERR_OK : ERR_MEMORY;
 }
 
-/* Only an issuer that is trusted can be believed about its certificates. */
+/* Only an issuer that is trusted can be believed about its certificates; and the parser has the bytes of
+ * anchors alone, so that it must be one. */
 static bool is_worth_asking(const struct search *s, const struct certificate_record *r)
 {
 	return r->verdict.trust && !r->verdict.is_anchor && !r->verdict.is_bundled &&
-	       r->verdict.has_issuer_id && r->verdict.chain.count > 1 &&
+	       r->verdict.has_issuer_id && r->verdict.chain.count == 2 &&
 	       r->facts.not_after != TIME_UNKNOWN && s->now <= r->facts.not_after;
 }
 

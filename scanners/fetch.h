@@ -18,7 +18,7 @@
 #define FETCH_SUBJECTS_MAX 4000
 #define FETCH_HEADER_BYTES_MAX 256 /* of an ETag or a date that is given back */
 
-enum fetch_kind { FETCH_CRL = 1, FETCH_OCSP, FETCH_ISSUER, FETCH_KIND_COUNT };
+enum fetch_kind { FETCH_CRL = 1, FETCH_OCSP, FETCH_KIND_COUNT };
 
 /* A certificate that the question is about. */
 struct fetch_subject {

@@ -32,11 +32,6 @@ static const struct schema_field fields[] = {
 		.offset = offsetof(struct revocation_conf, ocsp),
 		.standard = "true",
 		.help = "Ask OCSP responders, where there is no list or it cannot be had." },
-	{ .key = "ca_issuers",
-		.type = SCHEMA_BOOL,
-		.offset = offsetof(struct revocation_conf, ca_issuers),
-		.standard = "false",
-		.help = "Fetch missing issuers from where certificates say they are." },
 	SCAN_JOB_FIELDS(struct revocation_conf, "1h"),
 	{ .key = "timeout",
 		.type = SCHEMA_DURATION,
@@ -111,7 +106,7 @@ static bool is_wanted(const struct revocation_conf *conf, struct slice item)
 		return false;
 	kind = f.kind;
 	fetch_fini(&f);
-	return kind == FETCH_CRL ? conf->crl : kind == FETCH_OCSP ? conf->ocsp : conf->ca_issuers;
+	return kind == FETCH_CRL ? conf->crl : conf->ocsp;
 }
 
 static enum err add_question(void *arg, const char *place, struct slice item)

@@ -18,7 +18,6 @@ struct revocation_conf {
 	int mode; /* enum revocation_asking */
 	bool crl;
 	bool ocsp;
-	bool ca_issuers;
 	int64_t timeout_ms;
 	char *proxy; /* NULL = the environment's */
 };
