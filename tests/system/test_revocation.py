@@ -1,11 +1,12 @@
 """What issuers say: OCSP stapled and asked for, revocation lists, and who may not be asked."""
 import http.server
+import random
 import threading
 import time
 import unittest
 from pathlib import Path
 
-from harness import Case, Receiver, certificates, endpoints, free_port, problems, wait_for
+from harness import Case, Receiver, certificates, endpoints, problems, wait_for
 from pki import run
 
 
@@ -14,6 +15,14 @@ def is_listening(port):
     listens = f":{port:04X} "
     return any(listens in line.split(None, 2)[1] + " " and " 0A " in line
                for table in ("/proc/net/tcp", "/proc/net/tcp6") for line in Path(table).read_text().splitlines()[1:])
+
+
+def responder_port():
+    """A responder starts long after its port was named: one below those that the kernel hands to others."""
+    while True:
+        port = random.randrange(20000, 30000)
+        if not is_listening(port):
+            return port
 
 
 class Web:
@@ -75,7 +84,7 @@ class Revocation(Case):
 
     def responder(self, good=(), revoked=(), signer=None, port=None):
         """`openssl ocsp`; certificates come later, for they name its port."""
-        port = port or free_port()
+        port = port or responder_port()
         index = self.folder / f"index-{port}"
         self.pki.ocsp_index(index, good, revoked)
         signer = signer or self.root
@@ -133,7 +142,7 @@ class Revocation(Case):
         self.assertIn("signer", endpoint["stapled_ocsp_detail"])
 
     def test_a_responder_is_asked(self):
-        port = free_port()
+        port = responder_port()
         url = f"http://127.0.0.1:{port}/"
         good, bad, strange = (self.leaf(f"{n}.example.org", f'ocsp_uri = "{url}"') for n in ("good", "bad", "strange"))
         self.responder([good], [bad], port=port)
@@ -158,7 +167,7 @@ class Revocation(Case):
         self.assertIn("does not know", said["revocation"]["message"])
 
     def test_a_responder_that_the_issuer_did_not_appoint_is_not_believed(self):
-        port = free_port()
+        port = responder_port()
         leaf = self.leaf("a.example.org", f'ocsp_uri = "http://127.0.0.1:{port}/"')
         usurper = self.leaf("usurper.example.org")
         self.responder([leaf], signer=usurper, port=port)
@@ -168,7 +177,7 @@ class Revocation(Case):
         self.assertIn("OCSPSigning", said["revocation"]["message"])
 
     def test_a_responder_appointed_by_the_issuer_is_believed(self):
-        port = free_port()
+        port = responder_port()
         leaf = self.leaf("a.example.org", f'ocsp_uri = "http://127.0.0.1:{port}/"')
         appointed = self.pki.make("responder", self.root, usage=("ocsp_signing_key",))
         self.responder([leaf], signer=appointed, port=port)
@@ -187,7 +196,7 @@ class Revocation(Case):
         self.assertEqual(self.web.asked, [])
 
     def test_soft_and_hard(self):
-        port = free_port()
+        port = responder_port()
         leaf = self.leaf("localhost", f'ocsp_uri = "http://127.0.0.1:{port}/"')
         server = self.s_server(leaf)
         for mode, status in (("soft", "ok"), ("hard", "broken")):
@@ -299,7 +308,7 @@ class Revocation(Case):
             self.assertIn(words, said["revocation"]["message"])
 
     def test_where_no_list_can_be_had_the_responder_is_asked(self):
-        port = free_port()
+        port = responder_port()
         leaf = self.leaf("a.example.org", f'crl_dist_points = "{self.web.url("/gone.crl")}"', f'ocsp_uri = "http://127.0.0.1:{port}/"')
         self.responder([leaf], port=port)
         self.put(leaf)
@@ -343,7 +352,7 @@ class Revocation(Case):
     def test_the_agent_remembers_and_tells(self):
         receiver = Receiver([(200, {}, b"ok", 0)])
         self.addCleanup(receiver.close)
-        port = free_port()
+        port = responder_port()
         leaf = self.leaf("a.example.org", f'ocsp_uri = "http://127.0.0.1:{port}/"')
         self.put(leaf)
         self.responder([], [leaf], port=port)
