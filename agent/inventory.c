@@ -227,6 +227,13 @@ struct slice inventory_column_bytes(sqlite3_stmt *statement, int at)
 	return slice_of(bytes, (size_t)sqlite3_column_bytes(statement, at));
 }
 
+char *inventory_column_copy(sqlite3_stmt *statement, int at)
+{
+	const char *text = (const char *)sqlite3_column_text(statement, at);
+
+	return text ? strdup(text) : NULL;
+}
+
 /* ---- life ------------------------------------------------------------------------------------- */
 
 void inventory_forget_ids(struct inventory *i)

@@ -276,22 +276,15 @@ static enum err prepare_kinds(struct asking *a, struct why *why)
 	return e;
 }
 
-static char *column_copy(sqlite3_stmt *row, int at)
-{
-	const char *text = (const char *)sqlite3_column_text(row, at);
-
-	return text ? strdup(text) : NULL;
-}
-
 static enum err read_place(sqlite3_stmt *row, struct place *out)
 {
 	struct place p = { .id = sqlite3_column_int64(row, 0),
-		.uri = column_copy(row, 1),
+		.uri = inventory_column_copy(row, 1),
 		.kept = sqlite3_column_int64(row, 2),
 		.is_stale = sqlite3_column_int(row, 3) != 0,
 		.seen = inventory_column_time(row, 4),
-		.job = column_copy(row, 5),
-		.scanner = column_copy(row, 6) };
+		.job = inventory_column_copy(row, 5),
+		.scanner = inventory_column_copy(row, 6) };
 
 	if (!p.uri || !p.job || !p.scanner) {
 		place_fini(&p);

@@ -127,6 +127,8 @@ int64_t inventory_column_time(sqlite3_stmt *statement, int at);
 void inventory_bind_bytes(sqlite3_stmt *statement, int at, struct slice bytes);
 void inventory_bind_text(sqlite3_stmt *statement, int at, const char *text);
 struct slice inventory_column_bytes(sqlite3_stmt *statement, int at);
+/* An owned text, or NULL for NULL and when out of memory. */
+char *inventory_column_copy(sqlite3_stmt *statement, int at);
 
 /* What an endpoint's row held until now; all empty where there is none. */
 struct endpoint_held {

@@ -191,13 +191,6 @@ void revocation_map_free(struct revocation_map *m)
 	free(m);
 }
 
-static char *column_copy(sqlite3_stmt *row, int at)
-{
-	const char *text = (const char *)sqlite3_column_text(row, at);
-
-	return text ? strdup(text) : NULL;
-}
-
 /* Room for one more, doubling at powers of two. */
 static bool grow(void **items, size_t count, size_t size)
 {
@@ -223,8 +216,8 @@ static enum err add_row(struct revocation_map *m, sqlite3_stmt *row, int64_t *la
 		if (!grow((void **)&m->sources, m->sources_count, sizeof(*m->sources)))
 			return ERR_MEMORY;
 		s = &m->sources[m->sources_count];
-		*s = (struct source){ .uri = column_copy(row, 5),
-			.message = column_copy(row, 9),
+		*s = (struct source){ .uri = inventory_column_copy(row, 5),
+			.message = inventory_column_copy(row, 9),
 			.checked = sqlite3_column_int64(row, 6),
 			.this_update = inventory_column_time(row, 7),
 			.next_update = inventory_column_time(row, 8) };
