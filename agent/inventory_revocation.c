@@ -307,12 +307,13 @@ bool revocation_map_find(const struct revocation_map *m,
 	const struct entry *found = m->count ? bsearch(fingerprint, m->entries, m->count,
 						       sizeof(*m->entries), by_fingerprint)
 					     : NULL;
-	const struct entry *end = m->entries + m->count;
+	const struct entry *end;
 	const struct entry *best = NULL;
 	enum revocation_status best_worth = REVOCATION_UNKNOWN;
 
 	if (!found)
 		return false;
+	end = m->entries + m->count;
 	while (found > m->entries && by_fingerprint(found - 1, fingerprint) == 0)
 		found--;
 	for (; found < end && by_fingerprint(found, fingerprint) == 0; found++) {

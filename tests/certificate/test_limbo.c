@@ -244,7 +244,14 @@ static void list_add_crls(gnutls_x509_trust_list_t list, const struct given *g)
 }
 
 /* GnuTLS leaks what a malformed name constraint held. */
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define IS_ASAN 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define IS_ASAN 1
+#endif
+#if defined(IS_ASAN)
 #include <sanitizer/lsan_interface.h>
 #define LEAKS_OFF() __lsan_disable()
 #define LEAKS_ON() __lsan_enable()

@@ -22,12 +22,12 @@ static struct fingerprints chain_of(size_t count)
 
 static void locate(struct location *l)
 {
+	*l = (struct location){ .index = 3 };
 	l->scanner = strdup("files");
 	l->uri = strdup("file:///etc/ssl/a%20b.pem");
 	l->format = strdup("pem");
 	l->alias = strdup("käse");
 	l->integrity = strdup("unverified");
-	l->index = 3;
 }
 
 static struct record certificate_made(void)
