@@ -29,28 +29,26 @@ static int64_t passed_at(const struct turn *t, const char *job)
 
 /* ---- something is wrong ----------------------------------------------------------------------- */
 
-static enum err replace_text(char **at, const char *text)
+static enum err take_job(struct row *r, const char *job)
 {
-	char *copy = strdup(text);
+	char *copy;
 
+	if (r->job && strcmp(r->job, job) == 0)
+		return ERR_OK;
+	copy = strdup(job);
 	if (!copy)
 		return ERR_MEMORY;
-	free(*at);
-	*at = copy;
+	free(r->job);
+	r->job = copy;
 	return ERR_OK;
 }
 
 /* What is wrong now, beside what was said before: `started` and the severity that was said stay. */
 static enum err take_facts(struct row *r, const struct candidate *c)
 {
-	const char *job = c->first ? c->first->job : "";
 	struct alert now = { 0 };
-	enum err e = ERR_OK;
+	enum err e = alert_copy(&now, &c->alert);
 
-	if (!r->job || strcmp(r->job, job) != 0)
-		e = replace_text(&r->job, job);
-	if (e == ERR_OK)
-		e = alert_copy(&now, &c->alert);
 	if (e != ERR_OK)
 		return e;
 	now.started = r->alert.started;
@@ -62,7 +60,7 @@ static enum err take_facts(struct row *r, const struct candidate *c)
 	alert_fini(&r->alert);
 	r->alert = now;
 	r->is_network = c->is_network;
-	return ERR_OK;
+	return take_job(r, c->first ? c->first->job : "");
 }
 
 /* Did anything change that a restart must know? */
@@ -137,6 +135,7 @@ static enum err keep_firing(struct turn *t, struct row *r, const struct candidat
 	return is_due ? say(t, r, c, ALERT_REPEATED) : ERR_OK;
 }
 
+/* Its facts are taken by pend(), as those of a relapse are. */
 static enum err add_row(struct turn *t, const struct candidate *c, struct row **out)
 {
 	enum err e = rows_add(&t->rows, out);
@@ -148,7 +147,7 @@ static enum err add_row(struct turn *t, const struct candidate *c, struct row **
 	(*out)->phase = PHASE_PENDING;
 	(*out)->passed = TIME_UNKNOWN;
 	(*out)->alert.started = t->now;
-	return take_facts(*out, c);
+	return ERR_OK;
 }
 
 static bool has_strangers(const struct turn *t, const struct row *r)

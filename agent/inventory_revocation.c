@@ -308,18 +308,20 @@ bool revocation_map_find(const struct revocation_map *m,
 						       sizeof(*m->entries), by_fingerprint)
 					     : NULL;
 	const struct entry *end;
-	const struct entry *best = NULL;
-	enum revocation_status best_worth = REVOCATION_UNKNOWN;
+	const struct entry *best;
+	enum revocation_status best_worth;
 
 	if (!found)
 		return false;
 	end = m->entries + m->count;
 	while (found > m->entries && by_fingerprint(found - 1, fingerprint) == 0)
 		found--;
-	for (; found < end && by_fingerprint(found, fingerprint) == 0; found++) {
+	best = found;
+	best_worth = worth(&m->sources[best->source], best, now);
+	for (found++; found < end && by_fingerprint(found, fingerprint) == 0; found++) {
 		enum revocation_status w = worth(&m->sources[found->source], found, now);
 
-		if (best && weight(w) <= weight(best_worth))
+		if (weight(w) <= weight(best_worth))
 			continue;
 		best = found;
 		best_worth = w;

@@ -67,9 +67,10 @@ static enum err spread(
 	if (!values)
 		return ERR_MEMORY;
 #define SPAN(key) ((struct span *)(void *)((char *)spans + (key)*stride))
-	for (uint32_t i = 0; i < p->extent.count; i++)
+	/* Without spans there are no keys, and so no pairs. */
+	for (uint32_t i = 0; spans && i < p->extent.count; i++)
 		SPAN(p->items[i].key)->count++;
-	for (uint32_t k = 0; k < keys; k++) {
+	for (uint32_t k = 0; spans && k < keys; k++) {
 		SPAN(k)->from = from;
 		from += SPAN(k)->count;
 		SPAN(k)->count = 0;

@@ -87,8 +87,9 @@ bool mailbox_split(struct slice mailbox, struct slice *local, struct slice *host
 
 bool uri_host(struct slice uri, struct slice *host)
 {
-	static const char mark[] = "://";
-	const uint8_t *at = uri.size ? memmem(uri.data, uri.size, mark, 3) : NULL;
+	static const char mark[] = { ':', '/', '/' };
+	static const char ends[] = { '/', '?', '#' };
+	const uint8_t *at = uri.size ? memmem(uri.data, uri.size, mark, sizeof(mark)) : NULL;
 	struct slice rest;
 	const uint8_t *user;
 	size_t size = 0;
@@ -96,7 +97,7 @@ bool uri_host(struct slice uri, struct slice *host)
 	if (!at)
 		return false;
 	rest = slice_after(uri, (size_t)(at - uri.data) + 3);
-	while (size < rest.size && !memchr("/?#", rest.data[size], 3))
+	while (size < rest.size && !memchr(ends, rest.data[size], sizeof(ends)))
 		size++;
 	rest.size = size;
 	user = size ? memrchr(rest.data, '@', size) : NULL;
