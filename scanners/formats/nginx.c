@@ -107,10 +107,9 @@ static enum token next_token(struct nginx *n, struct slice *out)
 	while (size < n->left.size && !isspace(n->left.data[size]) && n->left.data[size] != ';' &&
 		n->left.data[size] != '{')
 		/* "${name}" and an escaped character are within the word. */
-		if (n->left.data[size] == '\\')
-			size += 2;
-		else if (n->left.data[size] == '$' && size + 1 < n->left.size &&
-			 n->left.data[size + 1] == '{')
+		if (n->left.data[size] == '\\' ||
+			(n->left.data[size] == '$' && size + 1 < n->left.size &&
+				n->left.data[size + 1] == '{'))
 			size += 2;
 		else
 			size++;

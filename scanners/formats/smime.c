@@ -60,7 +60,7 @@ static enum format_answer smime_parse(const struct format_input *in, const struc
 		left = slice_after(left, (size_t)(at - left.data) + strlen(MARKER));
 		body = body_at(left);
 		/* "Content-Transfer-Encoding" may stand before the type, but hardly ever does. */
-		if (!body || !memmem(left.data, body, ENCODING, strlen(ENCODING)))
+		if (!body || !left.size || !memmem(left.data, body, ENCODING, strlen(ENCODING)))
 			continue;
 		left = slice_after(left, body);
 		buffer_clear(&der);

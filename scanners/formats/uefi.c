@@ -94,7 +94,7 @@ static enum err take_entries(const struct format_sink *sink, struct slice entrie
 	char owner[GUID_TEXT_BYTES];
 	enum err e = ERR_OK;
 
-	while (e == ERR_OK && entries.size >= size) {
+	while (e == ERR_OK && size > GUID_BYTES && entries.size >= size) {
 		guid_text(entries.data, owner);
 		e = sink->certificate(sink->arg,
 			slice_of(entries.data + GUID_BYTES, size - GUID_BYTES), owner, NULL);

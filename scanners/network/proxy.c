@@ -6,6 +6,7 @@
 #include "scanners/network/dns.h"
 #include "scanners/network/shape.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <gnutls/gnutls.h>
 #include <stdio.h>
@@ -111,15 +112,25 @@ static size_t http_wants(const struct proxy_talk *t, struct slice peeked)
 	return 0;
 }
 
+/* RFC 9112 4: a space and three digits; -1: it is none. */
+static long status_code(const char *text)
+{
+	char *end;
+	long code = *text == ' ' && isdigit((unsigned char)text[1]) ? strtol(text, &end, 10) : -1;
+
+	return code >= 100 && code <= 999 ? code : -1;
+}
+
 static enum dialogue_status http_answered(struct proxy_talk *t)
 {
 	const char *head = buffer_string(&t->in);
 	char line[PROTOCOL_QUOTE_BYTES + 1];
 	char text[PROTOCOL_SENTENCE_BYTES];
 	char *shown;
-	unsigned code = 0;
+	long code;
 
-	if (strncmp(head, "HTTP/1.", 7) != 0 || sscanf(head + 8, " %3u", &code) != 1)
+	code = strncmp(head, "HTTP/1.", 7) == 0 ? status_code(head + 8) : -1;
+	if (code < 0)
 		return refuse(t, REASON_UNREACHABLE, "what answers is no HTTP proxy");
 	/* RFC 9110 9.3.6: any 2xx opens the tunnel. */
 	if (code / 100 == 2)
@@ -467,7 +478,7 @@ enum err proxy_parse(const char *url, struct proxy *out, struct why *why)
 	memcpy(text, url, strlen(url) + 1);
 	e = parse(text, &p, why);
 	gnutls_memset(text, 0, sizeof(text));
-	if (e == ERR_OK) {
+	if (e == ERR_OK && p.host) {
 		const bool is_v6 = strchr(p.host, ':');
 
 		if (asprintf(&p.shown, "%s://%s%s%s:%u", p.kind->scheme, is_v6 ? "[" : "", p.host,

@@ -246,6 +246,41 @@ static enum err unexpected(const struct target_list *l, uint64_t line, struct wh
 	return broken(l, ERR_MALFORMED, text, why);
 }
 
+static enum err walk_key(struct target_list *l, enum yaml_part part, struct slice key)
+{
+	static const char targets[] = { 't', 'a', 'r', 'g', 'e', 't', 's' };
+
+	l->depth = 0;
+	if (part == YAML_MAP_ENDS)
+		l->walk = WALK_GROUPS;
+	else if (key.size == sizeof(targets) && memcmp(key.data, targets, key.size) == 0)
+		l->walk = WALK_TARGETS;
+	else
+		l->walk = WALK_SKIP;
+	return part == YAML_SCALAR || part == YAML_MAP_ENDS ? ERR_NOT_FOUND : ERR_MALFORMED;
+}
+
+static enum err walk_target(struct target_list *l, enum yaml_part part)
+{
+	if (part == YAML_SCALAR)
+		return ERR_OK;
+	if (part != YAML_LIST_ENDS)
+		return ERR_MALFORMED;
+	l->walk = WALK_KEY;
+	return ERR_NOT_FOUND;
+}
+
+static enum err walk_over(struct target_list *l, enum yaml_part part)
+{
+	if (part == YAML_LIST || part == YAML_MAP)
+		l->depth++;
+	else if (part == YAML_LIST_ENDS || part == YAML_MAP_ENDS)
+		l->depth--;
+	if (l->depth == 0)
+		l->walk = WALK_KEY;
+	return ERR_NOT_FOUND;
+}
+
 /* One step; ERR_OK: an entry, ERR_NOT_FOUND: none yet. Labels and what else there is are passed over. */
 static enum err walk(struct target_list *l, enum yaml_part part, struct slice text)
 {
@@ -259,31 +294,14 @@ static enum err walk(struct target_list *l, enum yaml_part part, struct slice te
 		l->walk = part == YAML_MAP ? WALK_KEY : WALK_DONE;
 		return part == YAML_MAP || part == YAML_LIST_ENDS ? ERR_NOT_FOUND : ERR_MALFORMED;
 	case WALK_KEY:
-		l->depth = 0;
-		if (part == YAML_MAP_ENDS)
-			l->walk = WALK_GROUPS;
-		else if (text.size == 7 && memcmp(text.data, "targets", 7) == 0)
-			l->walk = WALK_TARGETS;
-		else
-			l->walk = WALK_SKIP;
-		return part == YAML_SCALAR || part == YAML_MAP_ENDS ? ERR_NOT_FOUND : ERR_MALFORMED;
+		return walk_key(l, part, text);
 	case WALK_TARGETS:
 		l->walk = WALK_TARGET;
 		return part == YAML_LIST ? ERR_NOT_FOUND : ERR_MALFORMED;
 	case WALK_TARGET:
-		if (part == YAML_LIST_ENDS)
-			l->walk = WALK_KEY;
-		return part == YAML_SCALAR      ? ERR_OK
-		       : part == YAML_LIST_ENDS ? ERR_NOT_FOUND
-						: ERR_MALFORMED;
+		return walk_target(l, part);
 	case WALK_SKIP:
-		if (part == YAML_LIST || part == YAML_MAP)
-			l->depth++;
-		else if (part == YAML_LIST_ENDS || part == YAML_MAP_ENDS)
-			l->depth--;
-		if (l->depth == 0)
-			l->walk = WALK_KEY;
-		return ERR_NOT_FOUND;
+		return walk_over(l, part);
 	case WALK_DONE:
 		return part == YAML_ENDS ? ERR_END : ERR_MALFORMED;
 	}

@@ -243,7 +243,7 @@ static void read_answer(struct tls *t, bool is_whole)
 	char text[PROTOCOL_SENTENCE_BYTES];
 	enum learnt learnt;
 
-	if (!s->question || s->retort != RETORT_NONE)
+	if (!t->question || !s->question || s->retort != RETORT_NONE)
 		return;
 	is_whole |= t->answer.size >= ANSWER_BYTES_ENOUGH;
 	learnt = t->question->read(buffer_bytes(&t->answer), text);

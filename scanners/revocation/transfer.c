@@ -418,9 +418,8 @@ void transfers_free(struct transfers *all)
 {
 	if (!all)
 		return;
-	while (all->first) {
-		struct transfer *t = all->first;
-
+	for (struct transfer *t = all->first, *next; t; t = next) {
+		next = t->next;
 		unlink_transfer(t);
 		transfer_free(t);
 	}

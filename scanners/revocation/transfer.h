@@ -23,13 +23,13 @@ struct transfers_conf {
 };
 
 enum err transfers_new(const struct transfers_conf *conf, struct transfers **out) MUST_CHECK;
-void transfers_free(struct transfers *t);
+void transfers_free(struct transfers *all);
 /* Takes `fetch`, on failure too. `place` is copied. A URL that may not be fetched is a finding that says
  * so. */
 enum err transfers_add(
-	struct transfers *t, uint64_t work, struct slice place, struct fetch *fetch) MUST_CHECK;
+	struct transfers *all, uint64_t work, struct slice place, struct fetch *fetch) MUST_CHECK;
 /* Waits until something can go on, `fd` is readable or `ms` are over, and goes on. */
-enum err transfers_step(struct transfers *t, int fd, int ms, bool *is_readable) MUST_CHECK;
+enum err transfers_step(struct transfers *all, int fd, int ms, bool *is_readable) MUST_CHECK;
 bool transfers_are_over(const struct transfers *t);
 
 #endif
