@@ -92,6 +92,9 @@ enum err inventory_each_name(void *inventory,
 enum err inventory_each_served(void *inventory,
 	enum err (*fn)(void *arg, const struct scan_served *served), void *arg,
 	struct why *why) MUST_CHECK;
+enum err inventory_each_named_file(void *inventory, const char *job,
+	enum err (*fn)(void *arg, const char *uri, const char *message), void *arg,
+	struct why *why) MUST_CHECK;
 /* Certificates whose fingerprint starts with these hex digits: `*count`, and the fingerprint if it is 1. */
 enum err inventory_find(struct inventory *i, const char *hex_prefix, uint64_t *count,
 	uint8_t out[FINGERPRINT_BYTES], struct why *why) MUST_CHECK;

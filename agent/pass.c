@@ -388,6 +388,41 @@ static void maybe_end(struct pass *p)
 	end(p);
 }
 
+/* In a scan nothing is known that the scan itself does not find, so it waits for all of it. An agent will
+ * look again, and knows what was found before. */
+#define FOLLOW_WAIT_MS 60000
+
+static bool is_idle(const struct pass *p)
+{
+	if (!p->plan_ended || p->again || p->outstanding_findings)
+		return false;
+	for (unsigned i = 0; i < p->workers_count; i++)
+		if (p->workers[i].under_way_count || p->workers[i].open_count)
+			return false;
+	return true;
+}
+
+/* The plan goes on where what was found says more. */
+static void follow(struct pass *p)
+{
+	struct why why = { 0 };
+	enum err e;
+
+	if (!may_follow(p) || !is_idle(p))
+		return;
+	if (p->conf.must_wait && p->conf.must_wait(p->conf.arg) &&
+		(p->conf.is_transient || clock_monotonic_ms() - p->started_ms < FOLLOW_WAIT_MS))
+		return;
+	p->has_followed = true;
+	e = p->conf.scanner->follow(p->plan, &p->conf.hints, &why);
+	if (e != ERR_OK)
+		fail(p, e, &why);
+	else
+		p->plan_ended = false;
+	for (unsigned i = 0; i < p->workers_count; i++)
+		feed(&p->workers[i]);
+}
+
 void pass_finding_done(void *pass, bool crashed)
 {
 	struct pass *p = pass;
@@ -403,6 +438,7 @@ void pass_finding_done(void *pass, bool crashed)
 				child_pause(w->child, false);
 			}
 		}
+	follow(p);
 	maybe_end(p);
 }
 
@@ -501,6 +537,7 @@ static enum err on_want(struct worker *w, struct slice payload)
 
 static enum err on_work_done(struct worker *w, struct slice payload)
 {
+	struct pass *p = w->pass;
 	struct wire wire = wire_of(payload);
 	struct piece_of_work *work = take_work(w, wire_get_u64(&wire));
 
@@ -508,6 +545,7 @@ static enum err on_work_done(struct worker *w, struct slice payload)
 		return ERR_MALFORMED;
 	work_free(work);
 	w->under_way_count--;
+	follow(p);
 	feed(w);
 	return wire_end(&wire);
 }
@@ -707,39 +745,6 @@ static void on_gone(void *arg, bool in_order, const char *how)
 		p->restarts, how);
 	fail(p, ERR_IO, &why);
 	maybe_end(p);
-}
-
-/* In a scan nothing is known that the scan itself does not find, so it waits for all of it. An agent will
- * look again, and knows what was found before. */
-#define FOLLOW_WAIT_MS 60000
-
-static bool is_idle(const struct pass *p)
-{
-	if (!p->plan_ended || p->again || p->outstanding_findings)
-		return false;
-	for (unsigned i = 0; i < p->workers_count; i++)
-		if (p->workers[i].under_way_count || p->workers[i].open_count)
-			return false;
-	return true;
-}
-
-/* The plan goes on where what was found says more. */
-static void follow(struct pass *p)
-{
-	struct why why = { 0 };
-	enum err e;
-
-	if (!may_follow(p) || !is_idle(p))
-		return;
-	if (p->conf.must_wait && p->conf.must_wait(p->conf.arg) &&
-		(p->conf.is_transient || clock_monotonic_ms() - p->started_ms < FOLLOW_WAIT_MS))
-		return;
-	p->has_followed = true;
-	e = p->conf.scanner->follow(p->plan, &p->conf.hints, &why);
-	if (e != ERR_OK)
-		fail(p, e, &why);
-	else
-		p->plan_ended = false;
 }
 
 static const struct child_events worker_events = { .frame = on_frame, .gone = on_gone };

@@ -279,6 +279,9 @@ static bool must_wait(void *arg)
 	const struct slot *slot = arg;
 	const struct pipeline *p = slot->pipeline;
 
+	/* Two that feed the hints would wait for each other. */
+	if (slot->job->scanner->feeds_hints)
+		return false;
 	for (size_t i = 0; i < PASSES_MAX; i++)
 		if (p->slots[i].pass && &p->slots[i] != slot &&
 			p->slots[i].job->scanner->feeds_hints)
@@ -313,6 +316,7 @@ enum err pipeline_start(struct pipeline *p, const struct job *job, struct why *w
 		.hints = { .ctx = p->conf.inventory,
 			.each_name = inventory_each_name,
 			.each_served = inventory_each_served,
+			.each_named_file = inventory_each_named_file,
 			.each_question = each_question },
 		.must_wait = must_wait,
 		.done = on_pass_done,

@@ -69,6 +69,11 @@ struct scan_hints {
 	 * server certificates in files with port 0. Some come more than once. */
 	enum err (*each_name)(void *ctx, enum err (*fn)(void *arg, const char *name, uint16_t port),
 		void *arg, struct why *why);
+	/* Files (as file: uris) that configurations name which this job's pass has found so far, each once,
+	 * with the sentence to say where one is not there. */
+	enum err (*each_named_file)(void *ctx, const char *job,
+		enum err (*fn)(void *arg, const char *uri, const char *message), void *arg,
+		struct why *why);
 	/* This host's TLS servers that were not asked for a name, as far as they have answered. */
 	enum err (*each_served)(void *ctx,
 		enum err (*fn)(void *arg, const struct scan_served *served), void *arg,
@@ -119,7 +124,8 @@ struct scanner {
 		uint64_t *expected, struct why *why);
 	enum err (*next)(void *plan, struct scan_item *out, struct why *why);
 	/* Called once when all that `next` gave is done and what came of it is known, and what feeds the
-	 * hints has looked too: the plan may then go on. NULL: it never does. */
+	 * hints has looked too (one that feeds them itself waits for no other): the plan may then go on.
+	 * NULL: it never does. */
 	enum err (*follow)(void *plan, const struct scan_hints *hints, struct why *why);
 	void (*close)(void *plan);
 };

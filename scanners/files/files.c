@@ -1,4 +1,5 @@
 /* The scanner of files: what a user may say about it, and which roots a pass walks. */
+#include "agent/base/text.h"
 #include "scanners/files/options.h"
 #include "scanners/files/reader.h"
 #include "scanners/files/seen.h"
@@ -12,8 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ITEM_BYTES_MAX (READER_PATH_BYTES_MAX + 64)
+#define ITEM_BYTES_MAX (READER_PATH_BYTES_MAX + NAMED_MESSAGE_BYTES_MAX + 64)
 #define PLACE_MAX (64 * 1024)
+#define FILE_SCHEME "file://"
+#define NAMED_FILES_MAX 10000
 /* What `nss:` names in its folder. */
 #define NSS_DATABASE "cert9.db"
 
@@ -211,9 +214,14 @@ static enum err encode_options(const void *arg, struct buffer *out, struct why *
 /* --- the work of a pass ------------------------------------------------------------------------ */
 
 struct plan {
+	const char *job; /* borrowed from the conf */
 	struct strings roots;
 	size_t next;
 	bool is_optional;
+	/* Files that configurations name, as paths, and what to say of each that is not there. */
+	struct strings named;
+	struct strings messages;
+	size_t next_named;
 };
 
 static void close_plan(void *arg)
@@ -223,6 +231,8 @@ static void close_plan(void *arg)
 	if (!plan)
 		return;
 	strings_fini(&plan->roots);
+	strings_fini(&plan->named);
+	strings_fini(&plan->messages);
 	free(plan);
 }
 
@@ -238,6 +248,7 @@ static enum err open_plan(const void *arg, const struct scan_hints *hints, void 
 		close_plan(plan);
 		return e;
 	}
+	plan->job = conf->job.name;
 	plan->is_optional = conf->paths.count == 0;
 	*expected = 0;
 	*out = plan;
@@ -252,9 +263,14 @@ static enum err next_item(void *arg, struct scan_item *out, struct why *why)
 	struct buffer place;
 
 	(void)why;
-	if (plan->next == plan->roots.count)
+	if (plan->next < plan->roots.count) {
+		root.path = slice_text(plan->roots.items[plan->next++]);
+	} else if (plan->next_named < plan->named.count) {
+		root.path = slice_text(plan->named.items[plan->next_named]);
+		root.message = slice_text(plan->messages.items[plan->next_named++]);
+	} else {
 		return ERR_END;
-	root.path = slice_text(plan->roots.items[plan->next]);
+	}
 	buffer_init(&place, PLACE_MAX);
 	path_uri(&place, root.path);
 	buffer_init(&item.item, ITEM_BYTES_MAX);
@@ -265,9 +281,39 @@ static enum err next_item(void *arg, struct scan_item *out, struct why *why)
 		buffer_fini(&item.item);
 		return ERR_MEMORY;
 	}
-	plan->next++;
 	*out = item;
 	return ERR_OK;
+}
+
+static enum err add_named(void *arg, const char *uri, const char *message)
+{
+	struct plan *plan = arg;
+	struct buffer path;
+	enum err e = ERR_OK;
+
+	if (plan->named.count >= NAMED_FILES_MAX || strlen(message) > NAMED_MESSAGE_BYTES_MAX)
+		return ERR_OK;
+	buffer_init(&path, READER_PATH_BYTES_MAX);
+	if (strncmp(uri, FILE_SCHEME, strlen(FILE_SCHEME)) == 0 &&
+		text_uri_decode(&path, slice_text(uri + strlen(FILE_SCHEME))) && path.size &&
+		path.data[0] == '/' && !memchr(path.data, 0, path.size) &&
+		buffer_status(&path) == ERR_OK) {
+		e = strings_add(&plan->messages, message);
+		if (e == ERR_OK)
+			e = strings_add_slice(&plan->named, buffer_bytes(&path));
+	}
+	buffer_fini(&path);
+	return e;
+}
+
+/* The configurations that this pass found are known now: are the files there that they name? */
+static enum err follow(void *arg, const struct scan_hints *hints, struct why *why)
+{
+	struct plan *plan = arg;
+
+	if (!hints->each_named_file)
+		return ERR_OK;
+	return hints->each_named_file(hints->ctx, plan->job, add_named, plan, why);
 }
 
 const struct scanner files_scanner = {
@@ -286,5 +332,6 @@ const struct scanner files_scanner = {
 	.encode_options = encode_options,
 	.open = open_plan,
 	.next = next_item,
+	.follow = follow,
 	.close = close_plan,
 };

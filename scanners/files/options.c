@@ -59,6 +59,7 @@ void root_item_encode(struct buffer *out, const struct root_item *r)
 {
 	wire_put_bool(out, r->is_optional);
 	wire_put_bytes(out, r->path);
+	wire_put_bytes(out, r->message);
 }
 
 enum err root_item_decode(struct slice bytes, struct root_item *out)
@@ -67,6 +68,7 @@ enum err root_item_decode(struct slice bytes, struct root_item *out)
 	struct root_item r = { .is_optional = wire_get_bool(&w) };
 
 	r.path = wire_get_bytes(&w, READER_PATH_BYTES_MAX);
+	r.message = wire_get_bytes(&w, NAMED_MESSAGE_BYTES_MAX);
 	if (wire_end(&w) != ERR_OK || r.path.size == 0 || r.path.data[0] != '/' ||
 		memchr(r.path.data, 0, r.path.size))
 		return ERR_MALFORMED;

@@ -31,10 +31,13 @@ void files_options_encode(struct buffer *out, const struct files_options *o);
 /* `out` is written only on success. */
 enum err files_options_decode(struct slice bytes, struct files_options *out) MUST_CHECK;
 
-/* One root. A missing optional one is no problem. `path` is borrowed. */
+/* One root. A missing optional one is no problem. With a `message`: a file that a configuration names. It
+ * is only asked whether it is there; where it is not, the message is its problem. Both are borrowed. */
+#define NAMED_MESSAGE_BYTES_MAX 16384
 struct root_item {
 	bool is_optional;
 	struct slice path;
+	struct slice message;
 };
 void root_item_encode(struct buffer *out, const struct root_item *r);
 enum err root_item_decode(struct slice bytes, struct root_item *out) MUST_CHECK;

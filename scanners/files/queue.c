@@ -80,6 +80,7 @@ void walk_fini(struct walk *w)
 	for (size_t i = 0; i < w->roots_count; i++) {
 		free(w->roots[i]->path);
 		free(w->roots[i]->target);
+		free(w->roots[i]->message);
 		free(w->roots[i]);
 	}
 	free(w->roots);
@@ -302,25 +303,41 @@ void queue_done(struct worker *worker, struct unit *u)
 
 /* --- roots ------------------------------------------------------------------------------------- */
 
-enum err walk_add_root(struct walk *w, const char *path, struct root **out)
+/* Only the main thread adds; the others read the list under the lock. */
+static enum err add_root(struct walk *w, const char *path, struct root **out)
 {
 	struct root *root = calloc(1, sizeof(*root));
-	struct unit *u = root ? unit_new(UNIT_RESOLVE, root, 0) : NULL;
-	struct root **roots = reallocarray(w->roots, w->roots_count + 1, sizeof(struct root *));
+	struct root **roots;
 
+	if (!root)
+		return ERR_MEMORY;
+	root->path = strdup(path);
+	(void)pthread_mutex_lock(&w->lock);
+	roots = reallocarray(w->roots, w->roots_count + 1, sizeof(struct root *));
 	if (roots)
 		w->roots = roots;
-	if (root)
-		root->path = strdup(path);
-	if (!u || !roots || !root->path) {
-		if (root)
-			free(root->path);
+	if (roots && root->path)
+		w->roots[w->roots_count++] = root;
+	(void)pthread_mutex_unlock(&w->lock);
+	if (!roots || !root->path) {
+		free(root->path);
 		free(root);
-		free(u);
 		return ERR_MEMORY;
 	}
+	*out = root;
+	return ERR_OK;
+}
+
+enum err walk_add_root(struct walk *w, const char *path, struct root **out)
+{
+	struct root *root = NULL;
+	enum err e = add_root(w, path, &root);
+	struct unit *u = root ? unit_new(UNIT_RESOLVE, root, 0) : NULL;
+
+	/* One that was added stays in the list, and is freed with it. */
+	if (e != ERR_OK || !u)
+		return ERR_MEMORY;
 	(void)pthread_mutex_lock(&w->lock);
-	w->roots[w->roots_count++] = root;
 	u->next = w->resolving;
 	w->resolving = u;
 	w->unresolved++;
@@ -337,7 +354,12 @@ enum err walk_want_root(struct walk *w, uint64_t work, const struct root_item *i
 	char *path = string_of(item->path);
 	enum err e = path ? ERR_OK : ERR_MEMORY;
 
-	for (size_t i = 0; e == ERR_OK && i < w->roots_count && !root; i++)
+	if (e == ERR_OK && item->message.size) {
+		e = add_root(w, path, &root);
+		if (e == ERR_OK && !(root->message = string_of(item->message)))
+			e = ERR_MEMORY;
+	}
+	for (size_t i = 0; e == ERR_OK && !root && i < w->roots_count; i++)
 		if (strcmp(w->roots[i]->path, path) == 0 && w->roots[i]->work == 0)
 			root = w->roots[i];
 	if (e == ERR_OK && !root)

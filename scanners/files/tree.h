@@ -13,9 +13,10 @@
 #define TREE_DEPTH_MAX 16384
 
 struct root {
-	char *path;   /* owned; as it was named: the places below start with it */
-	char *target; /* owned; where that is, free of links. NULL until resolved */
-	int error;    /* errno of resolving, or 0 */
+	char *path;    /* owned; as it was named: the places below start with it */
+	char *target;  /* owned; where that is, free of links. NULL until resolved */
+	char *message; /* owned; not NULL: a file that a configuration names, see struct root_item */
+	int error;     /* errno of resolving, or 0 */
 	bool is_resolved;
 	bool is_file;
 	bool is_optional;

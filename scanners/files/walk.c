@@ -401,12 +401,24 @@ static enum err start_file(struct worker *w, const struct root *root)
 		      : look_into(w, fd, slice_of(NULL, 0));
 }
 
+/* A link to nowhere counts as what it leads to. What this user may not look at may well be there. */
+static enum err look_for_named(struct worker *w, const struct root *root)
+{
+	struct stat st;
+
+	if (stat(root->path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR))
+		return ERR_OK;
+	return tell_problem(w, slice_of(NULL, 0), REASON_MISSING, root->message);
+}
+
 static enum err start(struct worker *w, struct root *root)
 {
 	struct unit *u;
 
 	buffer_clear(&w->path);
 	buffer_text(&w->path, root->path);
+	if (root->message)
+		return look_for_named(w, root);
 	if (root->error)
 		return root_problem(w, root);
 	if (root->is_file)

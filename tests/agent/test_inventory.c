@@ -355,6 +355,86 @@ static void users_are(struct world *w, const char *uri, const char *wanted)
 	buffer_fini(&out);
 }
 
+static void put_named(struct world *w, int64_t pass, uint32_t index, const char *uri,
+	const struct reference_record *reference)
+{
+	struct record r = { .kind = RECORD_REFERENCE };
+
+	r.location = (struct location){ .scanner = (char *)"files",
+		.uri = (char *)uri,
+		.format = (char *)"nginx",
+		.index = index };
+	r.reference = *reference;
+	r.reference.directive = (char *)"ssl_certificate";
+	r.reference.line = index + 3;
+	OK(w, inventory_put(w->inventory, pass, &r, w->now, &w->why));
+}
+
+static enum err note_named(void *arg, const char *uri, const char *message)
+{
+	struct buffer *out = arg;
+
+	buffer_format(out, "%s: %s\n", uri, message);
+	return buffer_status(out);
+}
+
+static void named_are(struct world *w, const char *wanted)
+{
+	struct buffer out;
+
+	buffer_init(&out, 65536);
+	OK(w, inventory_each_named_file(w->inventory, "files", note_named, &out, &w->why));
+	assert_string_equal(buffer_string(&out), wanted);
+	buffer_fini(&out);
+}
+
+#define NGINX "file:///etc/nginx/a%20b.conf"
+#define ELSEWHERE "file:///srv/app/nginx.conf"
+
+static void tells_named_files(void **state)
+{
+	struct world *w = *state;
+	struct reference_record r = { .role = REFERENCE_SERVER_CERTIFICATE,
+		.file = (char *)"file:///etc/ssl/api.pem",
+		.is_active = true };
+	int64_t pass = begin(w, "files");
+
+	put_named(w, pass, 0, NGINX, &r);
+	put_named(w, pass, 1, NGINX, &r);
+	put_named(w, pass, 0, ELSEWHERE, &r);
+	r.role = REFERENCE_SERVER_KEY;
+	r.file = (char *)"file:///srv/app/certs/api.key";
+	put_named(w, pass, 1, ELSEWHERE, &r);
+	/* None of these need be there: a disabled one, a folder, what a program makes, an included snippet. */
+	r.file = (char *)"file:///run/api.key";
+	put_named(w, pass, 2, NGINX, &r);
+	r.file = (char *)"file:///etc/ssl/x.key";
+	put_named(w, pass, 0, "file:///etc/nginx/snippets/x.conf", &r);
+	r.is_active = false;
+	put_named(w, pass, 3, NGINX, &r);
+	r.is_active = true;
+	r.is_folder = true;
+	put_named(w, pass, 4, NGINX, &r);
+	r.is_folder = false;
+	r.role = REFERENCE_CREDENTIAL;
+	put_named(w, pass, 5, NGINX, &r);
+	named_are(w,
+		"file:///etc/ssl/api.pem: it is not there, but named as the server certificate of nginx "
+		"/etc/nginx/a b.conf:3 (ssl_certificate); 1 more line names it\n"
+		"file:///srv/app/certs/api.key: it is not there, but named as the server key of nginx "
+		"/srv/app/nginx.conf:4 (ssl_certificate)\n");
+	end(w, pass, true);
+	/* What an earlier pass found, this one may not find again. */
+	pass = begin(w, "files");
+	named_are(w, "");
+	OK(w, inventory_keep(
+		      w->inventory, pass, &(struct keep){ .uri = ELSEWHERE }, NULL, &w->why));
+	named_are(w,
+		"file:///srv/app/certs/api.key: it is not there, but named as the server key of nginx "
+		"/srv/app/nginx.conf:4 (ssl_certificate)\n");
+	end(w, pass, true);
+}
+
 static void tells_who_uses_a_file(void **state)
 {
 	struct world *w = *state;
@@ -1219,6 +1299,7 @@ int main(void)
 		TEST(stops_when_told),
 		TEST(tells_by_uri_and_index),
 		TEST(tells_who_uses_a_file),
+		TEST(tells_named_files),
 		TEST(replaces_what_a_place_holds),
 		TEST(last_of_one_pass_wins),
 		TEST(incomplete_pass_forgets_nothing),

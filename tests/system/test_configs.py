@@ -57,6 +57,29 @@ class Configs(Case):
         records = self.scan("--trust", self.root.pem_file, "listeners:")
         self.assertEqual(self.seen(records, port), {"": []})
 
+    def missing(self, records):
+        return {p["location"]["uri"]: p["message"] for p in problems(records) if p["reason"] == "missing"}
+
+    def test_missing(self):
+        """A server runs on, but the next start would fail: the file that its configuration names is gone."""
+        self.nginx(self.vhost(self.usual, "default.example.org") + self.vhost(self.good, "good.example.org"))
+        conf = next(self.folder.glob("nginx-*/nginx.conf"))
+        self.assertEqual(self.missing(self.scan(self.folder)), {})
+        self.good.key_file.unlink()
+        line = conf.read_text().splitlines().index(f" ssl_certificate_key {self.good.key_file};") + 1
+        self.assertEqual(self.missing(self.scan(self.folder)), {
+            uri(self.good.key_file): "it is not there, but named as the server key of nginx "
+                                     f"{conf}:{line} (ssl_certificate_key)"})
+        table = self.leafwatch("scan", self.folder).stdout.decode()
+        self.assertIn("missing 1  a configuration names it, and it is not there", table)
+        # Not below another root, nor where the program puts the name together itself, nor in what nobody reads.
+        root = self.folder / "images" / "etc" / "nginx"
+        root.mkdir(parents=True)
+        (root / "nginx.conf").write_text(conf.read_text())
+        (self.folder / "old.conf.bak").write_text(conf.read_text())
+        conf.write_text(conf.read_text().replace(str(self.good.key_file), "keys/$ssl_server_name.key"))
+        self.assertEqual(self.missing(self.scan(self.folder)), {})
+
     def test_a_certificate_alone_suggests_a_name(self):
         # The configuration lies where nobody looks: only certificates in files suggest names.
         ports = self.nginx(self.vhost(self.usual, "default.example.org", more=" default_server") +
@@ -111,6 +134,12 @@ exporters: {{prometheus: [{{listen: ["127.0.0.1:PORT"]}}]}}
         for conf in self.folder.glob("nginx-*/nginx.conf"):
             conf.write_text(conf.read_text().replace("wrong.example.org", "other.example.org"))
         wait_for(lambda: "gone" in shown(place), 60, "its end")
+        key = self.other.key_file
+        aside = key.rename(key.with_suffix(".aside"))
+        wait_for(lambda: "missing" in shown(key), 60, "the missing key")
+        self.assertRegex(shown(key), r"named as the server key of nginx \S+/nginx.conf:\d+ \(ssl_certificate_key\)")
+        aside.rename(key)
+        wait_for(lambda: "missing" not in shown(key), 60, "its return")
 
 
 if __name__ == "__main__":

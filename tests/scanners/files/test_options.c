@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -63,6 +64,56 @@ static void test_options(void **state)
 	buffer_fini(&out);
 }
 
+/* A pass's plan goes on with the files that configurations name. */
+static enum err each_named_file(void *ctx, const char *job,
+	enum err (*fn)(void *, const char *, const char *), void *arg, struct why *why)
+{
+	static const char *const uris[] = { "file:///etc/ssl/a%20b.pem", "https://x/",
+		"file:///a%00b", "file:relative", "file:///%zz" };
+	enum err e = ERR_OK;
+
+	(void)why;
+	assert_string_equal(job, ctx);
+	for (size_t i = 0; e == ERR_OK && i < sizeof(uris) / sizeof(uris[0]); i++)
+		e = fn(arg, uris[i], "nginx.conf:3 names it");
+	return e;
+}
+
+static void test_named_files(void **state)
+{
+	char name[] = "files:2";
+	struct scan_hints hints = { .ctx = name, .each_named_file = each_named_file };
+	void *conf = calloc(1, files_scanner.conf_bytes);
+	struct scan_job *job = conf;
+	struct why why = { 0 };
+	struct scan_item item;
+	struct root_item root;
+	uint64_t expected;
+	void *plan;
+
+	(void)state;
+	assert_non_null(conf);
+	job->name = name;
+	assert_int_equal(files_scanner.open(conf, &hints, &plan, &expected, &why), ERR_OK);
+	while (files_scanner.next(plan, &item, &why) == ERR_OK) {
+		assert_int_equal(root_item_decode(buffer_bytes(&item.item), &root), ERR_OK);
+		assert_int_equal(root.message.size, 0);
+		free(item.place);
+		buffer_fini(&item.item);
+	}
+	assert_int_equal(files_scanner.follow(plan, &hints, &why), ERR_OK);
+	assert_int_equal(files_scanner.next(plan, &item, &why), ERR_OK);
+	assert_string_equal(item.place, "file:///etc/ssl/a%20b.pem");
+	assert_int_equal(root_item_decode(buffer_bytes(&item.item), &root), ERR_OK);
+	assert_true(slice_starts(root.path, "/etc/ssl/a b.pem", 16));
+	assert_true(slice_starts(root.message, "nginx.conf:3 names it", 21));
+	free(item.place);
+	buffer_fini(&item.item);
+	assert_int_equal(files_scanner.next(plan, &item, &why), ERR_END);
+	files_scanner.close(plan);
+	free(conf);
+}
+
 static void test_root_items(void **state)
 {
 	struct root_item item = { .is_optional = true, .path = slice_text("/a") };
@@ -75,6 +126,12 @@ static void test_root_items(void **state)
 	assert_int_equal(root_item_decode(buffer_bytes(&out), &back), ERR_OK);
 	assert_true(back.is_optional);
 	assert_memory_equal(back.path.data, "/a", 2);
+	assert_int_equal(back.message.size, 0);
+	buffer_clear(&out);
+	item.message = slice_text("why");
+	root_item_encode(&out, &item);
+	assert_int_equal(root_item_decode(buffer_bytes(&out), &back), ERR_OK);
+	assert_memory_equal(back.message.data, "why", 3);
 	buffer_clear(&out);
 	item.path = slice_text("relative");
 	root_item_encode(&out, &item);
@@ -151,6 +208,7 @@ int main(void)
 		cmocka_unit_test(test_normal_paths),
 		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_root_items),
+		cmocka_unit_test(test_named_files),
 		cmocka_unit_test(test_accepts),
 		cmocka_unit_test(test_plan),
 	};

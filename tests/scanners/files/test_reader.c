@@ -73,6 +73,7 @@ struct outcome {
 struct request {
 	struct files_options options;
 	bool is_optional;
+	const char *message; /* not NULL: the roots are files that a configuration names */
 	bool is_transient;
 	bool in_process; /* of its own, as in earnest; else in a thread, as with --single */
 	struct slice memory;
@@ -212,9 +213,12 @@ static void send_setup(struct channel *c, const struct request *r)
 	buffer_fini(&frame);
 }
 
-static void send_root(struct channel *c, uint64_t id, const char *path, bool is_optional)
+static void send_root(
+	struct channel *c, uint64_t id, const char *path, const struct request *request)
 {
-	struct root_item item = { .is_optional = is_optional, .path = slice_text(path) };
+	struct root_item item = { .is_optional = request->is_optional,
+		.path = slice_text(path),
+		.message = slice_text(request->message ? request->message : "") };
 	struct work work = { .id = id, .place = slice_text("file:///") };
 	struct buffer inner;
 	struct buffer frame;
@@ -242,7 +246,7 @@ static void send_request(struct channel *c, const struct request *r)
 		left = slice_after(left, size);
 	}
 	for (size_t i = 0; i < r->options.roots.count; i++)
-		send_root(c, i + 1, r->options.roots.items[i], r->is_optional);
+		send_root(c, i + 1, r->options.roots.items[i], r);
 	assert_int_equal(channel_write(c, MESSAGE_FINISH, slice_of(NULL, 0)), ERR_OK);
 }
 
@@ -908,6 +912,34 @@ static void test_roots(void **state)
 	outcome_free(o);
 }
 
+/* Files that a configuration names are asked for, not read. */
+static void test_named(void **state)
+{
+	static const char *const names[] = { "/there", "/missing", "/there/below", "/to-nowhere",
+		"/to-there", "/to-itself", "/folder" };
+	struct tree *t = *state;
+	struct strings *roots = &t->request.options.roots;
+	struct outcome *o;
+
+	put(t, "/there", PEM);
+	folder(t, "/folder");
+	assert_int_equal(symlink("nowhere", at(t, "/to-nowhere")), 0);
+	assert_int_equal(symlink("there", at(t, "/to-there")), 0);
+	assert_int_equal(symlink("to-itself", at(t, "/to-itself")), 0);
+	strings_fini(roots);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		assert_int_equal(strings_add(roots, at(t, names[i])), ERR_OK);
+	t->request.message = "x.conf:3 names it";
+	o = pass(&t->request);
+	assert_int_equal(o->works_done, sizeof(names) / sizeof(names[0]));
+	assert_int_equal(o->found_count, 0);
+	assert_int_equal(o->problems_count, 3);
+	assert_int_equal(count_problems(o, REASON_MISSING, "/missing"), 1);
+	assert_int_equal(count_problems(o, REASON_MISSING, "/there/below"), 1);
+	assert_int_equal(count_problems(o, REASON_MISSING, "/to-nowhere"), 1);
+	outcome_free(o);
+}
+
 static void test_pseudo_filesystems(void **state)
 {
 	struct tree *t = *state;
@@ -1203,6 +1235,7 @@ int main(void)
 		ON_TREE(test_many_folders),
 		ON_TREE(test_old_kernel),
 		ON_TREE(test_roots),
+		ON_TREE(test_named),
 		ON_TREE(test_pseudo_filesystems),
 		ON_TREE(test_exclude),
 		ON_TREE(test_permission_denied),
