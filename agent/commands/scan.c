@@ -333,7 +333,7 @@ const struct command scan_command = {
 	.details =
 		"A SOURCE is /path or ./path (file or tree), host:port, [v6]:port, tls://host,\n"
 		"smtp://host and so on for lmtp, imap, pop3, ftp, ldap, xmpp, xmpp-server, nntp, sieve,\n"
-		"irc, telnet, postgres, mysql, rdp and tds (TLS after their own dialogue),\n"
+		"irc, telnet, postgres, mysql, rdp and tds (TLS after their own dialogue), dtls://host,\n"
 		"name@address:port, a network like 10.0.0.0/24:443,8443, listeners: for the sockets this\n"
 		"host listens on, @FILE or - for a list. Without any: the usual folders and the listeners.\n"
 		"Exits 0 when it ran to its end whatever it found, 1 when it could not, 2 for wrong usage,\n"

@@ -185,9 +185,29 @@ static bool try_another(struct attempt *a)
 	return false;
 }
 
+/* Whatever follows, the address has answered. */
+static enum err note_reached(struct attempt *a)
+{
+	char address[INET6_ADDRSTRLEN];
+
+	address_text(&a->what.addresses[a->address], address);
+	a->seen.facts.is_reachable = true;
+	/* Which address a proxy takes is not known. */
+	if (!a->what.proxy && !a->seen.facts.address)
+		a->seen.facts.address = strdup(address);
+	return a->what.proxy || a->seen.facts.address ? ERR_OK : ERR_MEMORY;
+}
+
+static bool is_datagram(const struct attempt *a)
+{
+	return target_protocol(&a->what.target)->is_datagram;
+}
+
 /* The only way out. */
 static void finish(struct attempt *a, enum err e)
 {
+	if (e == ERR_OK && a->tls && !a->seen.facts.is_reachable && tls_has_heard(a->tls))
+		e = note_reached(a);
 	if (e == ERR_OK && a->tls)
 		e = tls_report(a->tls, &a->seen);
 	if (e == ERR_OK && try_another(a))
@@ -258,10 +278,37 @@ static void watch_for(struct attempt *a, int events)
 		finish(a, ERR_IO);
 }
 
+/* Datagrams may be lost: then nothing comes, and what was said has to be said again. */
+static void wake_to_resend(struct attempt *a)
+{
+	int64_t ms = tls_resend_ms(a->tls);
+
+	if (ms)
+		wake_in(a, ms);
+}
+
+static void connect_failed(struct attempt *a, int error);
+
+/* Of a closed port one is told only after something was sent to it. */
+static void over(struct attempt *a)
+{
+	int error = tls_socket_error(a->tls);
+
+	if (!is_datagram(a) || !error || tls_has_heard(a->tls)) {
+		finish(a, ERR_OK);
+		return;
+	}
+	socket_drop(a);
+	tls_free(a->tls);
+	a->tls = NULL;
+	connect_failed(a, error);
+}
+
 static void follow(struct attempt *a, enum tls_status status)
 {
 	switch (status) {
 	case TLS_WANT_READ:
+		wake_to_resend(a);
 		watch_for(a, UV_READABLE);
 		return;
 	case TLS_WANT_WRITE:
@@ -280,7 +327,7 @@ static void follow(struct attempt *a, enum tls_status status)
 		connect_next(a);
 		return;
 	case TLS_OVER:
-		finish(a, ERR_OK);
+		over(a);
 		return;
 	}
 }
@@ -376,18 +423,10 @@ static void begin_dialogue(struct attempt *a)
 	step_dialogue(a);
 }
 
-/* The server is reachable, whatever follows. */
 static void begin(struct attempt *a)
 {
-	char address[INET6_ADDRSTRLEN];
-
-	address_text(&a->what.addresses[a->address], address);
 	a->round_trip_ms = clock_monotonic_ms() - a->connect_ms;
-	a->seen.facts.is_reachable = true;
-	/* Which address a proxy takes is not known. */
-	if (!a->what.proxy && !a->seen.facts.address)
-		a->seen.facts.address = strdup(address);
-	if (!a->what.proxy && !a->seen.facts.address)
+	if (!is_datagram(a) && note_reached(a) != ERR_OK)
 		finish(a, ERR_MEMORY);
 	else if (target_protocol(&a->what.target)->states)
 		begin_dialogue(a);
@@ -522,13 +561,14 @@ static bool watch_new(struct attempt *a)
 	return true;
 }
 
-static int socket_for(const union address *to)
+static int socket_for(const union address *to, bool is_for_datagrams)
 {
-	int fd = socket(to->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int kind = is_for_datagrams ? SOCK_DGRAM : SOCK_STREAM;
+	int fd = socket(to->any.sa_family, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int on = 1;
 
 	/* A flight may be several records: Nagle would hold the second until the first is acknowledged. */
-	if (fd >= 0)
+	if (fd >= 0 && !is_for_datagrams)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	return fd;
 }
@@ -541,7 +581,7 @@ static void connect_next(struct attempt *a)
 
 	a->phase = PHASE_CONNECT;
 	a->connect_ms = clock_monotonic_ms();
-	a->fd = socket_for(to);
+	a->fd = socket_for(to, is_datagram(a));
 	ret = a->fd < 0 ? -1 : connect(a->fd, &to->any, (socklen_t)address_size(to));
 	if (ret != 0 && errno != EINPROGRESS) {
 		if (is_crowded(errno))
@@ -636,6 +676,8 @@ static void on_timer(uv_timer_t *timer)
 		connect_failed(a, ETIMEDOUT);
 	else if (!is_over && a->phase == PHASE_LISTEN)
 		listened_long_enough(a);
+	else if (!is_over && a->phase == PHASE_HANDSHAKE && is_datagram(a))
+		step(a);
 	else if (!is_over)
 		wake_in(a, INT64_MAX);
 	else

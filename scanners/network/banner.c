@@ -11,6 +11,7 @@
 #define RECORD_TYPE_MIN 20
 #define RECORD_TYPE_MAX 23
 #define RECORD_MAJOR 3
+#define DATAGRAM_MAJOR 0xfe
 
 static const struct {
 	const char *prefix;
@@ -46,6 +47,15 @@ bool banner_is_not_tls(struct slice head)
 	if (head.data[0] < RECORD_TYPE_MIN || head.data[0] > RECORD_TYPE_MAX)
 		return true;
 	return head.size > 1 && head.data[1] != RECORD_MAJOR;
+}
+
+bool banner_is_not_dtls(struct slice head)
+{
+	if (head.size == 0)
+		return false;
+	if (head.data[0] < RECORD_TYPE_MIN || head.data[0] > RECORD_TYPE_MAX)
+		return true;
+	return head.size > 1 && head.data[1] != DATAGRAM_MAJOR;
 }
 
 /* A MySQL packet: u24 length, sequence 0, protocol 10 or an error (0xff). */

@@ -128,7 +128,13 @@ static enum err enqueue(struct probe *p, struct entry *entry)
 		return e;
 	}
 	proxy = routes_for(p->routes, t);
-	if (proxy)
+	if (proxy && target_protocol(t)->is_datagram && p->options.is_proxy_meant) {
+		e = probe_tell_problem(p, entry->what.place, REASON_UNSUPPORTED,
+			"the proxy that is configured carries no UDP; no_proxy names what is reached without it");
+		entry_end(entry);
+		return e;
+	}
+	if (proxy && !target_protocol(t)->is_datagram)
 		return start_through(p, proxy, entry);
 	if (!address_parse(t->host, t->port, &numeric)) {
 		line_put(&p->names, &entry->waiter);

@@ -119,6 +119,7 @@ struct protocol {
 	uint16_t tls_ports
 		[PROTOCOL_PORTS_MAX];        /* where it is spoken inside TLS from the first byte */
 	bool is_silent;                      /* its server waits for the client's first word */
+	bool is_datagram;                    /* DTLS, over UDP */
 	const struct greeting *greetings;    /* NULL begins ends; NULL: none */
 	bool (*greets)(struct slice banner); /* for greetings that are no text, or NULL */
 	const struct state *states;          /* the first is where it begins; NULL: TLS at once */

@@ -42,7 +42,7 @@ static bool looks_like_cidr(const char *source)
 bool shape_is_likely(const char *source)
 {
 	if (strstr(source, "://"))
-		return protocol_find(scheme_of(source)) || strncmp(source, "dtls:", 5) == 0;
+		return protocol_find(scheme_of(source));
 	return !strchr(source, '/') || looks_like_cidr(source);
 }
 
@@ -324,9 +324,6 @@ static enum err parse_text(const char *source, struct shape *s, struct why *why)
 
 	s->protocol = protocols[0];
 	if (strstr(source, "://")) {
-		if (strncasecmp(source, "dtls:", 5) == 0)
-			return why_fail(
-				why, ERR_UNSUPPORTED, "DTLS is not supported by this version");
 		s->protocol = protocol_find(scheme);
 		if (!s->protocol)
 			return why_fail(

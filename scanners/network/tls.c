@@ -12,6 +12,11 @@
 #define ANSWER_BYTES_MAX ((size_t)16 * 1024)
 /* The list of CAs only: what TLS 1.3 does not show, 1.2 may. */
 #define PRIORITY_12 TLS_PRIORITY ":-VERS-TLS1.3"
+#define PRIORITY_DTLS TLS_PRIORITY ":-VERS-ALL:+VERS-DTLS1.2:+VERS-DTLS1.0"
+/* RFC 8200 5: what IPv6 carries unfragmented, without the headers of IPv6 and UDP. */
+#define DATAGRAM_BYTES (1280 - 40 - 8)
+#define RESEND_MS 1000 /* RFC 6347 4.2.4.1: at first, then twice as long each time */
+#define RESEND_TOTAL_MS (60 * 60 * 1000) /* the target's own deadline comes first */
 
 /* ---- shared ----------------------------------------------------------------------------------- */
 
@@ -21,6 +26,8 @@ static int shared_gnutls(struct tls_shared *s, const char **at)
 
 	if (ret >= 0)
 		ret = gnutls_priority_init(&s->priority_12, PRIORITY_12, at);
+	if (ret >= 0)
+		ret = gnutls_priority_init(&s->priority_dtls, PRIORITY_DTLS, at);
 	if (ret >= 0)
 		ret = gnutls_certificate_allocate_credentials(&s->credentials);
 	if (ret >= 0)
@@ -95,6 +102,8 @@ void tls_shared_free(struct tls_shared *s)
 		gnutls_priority_deinit(s->priority);
 	if (s->priority_12)
 		gnutls_priority_deinit(s->priority_12);
+	if (s->priority_dtls)
+		gnutls_priority_deinit(s->priority_dtls);
 	for (size_t i = 0; i < s->owns_count; i++)
 		tls_own_fini(&s->owns[i]);
 	free(s->owns);
@@ -113,6 +122,8 @@ static unsigned flags_of(const struct tls *t)
 			 GNUTLS_NO_TICKETS_TLS12 | GNUTLS_POST_HANDSHAKE_AUTH |
 			 GNUTLS_KEY_SHARE_TOP;
 
+	if (tls_is_datagram(t))
+		flags |= GNUTLS_DATAGRAM;
 	/* Whatever CAs the server names: whether it takes the certificate is what is asked. */
 	if (t->round == ROUND_PRESENT)
 		flags |= GNUTLS_FORCE_CLIENT_CERT;
@@ -131,11 +142,17 @@ static int offer_http(struct tls *t)
 	return gnutls_alpn_set_protocols(t->session, &offer, 1, 0);
 }
 
+static gnutls_priority_t priority_of(const struct tls *t)
+{
+	if (tls_is_datagram(t))
+		return t->shared->priority_dtls;
+	return t->round == ROUND_NAMES ? t->shared->priority_12 : t->shared->priority;
+}
+
 static int configure(struct tls *t)
 {
 	const char *name = t->target.server_name;
-	int ret = gnutls_priority_set(
-		t->session, t->round == ROUND_NAMES ? t->shared->priority_12 : t->shared->priority);
+	int ret = gnutls_priority_set(t->session, priority_of(t));
 
 	if (ret >= 0)
 		ret = gnutls_credentials_set(t->session, GNUTLS_CRD_CERTIFICATE,
@@ -187,6 +204,10 @@ static enum err connection_open(struct tls *t, struct transport *transport)
 		return ret == GNUTLS_E_MEMORY_ERROR ? ERR_MEMORY : ERR_NETWORK;
 	gnutls_dh_set_prime_bits(t->session, DH_PRIME_BITS_MIN);
 	gnutls_handshake_set_max_packet_length(t->session, TLS_MESSAGE_BYTES_MAX);
+	if (tls_is_datagram(t)) {
+		gnutls_dtls_set_mtu(t->session, DATAGRAM_BYTES);
+		gnutls_dtls_set_timeouts(t->session, RESEND_MS, RESEND_TOTAL_MS);
+	}
 	tls_wire_attach(t);
 	return ERR_OK;
 }
@@ -229,21 +250,40 @@ enum err tls_again(struct tls *t, struct transport *transport)
 	return connection_open(t, transport);
 }
 
+/* No closing of a connection tells a server of datagrams that we have left. */
+static bool is_left_waiting(const struct tls *t, const struct sight *s)
+{
+	return tls_is_datagram(t) && t->received && !s->is_finished && s->ending != ENDING_ALERT &&
+	       s->ending != ENDING_RESET;
+}
+
 void tls_leave(struct tls *t)
 {
-	enum ending ending;
+	const struct sight *s;
 
 	if (!t || !t->session)
 		return;
-	ending = tls_sight(t)->ending;
-	if (tls_sight(t)->is_finished && (ending == ENDING_DONE || ending == ENDING_SILENCE))
+	s = tls_sight(t);
+	if (s->is_finished && (s->ending == ENDING_DONE || s->ending == ENDING_SILENCE))
 		(void)gnutls_bye(t->session, GNUTLS_SHUT_WR);
+	else if (is_left_waiting(t, s))
+		(void)gnutls_alert_send(t->session, GNUTLS_AL_FATAL, GNUTLS_A_USER_CANCELED);
 	connection_close(t);
 }
 
 struct slice tls_head(const struct tls *t)
 {
 	return slice_of(t->head, t->head_size);
+}
+
+bool tls_has_heard(const struct tls *t)
+{
+	return t->has_heard;
+}
+
+int tls_socket_error(const struct tls *t)
+{
+	return tls_is_io_broken(t) ? t->io_errno : 0;
 }
 
 void tls_free(struct tls *t)

@@ -76,6 +76,13 @@ enum tls_status tls_step(struct tls *t);
 int64_t tls_patience_ms(const struct tls *t);
 /* It was silent for that long: what is next? */
 enum tls_status tls_silence(struct tls *t);
+/* In how many milliseconds tls_step is due though nothing comes, for what was lost is sent again; 0: it
+ * is not. */
+int64_t tls_resend_ms(const struct tls *t);
+/* Has anything come? */
+bool tls_has_heard(const struct tls *t);
+/* What its socket failed with on this connection, or 0. */
+int tls_socket_error(const struct tls *t);
 /* The deadline has come. After the handshake, silence is an answer; before it is the problem `timeout`. */
 void tls_time_is_up(struct tls *t);
 /* Fills what the sessions have seen: certificates, authorities, facts (protocol, cipher_suite, handshake,

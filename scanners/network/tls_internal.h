@@ -8,6 +8,8 @@
 #include "scanners/network/tls.h"
 #include "scanners/network/tls_own.h"
 
+#include <errno.h>
+#include <gnutls/dtls.h>
 #include <gnutls/gnutls.h>
 
 #define TLS_HEAD_BYTES 64 /* of the first answer, to name what is not TLS */
@@ -16,6 +18,7 @@ struct tls_shared {
 	gnutls_certificate_credentials_t credentials; /* owned */
 	gnutls_priority_t priority;                   /* owned */
 	gnutls_priority_t priority_12;                /* owned: TLS 1.2 at most */
+	gnutls_priority_t priority_dtls;              /* owned */
 	char *http_path;                              /* owned, or NULL */
 	char *http_question;                          /* owned: "GET /", or NULL */
 	bool is_certificates_only;
@@ -47,6 +50,7 @@ struct tls {
 	enum round round;
 	bool is_without_alpn; /* the server refused the one we offered */
 	bool is_out_of_memory;
+	bool has_heard; /* bytes came, on whichever connection */
 	/* This connection. */
 	gnutls_session_t session;    /* owned */
 	struct transport *transport; /* borrowed */
@@ -87,6 +91,17 @@ struct tls {
 static inline struct sight *tls_sight(struct tls *t)
 {
 	return &t->sights[t->round];
+}
+
+static inline bool tls_is_datagram(const struct tls *t)
+{
+	return t->target.protocol->is_datagram;
+}
+
+/* Has its socket failed, rather than made us wait? */
+static inline bool tls_is_io_broken(const struct tls *t)
+{
+	return t->io_errno && t->io_errno != EAGAIN && t->io_errno != EINTR;
 }
 
 /* tls_wire.c */

@@ -58,7 +58,9 @@ static bool describe(const struct tls *t, const struct sight *s, struct failure 
 	case ENDING_TIMEOUT:
 		say(f, REASON_TIMEOUT, "timeout",
 			t->received ? "the handshake was not complete in time"
-				    : "connected, but no answer to the ClientHello in time");
+			: tls_is_datagram(t)
+				? "no answer to the ClientHello in time"
+				: "connected, but no answer to the ClientHello in time");
 		return true;
 	case ENDING_NOT_TLS:
 		say(f, REASON_NOT_TLS, "not-tls", "");

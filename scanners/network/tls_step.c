@@ -6,7 +6,6 @@
 #include "scanners/network/starttls/parts.h"
 #include "scanners/network/tls_internal.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #define LISTEN_MS 300        /* after Finished, for the server's next word */
 #define ANSWER_MS 2000       /* for the answer to a question that may change little */
 #define ASKED_ANSWER_MS 5000 /* and to one that decides */
+#define RESEND_MS_MIN 10     /* between two looks at whether something has to be sent again */
 #define ROUND_TRIPS 3        /* and so many times the way there and back */
 #define ANSWER_BYTES_ENOUGH ((size_t)8 * 1024)
 #define HTTPS_PORT 443
@@ -74,11 +74,6 @@ static enum tls_status end(struct tls *t, enum ending ending)
 	return TLS_AGAIN;
 }
 
-static bool is_reset(const struct tls *t)
-{
-	return t->io_errno && t->io_errno != EAGAIN && t->io_errno != EINTR;
-}
-
 /* What a fatal return of GnuTLS means. */
 static enum tls_status end_by_error(struct tls *t, int ret)
 {
@@ -95,13 +90,16 @@ static enum tls_status end_by_error(struct tls *t, int ret)
 	}
 	if (ret == GNUTLS_E_PREMATURE_TERMINATION || ret == GNUTLS_E_SESSION_EOF)
 		return end(t, ENDING_CLOSED);
-	if ((ret == GNUTLS_E_PULL_ERROR || ret == GNUTLS_E_PUSH_ERROR) && is_reset(t))
+	if ((ret == GNUTLS_E_PULL_ERROR || ret == GNUTLS_E_PUSH_ERROR) && tls_is_io_broken(t))
 		return end(t, ENDING_RESET);
 	return end(t, ENDING_FAILED);
 }
 
 static enum tls_status waiting(const struct tls *t)
 {
+	/* A datagram goes out at once or is lost, whatever GnuTLS did last. */
+	if (tls_is_datagram(t))
+		return TLS_WANT_READ;
 	return gnutls_record_get_direction(t->session) ? TLS_WANT_WRITE : TLS_WANT_READ;
 }
 
@@ -415,8 +413,11 @@ static enum tls_status step_handshake(struct tls *t)
 
 	do {
 		ret = gnutls_handshake(t->session);
+		/* RFC 6347 4.1.2.7: of datagrams those that are no DTLS are passed over. */
+		if (tls_is_datagram(t) && tls_is_io_broken(t))
+			return end(t, ENDING_RESET);
 		/* Judged by the first byte, so that a short banner is not waited on. */
-		if (ret < 0 && banner_is_not_tls(slice_of(t->head, t->head_size))) {
+		if (ret < 0 && !tls_is_datagram(t) && banner_is_not_tls(tls_head(t))) {
 			/* GnuTLS reads no further than a record's head; the rest names what it is. */
 			tls_wire_peek(t);
 			return end(t, ENDING_NOT_TLS);
@@ -469,6 +470,16 @@ int64_t tls_patience_ms(const struct tls *t)
 	return base + ROUND_TRIPS * t->target.round_trip_ms;
 }
 
+int64_t tls_resend_ms(const struct tls *t)
+{
+	int64_t ms;
+
+	if (!tls_is_datagram(t) || !t->session || t->stage != STAGE_HANDSHAKE)
+		return 0;
+	ms = gnutls_dtls_get_timeout(t->session);
+	return ms > RESEND_MS_MIN ? ms : RESEND_MS_MIN;
+}
+
 enum tls_status tls_silence(struct tls *t)
 {
 	if (!t->session || tls_sight(t)->ending != ENDING_NONE)
@@ -488,6 +499,8 @@ void tls_time_is_up(struct tls *t)
 		return;
 	read_answer(t, true);
 	s->ending = s->is_finished ? ENDING_SILENCE : ENDING_TIMEOUT;
+	if (tls_is_datagram(t) && !s->is_finished && banner_is_not_dtls(tls_head(t)))
+		s->ending = ENDING_NOT_TLS;
 	if (t->round == ROUND_FIRST)
 		tls_note_first(t);
 }

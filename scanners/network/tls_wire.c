@@ -5,6 +5,7 @@
 #include "scanners/network/tls_internal.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,11 +14,21 @@
 
 /* ---- the socket ------------------------------------------------------------------------------- */
 
+/* An error of a datagram's way is told once; what follows it says that there is nothing. */
+static void note_error(struct tls *t)
+{
+	if (!tls_is_io_broken(t))
+		t->io_errno = errno;
+}
+
 static ssize_t on_push(gnutls_transport_ptr_t ptr, const giovec_t *parts, int count)
 {
 	struct tls *t = ptr;
+	ssize_t n = t->transport->ops->push(t->transport, (const struct iovec *)parts, count);
 
-	return t->transport->ops->push(t->transport, (const struct iovec *)parts, count);
+	if (n < 0)
+		note_error(t);
+	return n;
 }
 
 static void keep_head(struct tls *t, const void *bytes, size_t size)
@@ -45,16 +56,29 @@ static ssize_t on_pull(gnutls_transport_ptr_t ptr, void *to, size_t size)
 		errno = EAGAIN;
 		return -1;
 	}
-	n = t->transport->ops->pull(t->transport, to, size < t->budget ? size : t->budget);
+	/* A datagram that is cut is lost. */
+	n = t->transport->ops->pull(
+		t->transport, to, size < t->budget || tls_is_datagram(t) ? size : t->budget);
 	if (n < 0) {
-		t->io_errno = errno;
+		note_error(t);
 		return n;
 	}
-	t->budget -= (size_t)n;
+	t->has_heard |= n > 0;
+	t->budget -= (size_t)n < t->budget ? (size_t)n : t->budget;
 	t->received += (size_t)n;
 	if (t->head_size < TLS_HEAD_BYTES)
 		keep_head(t, to, (size_t)n);
 	return n;
+}
+
+/* Is there anything to read? DTLS asks so before it reads. Waiting is the loop's business. */
+static int on_look(gnutls_transport_ptr_t ptr, unsigned wait_ms)
+{
+	const struct tls *t = ptr;
+	struct pollfd p = { .fd = t->transport->fd, .events = POLLIN };
+
+	(void)wait_ms;
+	return poll(&p, 1, 0);
 }
 
 void tls_wire_peek(struct tls *t)
@@ -117,7 +141,7 @@ static void take_staple(struct tls *t, struct slice extensions)
 /* The Certificate message: RFC 5246 7.4.2, and with context and extensions RFC 8446 4.4.2. */
 static void take_certificates(struct tls *t, struct slice message)
 {
-	bool is_13 = gnutls_protocol_get_version(t->session) >= GNUTLS_TLS1_3;
+	bool is_13 = gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_3;
 	struct slice context, list, der, extensions;
 
 	if ((is_13 && !cut_vector(&message, 1, &context)) || !cut_vector(&message, 3, &list))
@@ -164,7 +188,7 @@ static int leave(struct tls *t)
 static int on_incoming(struct tls *t, unsigned type, struct slice message)
 {
 	struct sight *s = tls_sight(t);
-	bool is_13 = gnutls_protocol_get_version(t->session) >= GNUTLS_TLS1_3;
+	bool is_13 = gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_3;
 
 	if (type == GNUTLS_HANDSHAKE_CERTIFICATE_REQUEST) {
 		s->was_asked |= !s->is_finished;
@@ -205,4 +229,6 @@ void tls_wire_attach(struct tls *t)
 	gnutls_transport_set_ptr(t->session, t);
 	gnutls_transport_set_vec_push_function(t->session, on_push);
 	gnutls_transport_set_pull_function(t->session, on_pull);
+	if (tls_is_datagram(t))
+		gnutls_transport_set_pull_timeout_function(t->session, on_look);
 }

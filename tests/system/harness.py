@@ -74,11 +74,11 @@ class Case(unittest.TestCase):
         out = self.leafwatch("scan", "-o", "jsonl", *args, **kwargs).stdout
         return [json.loads(line) for line in out.decode().splitlines()]
 
-    def start(self, *args, stdout=None, **kwargs):
+    def start(self, *args, stdout=None, stdin=subprocess.DEVNULL, **kwargs):
         """A process that is ended with the test."""
         log = open(self.folder / f"process-{time.monotonic_ns()}.log", "w+b")
         self.addCleanup(log.close)
-        process = subprocess.Popen([str(a) for a in args], stdin=subprocess.DEVNULL, stdout=stdout or log, stderr=log, **kwargs)
+        process = subprocess.Popen([str(a) for a in args], stdin=stdin, stdout=stdout or log, stderr=log, **kwargs)
         process.log = log
         self.addCleanup(self.stop, process)
         return process
@@ -91,6 +91,8 @@ class Case(unittest.TestCase):
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(5)
+        if process.stdin:
+            process.stdin.close()
         return process.returncode
 
     @staticmethod

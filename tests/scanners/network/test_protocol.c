@@ -42,6 +42,8 @@ static void test_table(void **state)
 		}
 	}
 	assert_ptr_equal(protocol_find(slice_text("XMPP-Server")), named("xmpp-server"));
+	assert_true(named("dtls")->is_datagram);
+	assert_non_null(named("dtls")->transport);
 	assert_null(protocol_find(slice_text("gopher")));
 	assert_null(protocol_find(slice_text("")));
 	assert_null(protocol_find(slice_text("smt")));
