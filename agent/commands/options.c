@@ -57,6 +57,8 @@ static const struct option_row rows[] = {
 		"connections begun in a second at most" },
 	{ "per-address", 0, "N", OPTION_TEXT, AT(per_address), USE_SCAN,
 		"connections to one address at once (standard: 8; no limit on loopback)" },
+	{ "per-address-rate", 0, "N", OPTION_TEXT, AT(per_address_rate), USE_SCAN,
+		"connections to one address begun in a second at most (standard: no limit)" },
 	{ "exclude", 0, "WHAT", OPTION_TEXTS, AT(exclude), USE_SCAN,
 		"never connect to it: a name, *.suffix, address, network, or :port; may be given often" },
 	{ "resolver", 0, "ADDRESS", OPTION_TEXTS, AT(resolvers), USE_SCAN,

@@ -23,6 +23,7 @@ struct options {
 	char *client_password_file;
 	bool certificates_only;
 	char *per_address;
+	char *per_address_rate;
 	struct strings exclude;
 	struct strings resolvers;
 	char *proxy;

@@ -127,6 +127,9 @@ static enum err override(struct scan *s, struct why *why)
 	if (e == ERR_OK && o->per_address)
 		e = settings_override(
 			s->settings, "per-address", "per_address", o->per_address, why);
+	if (e == ERR_OK && o->per_address_rate)
+		e = settings_override(s->settings, "per-address-rate", "per_address_rate",
+			o->per_address_rate, why);
 	if (e == ERR_OK && o->proxy)
 		e = settings_override(s->settings, "proxy", "proxy", o->proxy, why);
 	if (e == ERR_OK)

@@ -573,12 +573,31 @@ static int socket_for(const union address *to, bool is_for_datagrams)
 	return fd;
 }
 
+/* Has the address had its share of this second? What is waited for is not the server's fault. */
+static bool is_too_early(struct attempt *a)
+{
+	int64_t ms = 0;
+
+	/* A proxy's limits are its own. */
+	if (a->all->wait_ms && !a->what.proxy)
+		ms = a->all->wait_ms(a->all->arg, &a->what.addresses[a->address]);
+	if (!ms)
+		return false;
+	(void)left_ms(a);
+	a->deadline_ms += ms;
+	a->phase = PHASE_RETRY;
+	wake_in(a, ms);
+	return true;
+}
+
 static void connect_next(struct attempt *a)
 {
 	const union address *to = &a->what.addresses[a->address];
 	int64_t share = left_ms(a) / (int64_t)(a->what.addresses_count - a->address);
 	int ret;
 
+	if (is_too_early(a))
+		return;
 	a->phase = PHASE_CONNECT;
 	a->connect_ms = clock_monotonic_ms();
 	a->fd = socket_for(to, is_datagram(a));

@@ -33,6 +33,9 @@ struct attempts {
 	/* Time in which the process could not look at its sockets because main was not reading. It is
 	 * given to every deadline that it fell into. */
 	int64_t stalled_ms;
+	/* In how many milliseconds a connection to the address may begin; 0: now, and it is counted. NULL:
+	 * at any time. Such waiting takes nothing of an attempt's time. */
+	int64_t (*wait_ms)(void *arg, const union address *to);
 	/* Once for each attempt: `seen` is borrowed. The attempt frees itself afterwards. An error means
 	 * that what was seen could not be kept (out of memory). */
 	void (*done)(void *arg, void *ctx, const struct attempt_start *what,

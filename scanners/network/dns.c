@@ -119,6 +119,17 @@ bool address_equal(const union address *a, const union address *b)
 	return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
 }
 
+uint32_t address_hash(const union address *a)
+{
+	const bool is_v6 = a->any.sa_family == AF_INET6;
+	const uint8_t *bytes = is_v6 ? a->v6.sin6_addr.s6_addr : (const uint8_t *)&a->v4.sin_addr;
+	uint32_t hash = 2166136261U; /* FNV-1a */
+
+	for (size_t i = 0; i < (is_v6 ? 16U : 4U); i++)
+		hash = (hash ^ bytes[i]) * 16777619U;
+	return hash ^ (hash >> 16);
+}
+
 bool address_is_loopback(const union address *a)
 {
 	if (a->any.sa_family == AF_INET6)

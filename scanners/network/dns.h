@@ -61,6 +61,8 @@ int address_parse(const char *text, uint16_t port, union address *out);
 size_t address_size(const union address *a);
 bool address_equal(const union address *a, const union address *b);
 bool address_is_loopback(const union address *a);
+/* Of the address without the port. */
+uint32_t address_hash(const union address *a);
 /* Numeric text (INET6_ADDRSTRLEN bytes). */
 void address_text(const union address *a, char *out);
 

@@ -27,6 +27,7 @@ struct endpoints_conf {
 	char *client_key;
 	struct secret client_password;
 	int64_t per_address;
+	int64_t per_address_rate;
 	struct strings exclude;
 	int64_t dns_timeout_ms;
 	struct strings resolvers;
@@ -105,6 +106,14 @@ static const struct schema_field fields[] = {
 		.minimum = 0,
 		.maximum = PROBE_CONCURRENCY_MAX,
 		.help = "Connections to one address at once; 0 is 8, and no limit on loopback." },
+	{ .key = "per_address_rate",
+		.type = SCHEMA_INTEGER,
+		.offset = offsetof(struct endpoints_conf, per_address_rate),
+		.standard = "0",
+		.minimum = 0,
+		.maximum = PROBE_RATE_MAX,
+		.help = "Connections to one address begun in a second at most, second looks included; 0 is no "
+			"limit." },
 	{ .key = "exclude",
 		.type = SCHEMA_TEXTS,
 		.offset = offsetof(struct endpoints_conf, exclude),
@@ -211,6 +220,7 @@ static enum err encode_options(const void *arg, struct buffer *out, struct why *
 		.concurrency = (uint32_t)conf->concurrency,
 		.is_paced = conf->rate > 0,
 		.per_address = (uint32_t)conf->per_address,
+		.per_address_rate = (uint32_t)conf->per_address_rate,
 		.dns_timeout_ms = conf->dns_timeout_ms,
 		.resolvers = conf->resolvers,
 		.exclusions = conf->exclude,
@@ -251,8 +261,11 @@ static double rate_of(const void *arg)
 static unsigned processes_of(const void *arg)
 {
 	const struct endpoints_conf *conf = arg;
+	int64_t most = conf->per_address ? conf->per_address : PROBE_PER_ADDRESS;
 
-	return conf->per_address ? (unsigned)conf->per_address : PROBE_PER_ADDRESS;
+	if (conf->per_address_rate && conf->per_address_rate < most)
+		most = conf->per_address_rate;
+	return (unsigned)most;
 }
 
 static void close_plan(void *arg)

@@ -23,6 +23,7 @@ void probe_options_encode(struct buffer *out, const struct probe_options *o)
 	wire_put_u32(out, o->concurrency);
 	wire_put_bool(out, o->is_paced);
 	wire_put_u32(out, o->per_address);
+	wire_put_u32(out, o->per_address_rate);
 	wire_put_i64(out, o->dns_timeout_ms);
 	wire_put_strings(out, &o->resolvers);
 	wire_put_strings(out, &o->exclusions);
@@ -47,6 +48,7 @@ enum err probe_options_decode(struct slice bytes, struct probe_options *out)
 	o.concurrency = wire_get_u32(&w);
 	o.is_paced = wire_get_bool(&w);
 	o.per_address = wire_get_u32(&w);
+	o.per_address_rate = wire_get_u32(&w);
 	o.dns_timeout_ms = wire_get_i64(&w);
 	wire_get_strings(&w, &o.resolvers, DNS_SERVERS_MAX, EXCLUSION_BYTES_MAX);
 	wire_get_strings(&w, &o.exclusions, EXCLUSIONS_MAX, EXCLUSION_BYTES_MAX);

@@ -29,6 +29,7 @@ struct probe_options {
 	bool is_paced;        /* there is a rate: main is asked before each connection */
 	uint32_t
 		per_address; /* connections at once to one address over all processes; 0: the usual */
+	uint32_t per_address_rate; /* and begun in a second; 0: any number */
 	int64_t dns_timeout_ms;
 	struct strings resolvers;  /* owned: name servers; empty: those of resolv.conf */
 	struct strings exclusions; /* owned */

@@ -49,13 +49,7 @@ size_t peers_waiting(const struct peers *p)
 
 static struct peer **bucket_of(struct peers *p, const union address *a)
 {
-	const bool is_v6 = a->any.sa_family == AF_INET6;
-	const uint8_t *bytes = is_v6 ? a->v6.sin6_addr.s6_addr : (const uint8_t *)&a->v4.sin_addr;
-	uint32_t hash = 2166136261U; /* FNV-1a */
-
-	for (size_t i = 0; i < (is_v6 ? 16U : 4U); i++)
-		hash = (hash ^ bytes[i]) * 16777619U;
-	return &p->buckets[(hash ^ (hash >> 16)) & (BUCKETS - 1)];
+	return &p->buckets[address_hash(a) & (BUCKETS - 1)];
 }
 
 static struct peer *peer_of(struct peers *p, const union address *a)

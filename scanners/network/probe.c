@@ -1,6 +1,7 @@
 /* The probe role: work from main in, attempts in one loop, what they saw out. */
 #include "scanners/network/probe.h"
 
+#include "agent/base/clock.h"
 #include "agent/base/wire.h"
 #include "scanners/network/probe_internal.h"
 
@@ -171,6 +172,24 @@ static enum err prepare_tls(struct probe *p)
 	return e;
 }
 
+static int64_t wait_for_address(void *arg, const union address *to)
+{
+	struct probe *p = arg;
+
+	return pace_wait_ms(p->pace, to, clock_monotonic_ms());
+}
+
+static enum err prepare_pace(struct probe *p)
+{
+	if (!p->options.per_address_rate)
+		return ERR_OK;
+	p->pace = pace_new(p->options.per_address_rate, p->processes);
+	if (!p->pace)
+		return ERR_MEMORY;
+	p->attempts.wait_ms = wait_for_address;
+	return ERR_OK;
+}
+
 static enum err prepare(struct probe *p)
 {
 	struct dns_conf dns = { .servers = &p->options.resolvers };
@@ -188,6 +207,8 @@ static enum err prepare(struct probe *p)
 		e = routes_new(&p->options, &p->routes, p->why);
 	if (e == ERR_OK && !(p->peers = peers_new()))
 		e = ERR_MEMORY;
+	if (e == ERR_OK)
+		e = prepare_pace(p);
 	if (e == ERR_OK && uv_poll_init(&p->loop, &p->in, p->channel.fd) != 0)
 		e = why_fail(p->why, ERR_IO, "cannot watch the channel");
 	if (e != ERR_OK)
@@ -228,6 +249,7 @@ static void clean_up(struct probe *p)
 	tls_shared_free(p->tls);
 	exclusions_free(p->exclusions);
 	routes_free(p->routes);
+	pace_free(p->pace);
 	probe_options_fini(&p->options);
 	free(p->at);
 	channel_fini(&p->channel);

@@ -5,6 +5,7 @@
 #include "agent/process/channel.h"
 #include "scanners/network/attempt.h"
 #include "scanners/network/exclude.h"
+#include "scanners/network/pace.h"
 #include "scanners/network/peers.h"
 #include "scanners/network/route.h"
 
@@ -64,6 +65,7 @@ struct probe {
 	struct tls_shared *tls; /* owned */
 	struct dns *dns;        /* owned */
 	struct peers *peers;    /* owned */
+	struct pace *pace;      /* owned; NULL: no limit */
 	struct routes *routes;  /* owned */
 	struct via vias[VIAS_MAX];
 	size_t waiting_for_proxy;

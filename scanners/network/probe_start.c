@@ -375,7 +375,8 @@ static unsigned limit_for(const struct probe *p, const union address *a)
 {
 	unsigned limit = p->options.per_address;
 
-	if (!limit && address_is_loopback(a))
+	/* What waits for its turn in a second is not to hold the places of others. */
+	if (!limit && !p->options.per_address_rate && address_is_loopback(a))
 		return 0;
 	limit = (limit ? limit : PROBE_PER_ADDRESS) / p->processes;
 	return limit ? limit : 1;

@@ -225,6 +225,21 @@ class Targets(Case):
         # A process has a third of one at least: two processes, four at once.
         self.assertLessEqual(sum(counter.most.values()), 6)
 
+    def test_rate_for_one_address(self):
+        """Only how long it takes at least: how often in each second is counted by the unit test, with a clock of its own."""
+        port = free_port()
+        counter = Counter(["127.0.0.11", "127.0.0.12"], port, hold=0)
+        self.addCleanup(counter.close)
+        began = time.monotonic()
+        # Waiting for one's turn takes nothing of the target's time.
+        records = self.scan("--per-address-rate", "4", "--timeout", "2s",
+                            *[f"n{n}.example@{a}:{port}" for n in range(13) for a in ("127.0.0.11", "127.0.0.12")])
+        self.assertEqual(counter.total, 26)
+        self.assertGreaterEqual(time.monotonic() - began, 3 * 0.9)
+        self.assertEqual({p["reason"] for p in problems(records)}, {"handshake-failed"})
+        done = self.leafwatch("scan", "--per-address-rate", "many", "127.0.0.1", code=2)
+        self.assertIn(b"per-address-rate", done.stderr)
+
     def test_rate_is_one_for_all_processes(self):
         port = free_port()
         counter = Counter(["127.0.0.11"], port, hold=0)
