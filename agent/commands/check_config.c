@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define SHOWN_BYTES_MAX (1024 * 1024)
+#define OPTIONS_BYTES_MAX (32 * 1024 * 1024)
 
 /* What only shows when it is used: files that the configuration names. */
 static enum err check_files(const struct settings *s, struct why *why)
@@ -29,6 +30,26 @@ static enum err check_files(const struct settings *s, struct why *why)
 		if (e == ERR_OK && access(path, R_OK) != 0)
 			e = why_fail(why, ERR_CONFIG, "password file %s cannot be read: %m", path);
 		free(path);
+	}
+	return e;
+}
+
+/* Files that jobs name are read when their options are: client certificates and keys, passwords, proxies. */
+static enum err check_jobs(const struct settings *s, struct why *why)
+{
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && i < s->jobs_count; i++) {
+		const struct job *job = &s->jobs[i];
+		struct buffer options;
+		struct why inner = { 0 };
+
+		buffer_init(&options, OPTIONS_BYTES_MAX);
+		e = job->scanner->encode_options(job->conf, &options, &inner);
+		buffer_wipe(&options);
+		if (e != ERR_OK)
+			e = why_fail(why, e, "job %s: %s",
+				((const struct scan_job *)job->conf)->name, why_text(&inner, e));
 	}
 	return e;
 }
@@ -66,6 +87,8 @@ static int run(const struct options *o)
 		e = add_defaults(s, &why);
 	if (e == ERR_OK)
 		e = check_files(s, &why);
+	if (e == ERR_OK)
+		e = check_jobs(s, &why);
 	if (e == ERR_OK && o->show) {
 		buffer_init(&shown, SHOWN_BYTES_MAX);
 		settings_show(s, &shown);

@@ -19,30 +19,61 @@ static bool is_pem(const struct buffer *b)
 	return memmem(b->data, b->size, "-----BEGIN ", 11) != NULL;
 }
 
+/* A certificate in DER to a key in PEM, for GnuTLS reads both in one format. */
+static int load_der_certificate(struct tls_own *own, const gnutls_datum_t *certificate,
+	const gnutls_datum_t *key, const char *password)
+{
+	gnutls_datum_t whole = { 0 };
+	int ret = gnutls_pem_base64_encode2("CERTIFICATE", certificate, &whole);
+
+	if (ret < 0)
+		return ret;
+	ret = gnutls_certificate_set_x509_key_mem2(
+		own->credentials, &whole, key, GNUTLS_X509_FMT_PEM, password, 0);
+	gnutls_free(whole.data);
+	return ret;
+}
+
+/* A key in DER to certificates in PEM. Its bytes do not say which of the forms they are. */
+static int load_der_key(struct tls_own *own, const gnutls_datum_t *certificate,
+	const gnutls_datum_t *key, const char *password)
+{
+	/* RFC 5958, RFC 5915, RFC 8017. */
+	static const char *const labels[] = { "PRIVATE KEY", "ENCRYPTED PRIVATE KEY",
+		"EC PRIVATE KEY", "RSA PRIVATE KEY" };
+	int first = GNUTLS_E_SUCCESS;
+
+	for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
+		gnutls_datum_t whole = { 0 };
+		int ret = gnutls_pem_base64_encode2(labels[i], key, &whole);
+
+		if (ret < 0)
+			return ret;
+		ret = gnutls_certificate_set_x509_key_mem2(
+			own->credentials, certificate, &whole, GNUTLS_X509_FMT_PEM, password, 0);
+		explicit_bzero(whole.data, whole.size);
+		gnutls_free(whole.data);
+		/* What was deciphered, or is another certificate's, is no other form. */
+		if (ret >= 0 || ret == GNUTLS_E_DECRYPTION_FAILED ||
+			ret == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
+			return ret;
+		if (!first)
+			first = ret;
+	}
+	return first;
+}
+
 static int load_pair(struct tls_own *own, const struct identity *from, const char *password)
 {
 	gnutls_datum_t certificate = datum_of(&from->certificate);
 	gnutls_datum_t key = datum_of(from->key.size ? &from->key : &from->certificate);
-	gnutls_x509_crt_fmt_t format =
-		is_pem(&from->certificate) ? GNUTLS_X509_FMT_PEM : GNUTLS_X509_FMT_DER;
-	int ret;
+	bool is_pem_certificate = is_pem(&from->certificate);
 
-	/* GnuTLS reads both in one format. */
-	if (from->key.size && is_pem(&from->key) != (format == GNUTLS_X509_FMT_PEM)) {
-		gnutls_datum_t whole = { 0 };
-
-		if (format == GNUTLS_X509_FMT_PEM)
-			return GNUTLS_E_UNIMPLEMENTED_FEATURE;
-		ret = gnutls_pem_base64_encode2("CERTIFICATE", &certificate, &whole);
-		if (ret < 0)
-			return ret;
-		ret = gnutls_certificate_set_x509_key_mem2(
-			own->credentials, &whole, &key, GNUTLS_X509_FMT_PEM, password, 0);
-		gnutls_free(whole.data);
-		return ret;
-	}
-	return gnutls_certificate_set_x509_key_mem2(
-		own->credentials, &certificate, &key, format, password, 0);
+	if (from->key.size && is_pem(&from->key) != is_pem_certificate)
+		return is_pem_certificate ? load_der_key(own, &certificate, &key, password)
+					  : load_der_certificate(own, &certificate, &key, password);
+	return gnutls_certificate_set_x509_key_mem2(own->credentials, &certificate, &key,
+		is_pem_certificate ? GNUTLS_X509_FMT_PEM : GNUTLS_X509_FMT_DER, password, 0);
 }
 
 static int load(struct tls_own *own, const struct identity *from)

@@ -4,6 +4,7 @@ import unittest
 
 import test_mtls
 from harness import certificates, endpoints, problems
+from pki import run
 
 
 class Presenting(test_mtls.Mtls):
@@ -56,12 +57,36 @@ class Presenting(test_mtls.Mtls):
         both.write_text(self.good.pem + self.good.key)
         for args in (["--client-cert", p12, "--client-password-file", password], ["--client-cert", both]):
             self.assertTrue(self.probe(port, *args)[0]["presented"]["accepted"], args)
+        rsa = self.pki.make("RSA client", self.root, usage=("tls_www_client",), rsa=2048)
+        forms = {"pkcs8": ["pkcs8", "-topk8", "-nocrypt"], "plain": ["pkey", "-traditional"]}
+        der, key = self.folder / "client.der", self.folder / "key.der"
+        for own, form, files in ((self.good, "plain", (der, key)), (rsa, "plain", (rsa.pem_file, key)),
+                                 (self.good, "pkcs8", (self.good.pem_file, key)), (rsa, "pkcs8", (der, rsa.key_file))):
+            der.write_bytes(own.der())
+            key.write_bytes(run("openssl", *forms[form], "-in", own.key_file, "-outform", "DER"))
+            with self.subTest(form=form, files=files):
+                presented = self.probe(port, "--client-cert", files[0], "--client-key", files[1])[0]["presented"]
+                self.assertEqual((presented["accepted"], presented["fingerprint"]), (True, own.fingerprint))
+        # Another one's key, in both ways that they are read.
+        for other in (rsa.key_file, key):
+            records = self.scan("--client-cert", self.good.pem_file, "--client-key", other, f"localhost:{port}")
+            self.assertEqual([p["reason"] for p in problems(records)], ["malformed"])
         records = self.scan("--client-cert", p12, f"localhost:{port}")
         self.assertEqual([p["reason"] for p in problems(records)], ["wrong-password"])
         self.assertEqual(endpoints(records)[0]["client_certificate"], "required")
         missing = self.leafwatch("scan", "--client-cert", self.folder / "missing.pem", f"localhost:{port}", code=None)
         self.assertNotEqual(missing.returncode, 0)
         self.assertIn(b"missing.pem", missing.stderr)
+
+    def test_check_config_reads_the_files(self):
+        config = self.folder / "leafwatch.yml"
+        entry = f"{{cert: {self.good.pem_file}, key: {{}}}}".replace("{}", str(self.folder / "gone.key"))
+        config.write_text(f"scanners:\n  endpoints: [{{targets: [localhost], client_certificates: [{entry}]}}]\n")
+        done = self.leafwatch("check-config", config, code=2)
+        self.assertIn(b"job endpoints", done.stderr)
+        self.assertIn(b"gone.key", done.stderr)
+        (self.folder / "gone.key").write_text(self.good.key)
+        self.leafwatch("check-config", config)
 
     def test_by_target(self):
         one, two = (self.start_server("nginx", "required", "1.3") for _ in range(2))
