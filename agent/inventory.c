@@ -141,6 +141,28 @@ static const char *const texts[STATEMENT_COUNT] = {
 	[REVOCATION_SOURCE_PRUNE] =
 		"DELETE FROM revocation_source WHERE NOT EXISTS"
 		" (SELECT 1 FROM revocation r WHERE r.source=revocation_source.id)",
+	/* Written only when something changes. ?6 = there is room. The shortest chain is kept: who knows
+	 * least of the issuers. */
+	[POOL_PUT] = "INSERT INTO pool(certificate,is_ca,wants,known,der) SELECT ?1,?2,?3,?4,?5"
+		     " WHERE ?6 OR EXISTS (SELECT 1 FROM pool WHERE certificate=?1)"
+		     " ON CONFLICT(certificate) DO UPDATE SET wants=wants|?3,"
+		     " known=CASE WHEN ?3 AND (wants=0 OR length(?4)<length(known)) THEN ?4"
+		     " ELSE known END"
+		     " WHERE wants|?3<>wants OR (?3 AND length(?4)<length(known))",
+	[POOL_COUNT] = "SELECT is_ca,count(*),total(length(der)) FROM pool GROUP BY is_ca",
+	[POOL_DER] = "SELECT der FROM pool WHERE certificate=?1",
+	[POOL_PRUNE] = "DELETE FROM pool WHERE NOT EXISTS (SELECT 1 FROM sighting s WHERE"
+		       " s.certificate=pool.certificate AND s.gone_at IS NULL)",
+	[COMPLETION_KEY] =
+		"SELECT key,boundary FROM completion WHERE certificate=?1 AND purpose=?2",
+	/* What was found before holds until the answer comes. */
+	[COMPLETION_MARK] = "INSERT INTO completion(certificate,purpose,key) VALUES(?1,?2,?3)"
+			    " ON CONFLICT(certificate,purpose) DO UPDATE SET key=?3, boundary=NULL",
+	[COMPLETION_PUT] = "UPDATE completion SET boundary=?2, detail=?3 WHERE key=?1",
+	[COMPLETION_DROP] = "DELETE FROM completion WHERE certificate=?1 AND purpose=?2",
+	[COMPLETION_FIND] = "SELECT detail FROM completion WHERE certificate=?1 AND purpose=?2",
+	[COMPLETION_PRUNE] = "DELETE FROM completion WHERE NOT EXISTS (SELECT 1 FROM pool p WHERE"
+			     " p.certificate=completion.certificate AND p.wants)",
 };
 
 /* ---- statements ------------------------------------------------------------------------------- */
@@ -251,6 +273,7 @@ static void on_rollback(void *arg)
 	struct inventory *i = arg;
 
 	inventory_forget_ids(i);
+	i->is_pool_counted = false;
 	memset(i->passes, 0, sizeof(i->passes));
 }
 

@@ -42,7 +42,8 @@ struct asking {
 };
 
 /* ?1 place, ?2 fingerprint or NULL, ?3 gone ones too. Columns: index, pass, first_seen, seen, gone_at,
- * detail, facts or history. */
+ * detail, facts or history,
+ * certificate. */
 #define ENDPOINTS_SELECT(kind)                                                               \
 	"SELECT id&16777215,pass,first_seen,seen,gone_at,detail,history FROM endpoint WHERE" \
 	" id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND ?2 IS NULL"                            \
@@ -51,7 +52,7 @@ static const char *const kind_texts[RECORD_KIND_LAST + 1] = {
 	[RECORD_ENDPOINT] = ENDPOINTS_SELECT("2"),
 	[RECORD_CRL] = ENDPOINTS_SELECT("5"),
 	[RECORD_CERTIFICATE] =
-		"SELECT s.id&16777215,s.pass,s.first_seen,s.seen,s.gone_at,s.detail,c.facts"
+		"SELECT s.id&16777215,s.pass,s.first_seen,s.seen,s.gone_at,s.detail,c.facts,c.id"
 		" FROM sighting s CROSS JOIN certificate c ON c.id=s.certificate WHERE"
 		" s.id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND (?2 IS NULL OR"
 		" c.fingerprint=?2) AND (?3 OR s.gone_at IS NULL) ORDER BY s.id",
@@ -166,6 +167,8 @@ static enum err tell_row(
 			goto out;
 	}
 	e = fill_location(&record.location, p, (uint32_t)sqlite3_column_int64(row, 0));
+	if (e == ERR_OK && kind == RECORD_CERTIFICATE)
+		e = inventory_completion_fill(a->i, sqlite3_column_int64(row, 7), &record, why);
 	if (kind == RECORD_CERTIFICATE)
 		add_revocation(a, &record, &revocation, &sighting);
 	if (e == ERR_OK)

@@ -2,6 +2,7 @@
 #ifndef LEAFWATCH_AGENT_INVENTORY_INTERNAL_H
 #define LEAFWATCH_AGENT_INVENTORY_INTERNAL_H
 
+#include "agent/certificate/judge.h"
 #include "agent/inventory.h"
 
 #include <sqlite3.h>
@@ -70,6 +71,16 @@ enum statement {
 	REVOCATION_PUT,
 	REVOCATION_PRUNE,
 	REVOCATION_SOURCE_PRUNE,
+	POOL_PUT,
+	POOL_COUNT,
+	POOL_DER,
+	POOL_PRUNE,
+	COMPLETION_KEY,
+	COMPLETION_MARK,
+	COMPLETION_PUT,
+	COMPLETION_DROP,
+	COMPLETION_FIND,
+	COMPLETION_PRUNE,
 	STATEMENT_COUNT
 };
 
@@ -95,6 +106,12 @@ struct certificate_entry {
 	uint8_t fingerprint[FINGERPRINT_BYTES];
 };
 
+/* Certificates whose bytes are kept. */
+struct pool_size {
+	int64_t count;
+	int64_t bytes;
+};
+
 struct inventory {
 	struct store *store; /* borrowed */
 	sqlite3_stmt *statements[STATEMENT_COUNT];
@@ -105,7 +122,10 @@ struct inventory {
 	struct buffer facts;
 	struct buffer detail;
 	struct buffer history;
-	bool expects_new; /* the last place asked for was new: the next one will be, too */
+	struct pool_size pool[2]; /* [0] without issuers, [1] of CAs; once is_pool_counted */
+	bool is_pool_counted;
+	bool was_pool_full; /* and that was said */
+	bool expects_new;   /* the last place asked for was new: the next one will be, too */
 };
 
 /* The statement, reset and ready to bind. */
@@ -149,6 +169,28 @@ enum err inventory_damaged(struct inventory *i, struct why *why) MUST_CHECK;
 /* Adds what is newer on disk than the certificate served at a sighting. */
 enum err inventory_served_fill(struct inventory *i, int64_t sighting, struct certificate_record *r,
 	struct why *why) MUST_CHECK;
+
+/* Keeps the bytes of a record's certificate, and for which purposes it misses an issuer. */
+#define POOL_WANTS(purpose) (INT64_C(1) << (purpose))
+enum err inventory_pool_put(struct inventory *i, int64_t certificate, const struct record *r,
+	struct why *why) MUST_CHECK;
+/* Forgets the bytes of what no place holds any more, and verdicts on it. */
+enum err inventory_pool_prune(struct inventory *i, struct why *why) MUST_CHECK;
+/* Appends the bytes; nothing where they are not kept. */
+enum err inventory_pool_der(
+	struct inventory *i, int64_t certificate, struct buffer *out, struct why *why) MUST_CHECK;
+
+/* Verdicts with what the pool holds, in the current batch, which all of them begin. `key` stands for all that
+ * such a verdict depends on. Marked: it is being judged; then put, NULL where that failed. */
+enum err inventory_completion_mark(struct inventory *i, int64_t certificate, enum purpose purpose,
+	const uint8_t key[FINGERPRINT_BYTES], struct why *why) MUST_CHECK;
+enum err inventory_completion_put(struct inventory *i, const uint8_t key[FINGERPRINT_BYTES],
+	const struct verdict *v, struct why *why) MUST_CHECK;
+enum err inventory_completion_drop(
+	struct inventory *i, int64_t certificate, enum purpose purpose, struct why *why) MUST_CHECK;
+/* Puts that verdict into a record that lacks an issuer, where it is better. */
+enum err inventory_completion_fill(
+	struct inventory *i, int64_t certificate, struct record *r, struct why *why) MUST_CHECK;
 
 /* Begins a batch; `*is_own` tells whether there was none. inventory_leave commits one's own. */
 enum err inventory_enter(struct inventory *i, bool *is_own, struct why *why) MUST_CHECK;

@@ -192,8 +192,11 @@ static enum err encode_detail(struct inventory *i, const struct record *r)
 
 	bare.location.uri = NULL;
 	bare.location.index = 0;
-	if (r->kind == RECORD_CERTIFICATE)
+	if (r->kind == RECORD_CERTIFICATE) {
 		bare.certificate.facts = (struct certificate){ 0 };
+		bare.certificate.der = NULL;
+		bare.certificate.der_size = 0;
+	}
 	buffer_clear(&i->detail);
 	record_encode(&i->detail, &bare);
 	return buffer_status(&i->detail);
@@ -307,6 +310,8 @@ static enum err put_certificate(struct inventory *i, struct put *p, struct why *
 	bool is_gone;
 	enum err e = find_certificate(i, p->record, &p->certificate, why);
 
+	if (e == ERR_OK && p->record->certificate.der_size)
+		e = inventory_pool_put(i, p->certificate, p->record, why);
 	if (e == ERR_OK && is_new)
 		p->place->unused_from = (int64_t)p->record->location.index + 1;
 	else if (e == ERR_OK)

@@ -1,6 +1,7 @@
 /* What issuers said of certificates: stored by source, found by certificate. */
 #include "agent/inventory_internal.h"
 
+#include "agent/base/array.h"
 #include "agent/certificate/revocation.h"
 
 #include <stdlib.h>
@@ -191,19 +192,6 @@ void revocation_map_free(struct revocation_map *m)
 	free(m);
 }
 
-/* Room for one more, doubling at powers of two. */
-static bool grow(void **items, size_t count, size_t size)
-{
-	void *more;
-
-	if (count & (count - 1))
-		return true;
-	more = reallocarray(*items, count ? 2 * count : 1, size);
-	if (more)
-		*items = more;
-	return more;
-}
-
 static enum err add_row(struct revocation_map *m, sqlite3_stmt *row, int64_t *last)
 {
 	int64_t id = sqlite3_column_int64(row, 4);
@@ -213,7 +201,7 @@ static enum err add_row(struct revocation_map *m, sqlite3_stmt *row, int64_t *la
 	if (!m->sources_count || *last != id) {
 		struct source *s;
 
-		if (!grow((void **)&m->sources, m->sources_count, sizeof(*m->sources)))
+		if (!array_grow((void **)&m->sources, m->sources_count, sizeof(*m->sources)))
 			return ERR_MEMORY;
 		s = &m->sources[m->sources_count];
 		*s = (struct source){ .uri = inventory_column_copy(row, 5),
@@ -228,7 +216,7 @@ static enum err add_row(struct revocation_map *m, sqlite3_stmt *row, int64_t *la
 	}
 	if (fingerprint.size != FINGERPRINT_BYTES)
 		return ERR_MALFORMED;
-	if (!grow((void **)&m->entries, m->count, sizeof(*m->entries)))
+	if (!array_grow((void **)&m->entries, m->count, sizeof(*m->entries)))
 		return ERR_MEMORY;
 	entry = &m->entries[m->count++];
 	memcpy(entry->fingerprint, fingerprint.data, FINGERPRINT_BYTES);

@@ -6,9 +6,11 @@
 #include "agent/base/text.h"
 #include "agent/base/wire.h"
 #include "agent/certificate/certificate.h"
+#include "agent/completion.h"
 #include "agent/permits.h"
 #include "agent/process/child.h"
 #include "agent/version.h"
+#include "scanners/completion_case.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +78,9 @@ struct pass {
 	bool is_failed;    /* it cannot be complete any more */
 	bool had_crash;    /* something unchanged may have been missed: look again next time */
 	bool is_ending;
+	/* What its end brought for certificates elsewhere; owned, NULL when there is no more. */
+	struct completion *completion;
+	struct buffer completion_case;
 };
 
 static const struct child_events worker_events;
@@ -287,8 +292,27 @@ static void store_problem(struct pass *p, const char *uri, enum reason reason, c
 	record_fini(&r);
 }
 
+/* A verdict is worth less than the pass that brought it: what fails here is only said. */
+static void complain(struct pass *p, enum err e, const struct why *why)
+{
+	log_error("job %s: chains across places: %s", job_of(p)->name, why_text(why, e));
+	completion_free(p->completion);
+	p->completion = NULL;
+}
+
 enum err pass_record(void *pass, const struct record *r)
 {
+	struct pass *p = pass;
+	struct why why = { 0 };
+	enum err e;
+
+	if (p->is_ending) {
+		e = completion_answer(p->conf.inventory, r, &why);
+		p->batch++;
+		if (e != ERR_OK)
+			complain(p, e, &why);
+		return ERR_OK;
+	}
 	/* A store that failed is not the parser's fault: the pass has noted it. */
 	(void)store(pass, r);
 	return ERR_OK;
@@ -309,6 +333,8 @@ static void pass_free(struct pass *p)
 	permits_free(p->permits);
 	buffer_fini(&p->memory_in);
 	buffer_fini(&p->memory_out);
+	buffer_fini(&p->completion_case);
+	completion_free(p->completion);
 	free(p);
 }
 
@@ -371,21 +397,91 @@ static void end(struct pass *p)
 		e = inventory_pass_end(p->conf.inventory, p->id, &result, clock_now_s(), &why);
 	if (e != ERR_OK)
 		fail(p, e, &why);
+	p->id = 0;
 	p->stats.is_complete = !p->is_failed;
 	p->stats.vanished = result.vanished;
 	p->stats.appeared = result.appeared;
+}
+
+/* ---- chains across places --------------------------------------------------------------------- */
+
+static enum err send_case(struct pass *p, const char *place, struct why *why)
+{
+	const struct finding_piece head = { .kind = FINDING_COMPLETION,
+		.scanner = slice_text(p->conf.scanner->name),
+		.place = slice_text(place) };
+	struct slice left = buffer_bytes(&p->completion_case);
+	struct finding *finding;
+	enum err e = parsers_open(p->conf.parsers, p, &head, &finding, why);
+
+	if (e != ERR_OK)
+		return e;
+	p->outstanding_findings++;
+	do {
+		size_t size = left.size < FINDING_PIECE_BYTES ? left.size : FINDING_PIECE_BYTES;
+		struct slice piece = slice_of(left.data, size);
+
+		left = slice_after(left, size);
+		e = parsers_piece(p->conf.parsers, finding, piece, !left.size, why);
+	} while (e == ERR_OK && left.size);
+	return e;
+}
+
+/* Certificates whose issuers lie elsewhere are judged again, as fast as the parsers go. */
+static void complete(struct pass *p)
+{
+	char place[COMPLETION_PLACE_BYTES];
+	struct why why = { 0 };
+	enum err e = ERR_OK;
+
+	while (p->completion && e == ERR_OK &&
+		parsers_outstanding_bytes(p->conf.parsers) < OUTSTANDING_BYTES_MAX) {
+		e = completion_next(p->completion, place, &p->completion_case, &why);
+		if (e == ERR_OK)
+			e = send_case(p, place, &why);
+	}
+	if (e == ERR_END) {
+		completion_free(p->completion);
+		p->completion = NULL;
+	} else if (e != ERR_OK) {
+		complain(p, e, &why);
+	}
+}
+
+static void begin_completion(struct pass *p)
+{
+	struct why why = { 0 };
+	enum err e = completion_new(
+		p->conf.inventory, p->conf.context, clock_now_s(), &p->completion, &why);
+
+	if (e != ERR_OK)
+		complain(p, e, &why);
+	complete(p);
+}
+
+static void maybe_finish(struct pass *p)
+{
+	if (p->completion || p->outstanding_findings)
+		return;
+	commit(p);
 	p->conf.done(p->conf.arg, &p->stats, &p->why);
 	pass_free(p);
 }
 
 static void maybe_end(struct pass *p)
 {
-	if (p->is_ending || p->outstanding_findings)
+	if (p->is_ending) {
+		maybe_finish(p);
+		return;
+	}
+	if (p->outstanding_findings)
 		return;
 	for (unsigned i = 0; i < p->workers_count; i++)
 		if (p->workers[i].child)
 			return;
 	end(p);
+	begin_completion(p);
+	maybe_finish(p);
 }
 
 /* In a scan nothing is known that the scan itself does not find, so it waits for all of it. An agent will
@@ -429,6 +525,10 @@ void pass_finding_done(void *pass, bool crashed)
 
 	p->outstanding_findings--;
 	p->had_crash = p->had_crash || crashed;
+	/* After a crash the next ones wait for the tick, so that a parser that does not start is not asked
+	 * over and over. */
+	if (p->is_ending && !crashed)
+		complete(p);
 	if (parsers_outstanding_bytes(p->conf.parsers) < OUTSTANDING_BYTES_MAX / 2)
 		for (unsigned i = 0; i < p->workers_count; i++) {
 			struct worker *w = &p->workers[i];
@@ -755,6 +855,11 @@ void pass_tick(struct pass *p)
 
 	if (p->batch)
 		commit(p);
+	if (p->is_ending) {
+		complete(p);
+		maybe_finish(p);
+		return;
+	}
 	follow(p);
 	for (unsigned i = 0; i < p->workers_count; i++) {
 		struct worker *w = &p->workers[i];
@@ -867,6 +972,7 @@ enum err pass_start(const struct pass_conf *conf, struct pass **out, struct why 
 	p->started_ms = clock_monotonic_ms();
 	buffer_init(&p->memory_in, MEMORY_BYTES_MAX);
 	buffer_init(&p->memory_out, MEMORY_BYTES_MAX);
+	buffer_init(&p->completion_case, COMPLETION_CASE_BYTES_MAX);
 	p->workers_count = processes_of(conf);
 	for (unsigned i = 0; i < p->workers_count; i++)
 		p->workers[i].pass = p;

@@ -1,6 +1,7 @@
 /* Certificates to questions: grouped by where to ask, without those whose answer still holds. */
 #include "agent/revocation.h"
 
+#include "agent/base/array.h"
 #include "agent/base/log.h"
 #include "agent/base/text.h"
 #include "agent/process/messages.h"
@@ -61,19 +62,6 @@ static void search_fini(struct search *s)
 	free(s->sources);
 }
 
-/* Room for one more, doubling at powers of two. */
-static bool grow(void **items, size_t count, size_t size)
-{
-	void *more;
-
-	if (count & (count - 1))
-		return true;
-	more = reallocarray(*items, count ? 2 * count : 1, size);
-	if (more)
-		*items = more;
-	return more;
-}
-
 static char *copy(const char *text)
 {
 	return text ? strdup(text) : NULL;
@@ -86,7 +74,7 @@ static enum err add_source(void *arg, const struct revocation_source *from)
 	struct search *s = arg;
 	struct source *to;
 
-	if (!grow((void **)&s->sources, s->sources_count, sizeof(*s->sources)))
+	if (!array_grow((void **)&s->sources, s->sources_count, sizeof(*s->sources)))
 		return ERR_MEMORY;
 	to = &s->sources[s->sources_count++];
 	*to = (struct source){ .uri = copy(from->uri),
@@ -136,7 +124,7 @@ static enum err add_subject(
 		s->is_full = true;
 		return ERR_OK;
 	}
-	if (!grow((void **)&s->subjects, s->subjects_count, sizeof(*s->subjects)))
+	if (!array_grow((void **)&s->subjects, s->subjects_count, sizeof(*s->subjects)))
 		return ERR_MEMORY;
 	to = &s->subjects[s->subjects_count++];
 	*to = (struct subject){ .url = strdup(url),

@@ -41,8 +41,8 @@
 #define APPLICATION_ID 0x4c656166
 
 /* Step n takes a database of version n to n + 1. Steps are never changed once released. Whoever changes
- * what record_encode writes adds a step that empties certificate, sighting, endpoint, problem and memory:
- * all of that is found again by the next pass. */
+ * what record_encode writes adds a step that empties certificate, sighting, endpoint, problem, pool, completion and
+ * memory: all of that is found again by the next pass. */
 static const char *const migrations[] = {
 	/* 0 -> 1 */
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
@@ -120,6 +120,15 @@ static const char *const migrations[] = {
 	"DELETE FROM succession; DELETE FROM reference; DELETE FROM memory;",
 	/* Served certificates that are newer on disk. */
 	"CREATE TABLE served(sighting INTEGER PRIMARY KEY, served BLOB NOT NULL, detail BLOB NOT NULL);",
+	/* Certificates may bring their bytes. `wants` has a bit for each purpose for which an issuer is missed,
+	 * `known` the chain that its place knew. Verdicts with issuers from elsewhere stand beside. */
+	"DELETE FROM certificate; DELETE FROM sighting; DELETE FROM endpoint; DELETE FROM problem;"
+	"DELETE FROM succession; DELETE FROM reference; DELETE FROM memory;"
+	"CREATE TABLE pool(certificate INTEGER PRIMARY KEY, is_ca INTEGER NOT NULL,"
+	" wants INTEGER NOT NULL, known BLOB NOT NULL, der BLOB NOT NULL);"
+	"CREATE TABLE completion(certificate INTEGER NOT NULL, purpose INTEGER NOT NULL,"
+	" key BLOB NOT NULL, boundary INTEGER, detail BLOB, PRIMARY KEY(certificate, purpose));"
+	"CREATE UNIQUE INDEX completion_key ON completion(key);",
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 

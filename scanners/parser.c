@@ -204,6 +204,7 @@ static enum err (*const parse_finding[])(
 	[FINDING_ENDPOINT] = parser_endpoint,
 	[FINDING_VERIFY] = parser_verify,
 	[FINDING_FETCHED] = parser_fetched,
+	[FINDING_COMPLETION] = parser_completion,
 };
 
 static enum err finding_look(struct parser *p, struct finding *f)

@@ -183,9 +183,7 @@ static enum err tell_certificate(
 		revocation_note_issuer(c->context->trust, &q, v);
 		if (i == 0 && c->is_revoked)
 			v->problems |= PROBLEM_BIT(PROBLEM_REVOKED);
-		r.certificate.facts = c->parsed[i].facts; /* lent */
-		e = c->context->record(c->context->arg, &r);
-		r.certificate.facts = (struct certificate){ 0 };
+		e = parser_tell_lent(c->context, &r, &c->parsed[i]);
 	}
 	record_fini(&r);
 	return e;

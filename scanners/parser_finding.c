@@ -86,6 +86,33 @@ static enum err locate(
 
 /* --- judging and telling ---------------------------------------------------------------------- */
 
+/* What may be missing elsewhere, and what misses an issuer. */
+static bool is_worth_keeping(const struct certificate_record *r)
+{
+	const struct verdict *v = &r->verdict;
+
+	if (!v->is_checked && !v->chain.count)
+		return false;
+	return (r->facts.is_ca && !v->is_anchor && !v->is_bundled) || verdict_lacks_issuer(v);
+}
+
+enum err parser_tell_lent(
+	const struct parser_context *c, struct record *r, const struct parsed_certificate *parsed)
+{
+	enum err e;
+
+	r->certificate.facts = parsed->facts;
+	if (is_worth_keeping(&r->certificate) && parsed->der.size <= RECORD_DER_BYTES_MAX) {
+		r->certificate.der = (uint8_t *)(uintptr_t)parsed->der.data;
+		r->certificate.der_size = parsed->der.size;
+	}
+	e = c->record(c->arg, r);
+	r->certificate.facts = (struct certificate){ 0 };
+	r->certificate.der = NULL;
+	r->certificate.der_size = 0;
+	return e;
+}
+
 static enum err judge_item(struct gather *g, struct item *item,
 	const struct parsed_certificate *const *all, size_t count)
 {
@@ -128,10 +155,7 @@ static enum err tell_certificate(struct gather *g, struct item *item,
 	if (e != ERR_OK)
 		return e;
 	item->record.certificate.verdict.is_bundled = g->is_bundle && is_root(item);
-	item->record.certificate.facts = item->parsed.facts;
-	e = g->context->record(g->context->arg, &item->record);
-	item->record.certificate.facts = (struct certificate){ 0 };
-	return e;
+	return parser_tell_lent(g->context, &item->record, &item->parsed);
 }
 
 static enum err tell_all(struct gather *g)

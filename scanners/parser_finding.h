@@ -39,6 +39,13 @@ enum err parser_verify(const struct parser_context *c, const struct parser_place
 /* The records of an issuer's answer (scanners/fetch.h). */
 enum err parser_fetched(const struct parser_context *c, const struct parser_place *place,
 	struct slice bytes) MUST_CHECK;
+/* The verdict on a certificate with issuers from elsewhere (scanners/completion_case.h). */
+enum err parser_completion(const struct parser_context *c, const struct parser_place *place,
+	struct slice bytes) MUST_CHECK;
+/* Tells the record of a certificate, judged already: its facts, and its bytes where the inventory is to keep
+ * them, are lent to it for the call. */
+enum err parser_tell_lent(const struct parser_context *c, struct record *r,
+	const struct parsed_certificate *parsed) MUST_CHECK;
 /* A problem at a place; `message` may be any text. */
 enum err parser_problem(const struct parser_context *c, const struct parser_place *place,
 	enum reason reason, const char *message) MUST_CHECK;

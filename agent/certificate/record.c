@@ -207,6 +207,7 @@ void record_fini(struct record *r)
 		if (r->certificate.differs)
 			served_differs_fini(r->certificate.differs);
 		free(r->certificate.differs);
+		free(r->certificate.der);
 		break;
 	case RECORD_ENDPOINT:
 		endpoint_fini(&r->endpoint);

@@ -28,6 +28,8 @@
 /* Of one reference: names that its server answers to, ports that it listens on. */
 #define REFERENCE_NAMES_MAX 256
 #define REFERENCE_PORTS_MAX 16
+/* Of one certificate that is kept whole. */
+#define RECORD_DER_BYTES_MAX (64 * 1024)
 #define RECORD_BYTES_MAX (16 * 1024 * 1024)
 
 /* What verdict.trust calls the operating system's store. */
@@ -188,6 +190,10 @@ struct certificate_record {
 	struct verdict verdict;
 	bool is_served;                 /* seen on the wire, not in a file */
 	struct served_differs *differs; /* owned, or NULL */
+	/* Itself, where it may be missing elsewhere (a CA) or misses an issuer; else NULL. The inventory keeps
+	 * it once, not with each place. */
+	uint8_t *der; /* owned */
+	size_t der_size;
 };
 
 /* Who listens at an endpoint of this host. */
@@ -336,6 +342,9 @@ enum err location_copy(struct location *to, const struct location *from) MUST_CH
  * reached, which is no trouble: most never meant to. */
 bool record_is_listener(const struct record *r);
 bool record_is_plain_listener(const struct record *r);
+
+/* Does a verdict end below an anchor, so that an issuer that lies elsewhere may better it? */
+bool verdict_lacks_issuer(const struct verdict *v);
 
 /* A problem ready to send: strings are copied. `message` is escaped here. */
 enum err record_problem(struct record *out, const char *scanner, const char *uri,

@@ -4,9 +4,10 @@
 #include "agent/certificate/record.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* First byte of every record: an inventory written by another layout is refused, not misread. */
-#define RECORD_LAYOUT 2
+#define RECORD_LAYOUT 3
 
 /* Year 0 to 9999 with a day on either side, so that arithmetic on dates cannot overflow. */
 #define DATE_MIN_S (-62167219200LL - 86400)
@@ -199,6 +200,7 @@ void record_encode(struct buffer *out, const struct record *r)
 		wire_put_i64(out, r->certificate.verdict.starts);
 		put_rules(out, &r->certificate.verdict.violations);
 		put_rules(out, &r->certificate.verdict.lint);
+		wire_put_bytes(out, slice_of(r->certificate.der, r->certificate.der_size));
 		break;
 	case RECORD_ENDPOINT:
 		put_endpoint(out, &r->endpoint);
@@ -346,6 +348,21 @@ static void get_rules(struct wire *w, struct rules *r)
 			w->bad = true;
 }
 
+static void get_der(struct wire *w, struct certificate_record *r)
+{
+	struct slice der = wire_get_bytes(w, RECORD_DER_BYTES_MAX);
+
+	if (w->bad || !der.size)
+		return;
+	r->der = malloc(der.size);
+	if (!r->der) {
+		w->bad = true;
+		return;
+	}
+	memcpy(r->der, der.data, der.size);
+	r->der_size = der.size;
+}
+
 static void get_presented(struct wire *w, struct presented *p)
 {
 	p->is_given = wire_get_bool(w);
@@ -476,6 +493,7 @@ enum err record_decode(struct slice bytes, struct record *out)
 		r.certificate.verdict.starts = get_date(&w);
 		get_rules(&w, &r.certificate.verdict.violations);
 		get_rules(&w, &r.certificate.verdict.lint);
+		get_der(&w, &r.certificate);
 		break;
 	case RECORD_ENDPOINT:
 		get_endpoint(&w, &r.endpoint);

@@ -168,6 +168,13 @@ bool verdict_is_public_root(const struct verdict *v)
 	return v->is_bundled || (v->is_anchor && v->trust && strcmp(v->trust, TRUST_SYSTEM) == 0);
 }
 
+bool verdict_lacks_issuer(const struct verdict *v)
+{
+	return !v->is_anchor && !v->is_bundled &&
+	       v->problems & (PROBLEM_BIT(PROBLEM_INCOMPLETE_CHAIN) |
+				     PROBLEM_BIT(PROBLEM_UNTRUSTED_ISSUER));
+}
+
 bool verdict_is_valid_at(const struct verdict *v, int64_t now)
 {
 	return v->is_checked && v->trust && rules_are_empty(&v->violations) &&

@@ -59,6 +59,8 @@ static struct record certificate_made(void)
 		.expires = 1767225600,
 		.boundary = TIME_UNKNOWN };
 	r.certificate.is_served = true;
+	r.certificate.der = (uint8_t *)strdup("bytes");
+	r.certificate.der_size = 5;
 	locate(&r.location);
 	return r;
 }
@@ -195,6 +197,8 @@ static void test_fields_come_back(void **state)
 	assert_int_equal(back.certificate.verdict.chain.items[2][31], 3);
 	assert_int_equal(back.certificate.verdict.boundary, TIME_UNKNOWN);
 	assert_true(back.certificate.is_served);
+	assert_int_equal(back.certificate.der_size, 5);
+	assert_memory_equal(back.certificate.der, "bytes", 5);
 	buffer_fini(&bytes);
 	record_fini(&r);
 	record_fini(&back);

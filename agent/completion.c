@@ -1,0 +1,424 @@
+/* Which certificates are judged again with issuers from elsewhere: by names alone, main parses nothing. */
+#include "agent/completion.h"
+
+#include "agent/base/array.h"
+#include "agent/base/clock.h"
+#include "agent/base/text.h"
+#include "agent/certificate/certificate.h"
+#include "agent/certificate/name_key.h"
+#include "agent/inventory_internal.h"
+#include "scanners/completion_case.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PLACE_PREFIX "completion:"
+/* CAs of one name that are tried: the ones known longest, so that newcomers cannot crowd them out. */
+#define NAMESAKES_MAX 16
+
+struct ca {
+	int64_t certificate;
+	uint8_t fingerprint[FINGERPRINT_BYTES];
+	struct name_key subject;
+	struct name_key issuer;
+	bool has_issuer; /* that is another name */
+};
+
+/* All that may stand above an issuer's name: places in `cas`. */
+struct closure {
+	uint32_t items[COMPLETION_CANDIDATES_MAX];
+	size_t count;
+};
+
+struct question {
+	int64_t certificate;
+	enum purpose purpose;
+	uint8_t key[FINGERPRINT_BYTES];
+	size_t closure;
+};
+
+struct completion {
+	struct inventory *inventory; /* borrowed */
+	uint8_t context[FINGERPRINT_BYTES];
+	int64_t now;
+	struct ca *cas; /* owned; by subject, of one name those known longest first */
+	size_t cas_count;
+	struct closure *closures; /* owned; the last one is being worked on */
+	size_t closures_count;
+	struct question *questions; /* owned */
+	size_t questions_count;
+	size_t next;
+};
+
+void completion_free(struct completion *c)
+{
+	if (!c)
+		return;
+	free(c->cas);
+	free(c->closures);
+	free(c->questions);
+	free(c);
+}
+
+/* ---- the CAs ---------------------------------------------------------------------------------- */
+
+static int by_subject(const void *a, const void *b)
+{
+	const struct ca *x = a;
+	const struct ca *y = b;
+	int order = memcmp(x->subject.bytes, y->subject.bytes, NAME_KEY_BYTES);
+
+	return order ? order
+		     : (x->certificate > y->certificate) - (x->certificate < y->certificate);
+}
+
+static enum err name_key(sqlite3_stmt *row, int at, struct name_key *out)
+{
+	const char *text = (const char *)sqlite3_column_text(row, at);
+
+	return text ? name_key_of(text, out) : ERR_NOT_FOUND;
+}
+
+static enum err add_ca(struct completion *c, sqlite3_stmt *row)
+{
+	struct slice fingerprint = inventory_column_bytes(row, 1);
+	struct ca *ca;
+	enum err e;
+
+	if (!array_grow((void **)&c->cas, c->cas_count, sizeof(*c->cas)))
+		return ERR_MEMORY;
+	ca = &c->cas[c->cas_count];
+	*ca = (struct ca){ .certificate = sqlite3_column_int64(row, 0) };
+	e = name_key(row, 2, &ca->subject);
+	/* Nobody is issued by who has no name. */
+	if (e == ERR_NOT_FOUND || fingerprint.size != FINGERPRINT_BYTES)
+		return ERR_OK;
+	memcpy(ca->fingerprint, fingerprint.data, FINGERPRINT_BYTES);
+	if (e == ERR_OK)
+		e = name_key(row, 3, &ca->issuer);
+	ca->has_issuer = e == ERR_OK && memcmp(&ca->issuer, &ca->subject, sizeof(ca->subject)) != 0;
+	c->cas_count++;
+	return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+static enum err load_cas(struct completion *c, struct why *why)
+{
+	sqlite3_stmt *rows = NULL;
+	bool is_row = true;
+	enum err e = store_prepare(c->inventory->store,
+		"SELECT p.certificate,c.fingerprint,c.subject,c.issuer FROM pool p CROSS JOIN"
+		" certificate c ON c.id=p.certificate WHERE p.is_ca",
+		&rows, why);
+
+	while (e == ERR_OK) {
+		e = inventory_step(c->inventory, rows, &is_row, why);
+		if (e != ERR_OK || !is_row)
+			break;
+		e = add_ca(c, rows);
+	}
+	sqlite3_finalize(rows);
+	if (e == ERR_OK && c->cas_count)
+		qsort(c->cas, c->cas_count, sizeof(*c->cas), by_subject);
+	return e;
+}
+
+/* ---- what may stand above a name --------------------------------------------------------------- */
+
+/* The first CA of that name, or where it would be. */
+static size_t first_of(const struct completion *c, const struct name_key *name)
+{
+	size_t low = 0;
+	size_t high = c->cas_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (memcmp(c->cas[middle].subject.bytes, name->bytes, NAME_KEY_BYTES) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool holds(const struct closure *closure, size_t ca)
+{
+	for (size_t n = 0; n < closure->count; n++)
+		if (closure->items[n] == ca)
+			return true;
+	return false;
+}
+
+static void add_named(
+	const struct completion *c, const struct name_key *name, struct closure *closure)
+{
+	size_t first = first_of(c, name);
+
+	for (size_t n = first; n < c->cas_count && n - first < NAMESAKES_MAX; n++) {
+		if (memcmp(c->cas[n].subject.bytes, name->bytes, NAME_KEY_BYTES) != 0)
+			return;
+		if (closure->count < COMPLETION_CANDIDATES_MAX && !holds(closure, n))
+			closure->items[closure->count++] = (uint32_t)n;
+	}
+}
+
+static void close_over(
+	const struct completion *c, const struct name_key *name, struct closure *closure)
+{
+	closure->count = 0;
+	add_named(c, name, closure);
+	for (size_t n = 0; n < closure->count; n++) {
+		const struct ca *ca = &c->cas[closure->items[n]];
+
+		if (ca->has_issuer)
+			add_named(c, &ca->issuer, closure);
+	}
+}
+
+/* ---- who is to be judged ------------------------------------------------------------------------ */
+
+/* A certificate that misses an issuer, at some place. */
+struct wanting {
+	int64_t certificate;
+	int64_t wants;
+	struct slice known; /* the chain that its place knew */
+	struct slice fingerprint;
+};
+
+static bool is_known(const struct wanting *w, const uint8_t fingerprint[FINGERPRINT_BYTES])
+{
+	for (size_t at = 0; at + FINGERPRINT_BYTES <= w->known.size; at += FINGERPRINT_BYTES)
+		if (memcmp(w->known.data + at, fingerprint, FINGERPRINT_BYTES) == 0)
+			return true;
+	return false;
+}
+
+/* Is there any that its place did not know? */
+static bool has_news(
+	const struct completion *c, const struct wanting *w, const struct closure *closure)
+{
+	for (size_t n = 0; n < closure->count; n++) {
+		const struct ca *ca = &c->cas[closure->items[n]];
+
+		if (ca->certificate != w->certificate && !is_known(w, ca->fingerprint))
+			return true;
+	}
+	return false;
+}
+
+static enum err key_of(const struct completion *c, const struct wanting *w, enum purpose purpose,
+	const struct closure *closure, uint8_t key[FINGERPRINT_BYTES])
+{
+	struct buffer bytes;
+	enum err e;
+
+	buffer_init(&bytes, (COMPLETION_CANDIDATES_MAX + 3) * FINGERPRINT_BYTES);
+	buffer_append(&bytes, c->context, FINGERPRINT_BYTES);
+	buffer_slice(&bytes, w->fingerprint);
+	buffer_byte(&bytes, (uint8_t)purpose);
+	for (size_t n = 0; n < closure->count; n++)
+		buffer_append(&bytes, c->cas[closure->items[n]].fingerprint, FINGERPRINT_BYTES);
+	e = buffer_status(&bytes);
+	if (e == ERR_OK)
+		fingerprint_of(buffer_bytes(&bytes), key);
+	buffer_fini(&bytes);
+	return e;
+}
+
+/* Was it judged with these already, and does that still hold? */
+static enum err is_settled(
+	const struct completion *c, const struct question *q, bool *out, struct why *why)
+{
+	const int64_t values[] = { q->certificate, (int64_t)q->purpose };
+	sqlite3_stmt *find;
+	bool is_row = false;
+	enum err e = inventory_statement(c->inventory, COMPLETION_KEY, &find, why);
+
+	if (e != ERR_OK)
+		return e;
+	inventory_bind(find, values, 2);
+	e = inventory_step(c->inventory, find, &is_row, why);
+	if (e == ERR_OK && is_row) {
+		struct slice key = inventory_column_bytes(find, 0);
+		int64_t boundary = inventory_column_time(find, 1);
+
+		*out = key.size == FINGERPRINT_BYTES &&
+		       memcmp(key.data, q->key, FINGERPRINT_BYTES) == 0 &&
+		       (boundary == TIME_UNKNOWN || boundary > c->now);
+	}
+	(void)sqlite3_reset(find);
+	return e;
+}
+
+static enum err ask(
+	struct completion *c, const struct wanting *w, enum purpose purpose, struct why *why)
+{
+	size_t closure = c->closures_count - 1;
+	struct question q = {
+		.certificate = w->certificate, .purpose = purpose, .closure = closure
+	};
+	bool is_done = false;
+	enum err e;
+
+	if (!has_news(c, w, &c->closures[closure]))
+		return inventory_completion_drop(c->inventory, w->certificate, purpose, why);
+	e = key_of(c, w, purpose, &c->closures[closure], q.key);
+	if (e == ERR_OK)
+		e = is_settled(c, &q, &is_done, why);
+	if (e != ERR_OK || is_done)
+		return e;
+	if (!array_grow((void **)&c->questions, c->questions_count, sizeof(*c->questions)))
+		return ERR_MEMORY;
+	c->questions[c->questions_count++] = q;
+	return ERR_OK;
+}
+
+/* Certificates of one issuer come in a row and share what may stand above them. */
+static enum err take_issuer(struct completion *c, sqlite3_stmt *row, struct name_key *last)
+{
+	struct name_key name;
+	enum err e = name_key(row, 4, &name);
+
+	if (e == ERR_NOT_FOUND) {
+		memset(&name, 0, sizeof(name));
+		e = ERR_OK;
+	}
+	if (e != ERR_OK ||
+		(c->closures_count && memcmp(name.bytes, last->bytes, NAME_KEY_BYTES) == 0))
+		return e;
+	if (!array_grow((void **)&c->closures, c->closures_count, sizeof(*c->closures)))
+		return ERR_MEMORY;
+	close_over(c, &name, &c->closures[c->closures_count++]);
+	*last = name;
+	return ERR_OK;
+}
+
+static enum err take_wanting(
+	struct completion *c, sqlite3_stmt *row, struct name_key *last, struct why *why)
+{
+	const struct wanting w = { .certificate = sqlite3_column_int64(row, 0),
+		.wants = sqlite3_column_int64(row, 1),
+		.known = inventory_column_bytes(row, 2),
+		.fingerprint = inventory_column_bytes(row, 3) };
+	enum err e = take_issuer(c, row, last);
+
+	for (int purpose = 0; e == ERR_OK && purpose < PURPOSE_COUNT; purpose++)
+		if (w.wants & POOL_WANTS(purpose))
+			e = ask(c, &w, (enum purpose)purpose, why);
+	return e;
+}
+
+static enum err find_questions(struct completion *c, struct why *why)
+{
+	sqlite3_stmt *rows = NULL;
+	struct name_key last = { { 0 } };
+	bool is_row = true;
+	enum err e = store_prepare(c->inventory->store,
+		"SELECT p.certificate,p.wants,p.known,c.fingerprint,c.issuer FROM pool p CROSS JOIN"
+		" certificate c ON c.id=p.certificate WHERE p.wants ORDER BY c.issuer",
+		&rows, why);
+
+	while (e == ERR_OK) {
+		e = inventory_step(c->inventory, rows, &is_row, why);
+		if (e != ERR_OK || !is_row)
+			break;
+		e = take_wanting(c, rows, &last, why);
+	}
+	sqlite3_finalize(rows);
+	return e;
+}
+
+enum err completion_new(struct inventory *i, const uint8_t context[FINGERPRINT_BYTES], int64_t now,
+	struct completion **out, struct why *why)
+{
+	struct completion *c = calloc(1, sizeof(*c));
+	bool is_own = false;
+	enum err e;
+
+	if (!c)
+		return ERR_MEMORY;
+	c->inventory = i;
+	c->now = now;
+	memcpy(c->context, context, FINGERPRINT_BYTES);
+	e = inventory_enter(i, &is_own, why);
+	if (e == ERR_OK)
+		e = inventory_pool_prune(i, why);
+	if (e == ERR_OK)
+		e = load_cas(c, why);
+	if (e == ERR_OK)
+		e = find_questions(c, why);
+	e = inventory_leave(i, is_own, e, why);
+	if (e != ERR_OK) {
+		completion_free(c);
+		return e;
+	}
+	*out = c;
+	return ERR_OK;
+}
+
+/* ---- questions and answers ---------------------------------------------------------------------- */
+
+static enum err write_case(
+	const struct completion *c, const struct question *q, struct buffer *out, struct why *why)
+{
+	const struct closure *closure = &c->closures[q->closure];
+	struct completion_case given = { .purpose = q->purpose };
+	struct buffer ders;
+	size_t ends[COMPLETION_CANDIDATES_MAX + 1];
+	size_t count = 0;
+	enum err e;
+
+	buffer_init(&ders, COMPLETION_CASE_BYTES_MAX);
+	e = inventory_pool_der(c->inventory, q->certificate, &ders, why);
+	ends[count++] = ders.size;
+	for (size_t n = 0; e == ERR_OK && n < closure->count; n++) {
+		int64_t ca = c->cas[closure->items[n]].certificate;
+
+		if (ca == q->certificate)
+			continue;
+		e = inventory_pool_der(c->inventory, ca, &ders, why);
+		ends[count++] = ders.size;
+	}
+	given.leaf = slice_of(ders.data, ends[0]);
+	for (size_t n = 1; e == ERR_OK && n < count; n++)
+		given.candidates[given.count++] =
+			slice_of(ders.data + ends[n - 1], ends[n] - ends[n - 1]);
+	if (e == ERR_OK) {
+		completion_case_encode(out, &given);
+		e = buffer_status(out);
+	}
+	buffer_fini(&ders);
+	return e;
+}
+
+enum err completion_next(struct completion *c, char place[COMPLETION_PLACE_BYTES],
+	struct buffer *out, struct why *why)
+{
+	const struct question *q = &c->questions[c->next];
+	enum err e;
+
+	if (c->next == c->questions_count)
+		return ERR_END;
+	c->next++;
+	memcpy(place, PLACE_PREFIX, sizeof(PLACE_PREFIX));
+	text_hex(place + sizeof(PLACE_PREFIX) - 1, q->key, FINGERPRINT_BYTES);
+	buffer_clear(out);
+	e = write_case(c, q, out, why);
+	if (e == ERR_OK)
+		e = inventory_completion_mark(
+			c->inventory, q->certificate, q->purpose, q->key, why);
+	return e;
+}
+
+enum err completion_answer(struct inventory *i, const struct record *r, struct why *why)
+{
+	uint8_t key[FINGERPRINT_BYTES];
+	const char *uri = r->location.uri;
+
+	if (strncmp(uri, PLACE_PREFIX, sizeof(PLACE_PREFIX) - 1) != 0 ||
+		strlen(uri) != COMPLETION_PLACE_BYTES - 1 ||
+		!text_unhex(key, FINGERPRINT_BYTES, uri + sizeof(PLACE_PREFIX) - 1))
+		return why_fail(why, ERR_MALFORMED, "a verdict on nothing that was asked about");
+	return inventory_completion_put(
+		i, key, r->kind == RECORD_CERTIFICATE ? &r->certificate.verdict : NULL, why);
+}

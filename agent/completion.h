@@ -1,0 +1,27 @@
+/* Chains across files and jobs: which certificates miss an issuer that now lies elsewhere on this host, and
+ * have to be judged again with it. */
+#ifndef LEAFWATCH_AGENT_COMPLETION_H
+#define LEAFWATCH_AGENT_COMPLETION_H
+
+#include "agent/inventory.h"
+
+struct completion; /* what is to be judged */
+
+/* Works it out, after a pass: certificates of which some place has no path to an anchor, and for which the
+ * inventory holds CA certificates of the right names that the place did not know. What was judged with the
+ * same ones, in the same `context` (trust), is left alone until the clock's next boundary; what has none any
+ * more goes back to what its place knew. */
+enum err completion_new(struct inventory *i, const uint8_t context[FINGERPRINT_BYTES], int64_t now,
+	struct completion **out, struct why *why) MUST_CHECK;
+void completion_free(struct completion *c);
+
+/* The next one: its place, to be given back with the answer, and the bytes of a completion_case. ERR_END when
+ * there are no more. */
+#define COMPLETION_PLACE_BYTES (sizeof("completion:") + 2 * FINGERPRINT_BYTES)
+enum err completion_next(struct completion *c, char place[COMPLETION_PLACE_BYTES],
+	struct buffer *out, struct why *why) MUST_CHECK;
+
+/* What the parser says at such a place: a certificate's record, or a problem where it could not be judged. */
+enum err completion_answer(struct inventory *i, const struct record *r, struct why *why) MUST_CHECK;
+
+#endif

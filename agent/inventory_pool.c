@@ -1,0 +1,242 @@
+/* The pool: certificates whose bytes are kept, because they may be the issuer that others miss, or miss one
+ * themselves; and the verdicts on the latter with what the pool holds. */
+#include "agent/inventory_internal.h"
+
+#include "agent/base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Ceilings of what is kept, for each of the two kinds. Beyond them the rest is judged by its own place. */
+#define POOL_COUNT_MAX 50000
+#define POOL_BYTES_MAX (64LL * 1024 * 1024)
+
+/* What a place says of a certificate, however its chain goes on. */
+#define PROBLEMS_OF_PLACE                                                                     \
+	(PROBLEM_BIT(PROBLEM_NAME_MISMATCH) | PROBLEM_BIT(PROBLEM_REVOKED) |                  \
+		PROBLEM_BIT(PROBLEM_REVOCATION_UNKNOWN) | PROBLEM_BIT(PROBLEM_KEY_MISMATCH) | \
+		PROBLEM_BIT(PROBLEM_SERVED_DIFFERS))
+/* What a path through the pool does away with. */
+#define PROBLEMS_OF_GAP                                                                  \
+	(PROBLEM_BIT(PROBLEM_INCOMPLETE_CHAIN) | PROBLEM_BIT(PROBLEM_UNTRUSTED_ISSUER) | \
+		PROBLEM_BIT(PROBLEM_BAD_SIGNATURE))
+
+/* ---- keeping ---------------------------------------------------------------------------------- */
+
+static enum err count_kept(struct inventory *i, struct why *why)
+{
+	sqlite3_stmt *count;
+	bool is_row = true;
+	enum err e = inventory_statement(i, POOL_COUNT, &count, why);
+
+	memset(i->pool, 0, sizeof(i->pool));
+	while (e == ERR_OK) {
+		struct pool_size *size;
+
+		e = inventory_step(i, count, &is_row, why);
+		if (e != ERR_OK || !is_row)
+			break;
+		size = &i->pool[sqlite3_column_int(count, 0) != 0];
+		size->count = sqlite3_column_int64(count, 1);
+		size->bytes = sqlite3_column_int64(count, 2);
+	}
+	i->is_pool_counted = e == ERR_OK;
+	return e;
+}
+
+static bool has_room(struct inventory *i, bool is_ca, size_t size)
+{
+	const struct pool_size *kept = &i->pool[is_ca];
+
+	if (kept->count < POOL_COUNT_MAX && kept->bytes + (int64_t)size <= POOL_BYTES_MAX)
+		return true;
+	if (!i->was_pool_full)
+		log_warn(
+			"more than %d certificates %s: chains of the rest are judged by their own places alone",
+			POOL_COUNT_MAX, is_ca ? "of CAs" : "without their issuers");
+	i->was_pool_full = true;
+	return false;
+}
+
+enum err inventory_pool_put(
+	struct inventory *i, int64_t certificate, const struct record *r, struct why *why)
+{
+	const struct certificate_record *c = &r->certificate;
+	const struct fingerprints *chain = &c->verdict.chain;
+	bool is_first = c->is_served && r->location.index == 0;
+	int64_t values[] = { certificate, c->facts.is_ca, 0 };
+	uint64_t changed = 0;
+	sqlite3_stmt *put;
+	enum err e = i->is_pool_counted ? ERR_OK : count_kept(i, why);
+
+	if (verdict_lacks_issuer(&c->verdict))
+		values[2] = POOL_WANTS(is_first ? PURPOSE_SERVER : PURPOSE_ANY);
+	if (e == ERR_OK)
+		e = inventory_statement(i, POOL_PUT, &put, why);
+	if (e != ERR_OK)
+		return e;
+	inventory_bind(put, values, 3);
+	inventory_bind_bytes(
+		put, 4, slice_of(chain->items, values[2] ? chain->count * FINGERPRINT_BYTES : 0));
+	inventory_bind_bytes(put, 5, slice_of(c->der, c->der_size));
+	(void)sqlite3_bind_int(put, 6, has_room(i, c->facts.is_ca, c->der_size));
+	sqlite3_set_last_insert_rowid(i->store->db, 0);
+	e = inventory_run(i, put, &changed, why);
+	if (e == ERR_OK && changed && sqlite3_last_insert_rowid(i->store->db) == certificate) {
+		i->pool[c->facts.is_ca].count++;
+		i->pool[c->facts.is_ca].bytes += (int64_t)c->der_size;
+	}
+	return e;
+}
+
+enum err inventory_pool_prune(struct inventory *i, struct why *why)
+{
+	static const enum statement steps[] = { POOL_PRUNE, COMPLETION_PRUNE };
+	enum err e = ERR_OK;
+
+	for (size_t n = 0; e == ERR_OK && n < sizeof(steps) / sizeof(steps[0]); n++) {
+		sqlite3_stmt *prune;
+
+		e = inventory_statement(i, steps[n], &prune, why);
+		if (e == ERR_OK)
+			e = inventory_run(i, prune, NULL, why);
+	}
+	i->is_pool_counted = false;
+	return e;
+}
+
+enum err inventory_pool_der(
+	struct inventory *i, int64_t certificate, struct buffer *out, struct why *why)
+{
+	sqlite3_stmt *find;
+	bool is_row = false;
+	enum err e = inventory_statement(i, POOL_DER, &find, why);
+
+	if (e != ERR_OK)
+		return e;
+	inventory_bind(find, &certificate, 1);
+	e = inventory_step(i, find, &is_row, why);
+	if (e == ERR_OK && is_row)
+		buffer_slice(out, inventory_column_bytes(find, 0));
+	(void)sqlite3_reset(find);
+	return e == ERR_OK ? buffer_status(out) : e;
+}
+
+/* ---- verdicts with what the pool holds ---------------------------------------------------------- */
+
+enum err inventory_completion_mark(struct inventory *i, int64_t certificate, enum purpose purpose,
+	const uint8_t key[FINGERPRINT_BYTES], struct why *why)
+{
+	const int64_t values[] = { certificate, (int64_t)purpose };
+	sqlite3_stmt *mark;
+	enum err e = store_begin(i->store, why);
+
+	if (e == ERR_OK)
+		e = inventory_statement(i, COMPLETION_MARK, &mark, why);
+	if (e != ERR_OK)
+		return e;
+	inventory_bind(mark, values, 2);
+	inventory_bind_bytes(mark, 3, slice_of(key, FINGERPRINT_BYTES));
+	return inventory_run(i, mark, NULL, why);
+}
+
+enum err inventory_completion_put(struct inventory *i, const uint8_t key[FINGERPRINT_BYTES],
+	const struct verdict *v, struct why *why)
+{
+	struct record bare = { .kind = RECORD_CERTIFICATE };
+	sqlite3_stmt *put;
+	enum err e = store_begin(i->store, why);
+
+	buffer_clear(&i->detail);
+	if (v) {
+		bare.certificate.verdict = *v;
+		record_encode(&i->detail, &bare);
+	}
+	if (e == ERR_OK)
+		e = buffer_status(&i->detail);
+	if (e == ERR_OK)
+		e = inventory_statement(i, COMPLETION_PUT, &put, why);
+	if (e != ERR_OK)
+		return e;
+	inventory_bind_bytes(put, 1, slice_of(key, FINGERPRINT_BYTES));
+	inventory_bind_time(put, 2, v ? v->boundary : TIME_UNKNOWN);
+	inventory_bind_bytes(put, 3, buffer_bytes(&i->detail));
+	return inventory_run(i, put, NULL, why);
+}
+
+enum err inventory_completion_drop(
+	struct inventory *i, int64_t certificate, enum purpose purpose, struct why *why)
+{
+	const int64_t values[] = { certificate, (int64_t)purpose };
+	sqlite3_stmt *drop;
+	enum err e = store_begin(i->store, why);
+
+	if (e == ERR_OK)
+		e = inventory_statement(i, COMPLETION_DROP, &drop, why);
+	if (e != ERR_OK)
+		return e;
+	inventory_bind(drop, values, 2);
+	return inventory_run(i, drop, NULL, why);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	if (a == TIME_UNKNOWN || b == TIME_UNKNOWN)
+		return a == TIME_UNKNOWN ? b : a;
+	return a < b ? a : b;
+}
+
+/* Clients of a server have only what it sends: that an issuer lies here does not help them, but tells when
+ * the chain ends that the server should have sent. */
+static void complete(struct certificate_record *r, struct verdict *found)
+{
+	struct verdict *v = &r->verdict;
+
+	if (!found->trust && found->chain.count <= v->chain.count)
+		return;
+	if (r->is_served)
+		found->problems = v->problems | (found->problems & ~PROBLEMS_OF_GAP);
+	else
+		found->problems |= v->problems & PROBLEMS_OF_PLACE;
+	if (r->is_served)
+		rules_merge(&found->violations, &v->violations);
+	rules_merge(&found->lint, &v->lint);
+	found->boundary = earlier(found->boundary, v->boundary);
+	verdict_fini(v);
+	*v = *found;
+	*found = (struct verdict){ 0 };
+}
+
+/* What cannot be read is judged anew when something about it changes. */
+static void apply(struct slice detail, struct certificate_record *r)
+{
+	struct record found;
+
+	if (!detail.size || record_decode(detail, &found) != ERR_OK)
+		return;
+	if (found.kind == RECORD_CERTIFICATE)
+		complete(r, &found.certificate.verdict);
+	record_fini(&found);
+}
+
+enum err inventory_completion_fill(
+	struct inventory *i, int64_t certificate, struct record *r, struct why *why)
+{
+	bool is_first = r->certificate.is_served && r->location.index == 0;
+	const int64_t values[] = { certificate, is_first ? PURPOSE_SERVER : PURPOSE_ANY };
+	sqlite3_stmt *find;
+	bool is_row = false;
+	enum err e;
+
+	if (!verdict_lacks_issuer(&r->certificate.verdict))
+		return ERR_OK;
+	e = inventory_statement(i, COMPLETION_FIND, &find, why);
+	if (e != ERR_OK)
+		return e;
+	inventory_bind(find, values, 2);
+	e = inventory_step(i, find, &is_row, why);
+	if (e == ERR_OK && is_row)
+		apply(inventory_column_bytes(find, 0), &r->certificate);
+	(void)sqlite3_reset(find);
+	return e;
+}

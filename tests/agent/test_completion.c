@@ -1,0 +1,441 @@
+/* Chains across places: who is judged again, with what, how often, and what is made of the answer. */
+#include "agent/completion.h"
+#include "scanners/completion_case.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka wants the four above first. */
+#include <cmocka.h>
+
+#define NOW 1767225600LL /* 2026-01-01 */
+#define DAY 86400LL
+#define FILES "files"
+#define LEAF_URI "file:///srv/leaf.pem"
+#define CA_URI "file:///srv/ca.pem"
+
+struct world {
+	struct store *store;
+	struct inventory *inventory;
+	struct why why;
+	int64_t now;
+	int64_t pass;
+	uint8_t context[FINGERPRINT_BYTES];
+	uint8_t chain[4][FINGERPRINT_BYTES];
+};
+
+#define OK(w, call)                                                        \
+	do {                                                               \
+		enum err result_ = (call);                                 \
+		if (result_ != ERR_OK)                                     \
+			print_error("%s\n", why_text(&(w)->why, result_)); \
+		assert_int_equal(result_, ERR_OK);                         \
+	} while (0)
+
+static int set_up(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	w->now = NOW;
+	OK(w, store_open(NULL, &w->store, &w->why));
+	OK(w, inventory_new(w->store, &w->inventory, &w->why));
+	*state = w;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct world *w = *state;
+
+	inventory_free(w->inventory);
+	store_close(w->store);
+	free(w);
+	return 0;
+}
+
+static void begin(struct world *w, const char *job)
+{
+	OK(w, inventory_pass_begin(w->inventory, FILES, job, w->now, &w->pass, &w->why));
+}
+
+static void end(struct world *w)
+{
+	struct pass_result result = { .is_complete = true };
+
+	OK(w, inventory_pass_end(w->inventory, w->pass, &result, w->now, &w->why));
+	w->now += 60;
+}
+
+/* Strings are borrowed literals: it is never freed. The first byte tells certificates apart. */
+static struct record made(struct world *w, const char *uri, uint8_t n, const char *subject,
+	const char *issuer, bool is_ca)
+{
+	struct record r = { .kind = RECORD_CERTIFICATE };
+	struct certificate *c = &r.certificate.facts;
+	struct verdict *v = &r.certificate.verdict;
+
+	r.location.scanner = (char *)FILES;
+	r.location.uri = (char *)uri;
+	c->fingerprint[0] = n;
+	c->subject = (char *)subject;
+	c->issuer = (char *)issuer;
+	c->serial = (char *)"01";
+	c->not_before = NOW - DAY;
+	c->not_after = NOW + 90 * DAY;
+	c->key_algorithm = (char *)"RSA";
+	c->signature_algorithm = (char *)"RSA-SHA256";
+	c->is_ca = is_ca;
+	v->is_checked = true;
+	v->problems = PROBLEM_BIT(PROBLEM_INCOMPLETE_CHAIN);
+	memset(w->chain, 0, sizeof(w->chain));
+	w->chain[0][0] = n;
+	v->chain = (struct fingerprints){ w->chain, 1 };
+	v->expires = c->not_after;
+	v->starts = c->not_before;
+	v->boundary = c->not_after + 1;
+	r.certificate.der = (uint8_t *)(uintptr_t)subject;
+	r.certificate.der_size = strlen(subject);
+	return r;
+}
+
+static void put(struct world *w, const struct record *r)
+{
+	OK(w, inventory_put(w->inventory, w->pass, r, w->now, &w->why));
+}
+
+static void put_leaf(struct world *w, const char *job, bool is_served)
+{
+	struct record r = made(w, LEAF_URI, 1, "CN=leaf", "CN=Issuing CA", false);
+
+	r.certificate.is_served = is_served;
+	begin(w, job);
+	put(w, &r);
+	end(w);
+}
+
+static void put_ca(struct world *w, const char *job)
+{
+	struct record r = made(w, CA_URI, 2, "CN=issuing ca", "CN=Root", true);
+
+	begin(w, job);
+	put(w, &r);
+	end(w);
+}
+
+static void put_nothing(struct world *w, const char *job)
+{
+	begin(w, job);
+	end(w);
+}
+
+/* What the parser would say: a path over the CA to an anchor. */
+static void answer(struct world *w, const char *place)
+{
+	struct record r = made(w, place, 1, "CN=leaf", "CN=Issuing CA", false);
+	struct verdict *v = &r.certificate.verdict;
+
+	w->chain[1][0] = 2;
+	w->chain[2][0] = 3;
+	v->chain.count = 3;
+	v->problems = 0;
+	v->trust = (char *)"store";
+	v->expires = NOW + 40 * DAY;
+	v->expires_because[0] = 2;
+	v->boundary = NOW + 40 * DAY + 1;
+	OK(w, completion_answer(w->inventory, &r, &w->why));
+}
+
+enum reply { ANSWER, CRASH, SILENCE };
+
+/* Judges what is due; how many that were. `*last` (may be NULL) is the last case. */
+static unsigned judge_due(struct world *w, enum reply reply, struct completion_case *last)
+{
+	struct completion *c = NULL;
+	static struct buffer bytes; /* the case borrows from it */
+	char place[COMPLETION_PLACE_BYTES];
+	struct completion_case given;
+	unsigned count = 0;
+	enum err e;
+
+	buffer_fini(&bytes);
+	buffer_init(&bytes, COMPLETION_CASE_BYTES_MAX);
+	OK(w, completion_new(w->inventory, w->context, w->now, &c, &w->why));
+	while ((e = completion_next(c, place, &bytes, &w->why)) == ERR_OK) {
+		count++;
+		assert_int_equal(completion_case_decode(buffer_bytes(&bytes), &given), ERR_OK);
+		if (reply == ANSWER)
+			answer(w, place);
+		if (reply == CRASH) {
+			struct record r;
+
+			OK(w, record_problem(&r, FILES, place, REASON_PARSER_CRASHED, NULL));
+			OK(w, completion_answer(w->inventory, &r, &w->why));
+			record_fini(&r);
+		}
+	}
+	assert_int_equal(e, ERR_END);
+	completion_free(c);
+	OK(w, inventory_commit(w->inventory, &w->why));
+	if (last)
+		*last = given;
+	else
+		buffer_fini(&bytes);
+	return count;
+}
+
+/* What is told of the leaf. */
+struct told {
+	uint32_t problems;
+	int64_t expires;
+	size_t chain;
+	bool is_trusted;
+	enum status status;
+};
+
+static enum err on_sighting(void *arg, const struct sighting *s)
+{
+	const struct certificate_record *r = &s->record->certificate;
+	struct told *told = arg;
+
+	*told = (struct told){ .problems = r->verdict.problems,
+		.expires = r->verdict.expires,
+		.chain = r->verdict.chain.count,
+		.is_trusted = r->verdict.trust != NULL,
+		.status = record_status_at(r, &thresholds_default, NOW) };
+	return ERR_OK;
+}
+
+static struct told leaf(struct world *w)
+{
+	const struct inventory_filter filter = { .kind = RECORD_CERTIFICATE, .uri = LEAF_URI };
+	struct told told = { 0 };
+
+	OK(w, inventory_each(w->inventory, &filter, on_sighting, &told, &w->why));
+	return told;
+}
+
+static void test_an_issuer_of_another_job_completes_a_chain(void **state)
+{
+	struct world *w = *state;
+	struct completion_case given;
+	struct told told;
+
+	put_leaf(w, "a", false);
+	assert_int_equal(judge_due(w, ANSWER, NULL), 0);
+	assert_int_equal(leaf(w).problems, PROBLEM_BIT(PROBLEM_INCOMPLETE_CHAIN));
+	/* Names are compared as RFC 5280 7.1 says. */
+	put_ca(w, "b");
+	assert_int_equal(judge_due(w, ANSWER, &given), 1);
+	assert_memory_equal(given.leaf.data, "CN=leaf", given.leaf.size);
+	assert_int_equal(given.count, 1);
+	assert_memory_equal(given.candidates[0].data, "CN=issuing ca", given.candidates[0].size);
+	told = leaf(w);
+	assert_int_equal(told.problems, 0);
+	assert_true(told.is_trusted);
+	assert_int_equal(told.chain, 3);
+	assert_int_equal(told.expires, NOW + 40 * DAY);
+	assert_int_equal(told.status, STATUS_OK);
+}
+
+static void test_it_is_not_judged_again(void **state)
+{
+	struct world *w = *state;
+
+	put_leaf(w, "a", false);
+	put_ca(w, "b");
+	assert_int_equal(judge_due(w, ANSWER, NULL), 1);
+	for (int n = 0; n < 3; n++) {
+		put_leaf(w, "a", false);
+		assert_int_equal(judge_due(w, ANSWER, NULL), 0);
+		put_ca(w, "b");
+		assert_int_equal(judge_due(w, ANSWER, NULL), 0);
+		assert_int_equal(leaf(w).problems, 0);
+	}
+	/* Until the clock, */
+	w->now = NOW + 40 * DAY + 2;
+	assert_int_equal(judge_due(w, ANSWER, NULL), 1);
+	/* or trust changes. */
+	w->now = NOW + DAY;
+	assert_int_equal(judge_due(w, ANSWER, NULL), 0);
+	w->context[0] = 1;
+	assert_int_equal(judge_due(w, ANSWER, NULL), 1);
+	assert_int_equal(judge_due(w, ANSWER, NULL), 0);
+}
+
+static void test_without_the_issuer_it_is_as_before(void **state)
+{
+	struct world *w = *state;
+
+	put_leaf(w, "a", false);
+	put_ca(w, "b");
+	assert_int_equal(judge_due(w, ANSWER, NULL), 1);
+	assert_int_equal(leaf(w).problems, 0);
+	put_nothing(w, "b");
+	assert_int_equal(judge_due(w, ANSWER, NULL), 0);
+	assert_int_equal(leaf(w).problems, PROBLEM_BIT(PROBLEM_INCOMPLETE_CHAIN));
+	assert_int_equal(leaf(w).chain, 1);
+	put_ca(w, "b");
+	assert_int_equal(judge_due(w, ANSWER, NULL), 1);
+	assert_int_equal(leaf(w).problems, 0);
+}
+
+static void test_a_server_has_to_send_its_issuers(void **state)
+{
+	struct world *w = *state;
+	struct completion_case given;
+	struct told told;
+
+	put_leaf(w, "a", true);
+	put_ca(w, "b");
+	assert_int_equal(judge_due(w, ANSWER, &given), 1);
+	assert_int_equal(given.purpose, PURPOSE_SERVER);
+	told = leaf(w);
+	assert_int_equal(told.problems, PROBLEM_BIT(PROBLEM_INCOMPLETE_CHAIN));
+	assert_int_equal(told.expires, NOW + 40 * DAY);
+	assert_int_equal(told.chain, 3);
+	assert_int_equal(told.status, STATUS_BROKEN);
+}
+
+static void test_what_the_place_knew_is_no_news(void **state)
+{
+	struct world *w = *state;
+	struct record r = made(w, LEAF_URI, 1, "CN=leaf", "CN=Issuing CA", false);
+
+	put_ca(w, "b");
+	w->chain[0][0] = 1;
+	w->chain[1][0] = 2;
+	r.certificate.verdict.chain.count = 2;
+	begin(w, "a");
+	put(w, &r);
+	end(w);
+	assert_int_equal(judge_due(w, ANSWER, NULL), 0);
+}
+
+static void test_a_crash_is_not_repeated(void **state)
+{
+	struct world *w = *state;
+
+	put_leaf(w, "a", false);
+	put_ca(w, "b");
+	assert_int_equal(judge_due(w, CRASH, NULL), 1);
+	assert_int_equal(judge_due(w, CRASH, NULL), 0);
+	assert_int_equal(leaf(w).problems, PROBLEM_BIT(PROBLEM_INCOMPLETE_CHAIN));
+}
+
+static void test_a_late_answer_to_an_older_question_is_dropped(void **state)
+{
+	struct world *w = *state;
+	struct completion *c = NULL;
+	struct buffer bytes;
+	char place[COMPLETION_PLACE_BYTES];
+
+	buffer_init(&bytes, COMPLETION_CASE_BYTES_MAX);
+	put_leaf(w, "a", false);
+	put_ca(w, "b");
+	OK(w, completion_new(w->inventory, w->context, w->now, &c, &w->why));
+	OK(w, completion_next(c, place, &bytes, &w->why));
+	completion_free(c);
+	buffer_fini(&bytes);
+	w->context[0] = 1;
+	assert_int_equal(judge_due(w, SILENCE, NULL), 1);
+	answer(w, place);
+	assert_int_equal(leaf(w).problems, PROBLEM_BIT(PROBLEM_INCOMPLETE_CHAIN));
+}
+
+static void test_namesakes_are_bounded(void **state)
+{
+	struct world *w = *state;
+	struct completion_case given;
+
+	put_ca(w, "b");
+	begin(w, "c");
+	for (uint8_t n = 0; n < 200; n++) {
+		struct record r = made(w, "file:///flood.pem", (uint8_t)(10 + n), "CN=Issuing CA",
+			"CN=Issuing CA", true);
+
+		r.location.index = n;
+		put(w, &r);
+	}
+	end(w);
+	put_leaf(w, "a", false);
+	judge_due(w, ANSWER, &given);
+	assert_in_range(given.count, 1, COMPLETION_CANDIDATES_MAX);
+	/* The one known longest is among them. */
+	assert_int_equal(leaf(w).problems, 0);
+}
+
+static void test_loops_end(void **state)
+{
+	struct world *w = *state;
+	struct record a = made(w, CA_URI, 2, "CN=Issuing CA", "CN=Other CA", true);
+	struct record b = made(w, "file:///b.pem", 3, "CN=Other CA", "CN=Issuing CA", true);
+	struct completion_case given;
+
+	begin(w, "b");
+	put(w, &a);
+	put(w, &b);
+	end(w);
+	put_leaf(w, "a", false);
+	/* The leaf and both CAs, which lack an issuer too. */
+	assert_int_equal(judge_due(w, SILENCE, &given), 3);
+}
+
+static void test_foreign_answers_are_refused(void **state)
+{
+	struct world *w = *state;
+	static const char *const places[] = { "file:///x", "completion:", "completion:00",
+		"completion:zz00000000000000000000000000000000000000000000000000000000000000" };
+
+	for (size_t n = 0; n < sizeof(places) / sizeof(places[0]); n++) {
+		struct record r = made(w, places[n], 1, "CN=leaf", "CN=Issuing CA", false);
+
+		assert_int_equal(completion_answer(w->inventory, &r, &w->why), ERR_MALFORMED);
+	}
+}
+
+static void test_cases_from_hostile_bytes(void **state)
+{
+	struct completion_case given = { .purpose = PURPOSE_ANY, .leaf = slice_of("leaf", 4) };
+	struct completion_case back;
+	struct buffer bytes;
+
+	(void)state;
+	given.candidates[given.count++] = slice_of("ca", 2);
+	buffer_init(&bytes, COMPLETION_CASE_BYTES_MAX);
+	completion_case_encode(&bytes, &given);
+	for (size_t size = 0; size < bytes.size; size++)
+		assert_int_equal(
+			completion_case_decode(slice_of(bytes.data, size), &back), ERR_MALFORMED);
+	assert_int_equal(completion_case_decode(buffer_bytes(&bytes), &back), ERR_OK);
+	assert_memory_equal(back.candidates[0].data, "ca", 2);
+	bytes.data[0] = PURPOSE_COUNT;
+	assert_int_equal(completion_case_decode(buffer_bytes(&bytes), &back), ERR_MALFORMED);
+	bytes.data[0] = PURPOSE_ANY;
+	bytes.data[1 + 4 + 4] = 0xff;
+	assert_int_equal(completion_case_decode(buffer_bytes(&bytes), &back), ERR_MALFORMED);
+	buffer_fini(&bytes);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_an_issuer_of_another_job_completes_a_chain),
+		TEST(test_it_is_not_judged_again),
+		TEST(test_without_the_issuer_it_is_as_before),
+		TEST(test_a_server_has_to_send_its_issuers),
+		TEST(test_what_the_place_knew_is_no_news),
+		TEST(test_a_crash_is_not_repeated),
+		TEST(test_a_late_answer_to_an_older_question_is_dropped),
+		TEST(test_namesakes_are_bounded),
+		TEST(test_loops_end),
+		TEST(test_foreign_answers_are_refused),
+		cmocka_unit_test(test_cases_from_hostile_bytes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
