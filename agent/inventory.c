@@ -151,6 +151,8 @@ static const char *const texts[STATEMENT_COUNT] = {
 		     " WHERE wants|?3<>wants OR (?3 AND length(?4)<length(known))",
 	[POOL_COUNT] = "SELECT is_ca,count(*),total(length(der)) FROM pool GROUP BY is_ca",
 	[POOL_DER] = "SELECT der FROM pool WHERE certificate=?1",
+	[POOL_NAMED] = "SELECT p.der FROM certificate c CROSS JOIN pool p ON p.certificate=c.id"
+		       " WHERE c.fingerprint=?1",
 	[POOL_PRUNE] = "DELETE FROM pool WHERE NOT EXISTS (SELECT 1 FROM sighting s WHERE"
 		       " s.certificate=pool.certificate AND s.gone_at IS NULL)",
 	[COMPLETION_KEY] =
@@ -274,6 +276,7 @@ static void on_rollback(void *arg)
 
 	inventory_forget_ids(i);
 	i->is_pool_counted = false;
+	revocation_map_forget(i);
 	memset(i->passes, 0, sizeof(i->passes));
 }
 
@@ -300,6 +303,7 @@ void inventory_free(struct inventory *i)
 	for (size_t n = 0; n < STATEMENT_COUNT; n++)
 		(void)sqlite3_finalize(i->statements[n]);
 	inventory_forget_ids(i);
+	revocation_map_forget(i);
 	buffer_fini(&i->facts);
 	buffer_fini(&i->history);
 	buffer_fini(&i->detail);

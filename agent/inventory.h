@@ -122,14 +122,10 @@ struct revocation_source {
 	int64_t checked;
 	int64_t next_update; /* TIME_UNKNOWN where it gave none */
 	bool has_failed;     /* the last time it was asked */
-	uint64_t subjects;   /* certificates it was asked about */
 };
 enum err inventory_each_revocation_source(struct inventory *i,
 	enum err (*fn)(void *, const struct revocation_source *), void *arg,
 	struct why *why) MUST_CHECK;
-/* Did this source say something of this certificate? */
-enum err inventory_revocation_has(struct inventory *i, const char *uri,
-	const uint8_t fingerprint[FINGERPRINT_BYTES], bool *out, struct why *why) MUST_CHECK;
 /* Forgets what was said of certificates that are gone. */
 enum err inventory_revocation_prune(struct inventory *i, struct why *why) MUST_CHECK;
 

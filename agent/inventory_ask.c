@@ -37,7 +37,7 @@ struct asking {
 	void *arg;
 	sqlite3_stmt *kinds[RECORD_KIND_LAST + 1]; /* by enum record_kind */
 	sqlite3_stmt *freshness;
-	struct revocation_map *revocation; /* owned */
+	struct revocation_map *revocation; /* taken */
 	int64_t now;
 };
 
@@ -119,11 +119,37 @@ static int64_t later(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
+/* A certificate falls with each CA of its chain. */
+static bool find_revoked_issuer(
+	const struct asking *a, const struct fingerprints *chain, struct revocation *out)
+{
+	for (size_t n = 1; n < chain->count; n++)
+		if (revocation_map_find(a->revocation, chain->items[n], a->now, out) &&
+			out->status == REVOCATION_REVOKED) {
+			out->message = "a CA of its chain is revoked";
+			return true;
+		}
+	return false;
+}
+
+static bool find_revocation(
+	const struct asking *a, const struct certificate_record *r, struct revocation *out)
+{
+	struct revocation of_issuer;
+	bool is_asked = revocation_map_find(a->revocation, r->facts.fingerprint, a->now, out);
+
+	if ((is_asked && out->status == REVOCATION_REVOKED) ||
+		!find_revoked_issuer(a, &r->verdict.chain, &of_issuer))
+		return is_asked;
+	*out = of_issuer;
+	return true;
+}
+
 /* What the issuer said since is a problem of the certificate like any other. */
 static void add_revocation(const struct asking *a, struct record *r, struct revocation *said,
 	struct sighting *sighting)
 {
-	if (!revocation_map_find(a->revocation, r->certificate.facts.fingerprint, a->now, said))
+	if (!find_revocation(a, &r->certificate, said))
 		return;
 	sighting->revocation = said;
 	if (said->status == REVOCATION_REVOKED)
@@ -370,13 +396,13 @@ enum err inventory_each(struct inventory *i, const struct inventory_filter *filt
 	enum err e = prepare_kinds(&a, why);
 
 	if (e == ERR_OK)
-		e = revocation_map_load(i, &a.revocation, why);
+		e = revocation_map_take(i, &a.revocation, why);
 
 	if (e == ERR_OK)
 		e = prepare_places(&a, &places, why);
 	if (e == ERR_OK)
 		e = tell_places(&a, places, why);
-	revocation_map_free(a.revocation);
+	revocation_map_release(a.revocation);
 	sqlite3_finalize(places);
 	sqlite3_finalize(a.freshness);
 	for (size_t n = 0; n < sizeof(a.kinds) / sizeof(a.kinds[0]); n++)

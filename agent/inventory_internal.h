@@ -74,6 +74,7 @@ enum statement {
 	POOL_PUT,
 	POOL_COUNT,
 	POOL_DER,
+	POOL_NAMED,
 	POOL_PRUNE,
 	COMPLETION_KEY,
 	COMPLETION_MARK,
@@ -112,6 +113,8 @@ struct pool_size {
 	int64_t bytes;
 };
 
+struct revocation_map;
+
 struct inventory {
 	struct store *store; /* borrowed */
 	sqlite3_stmt *statements[STATEMENT_COUNT];
@@ -122,6 +125,7 @@ struct inventory {
 	struct buffer facts;
 	struct buffer detail;
 	struct buffer history;
+	struct revocation_map *revocation; /* one of its users, or NULL */
 	struct pool_size pool[2]; /* [0] without issuers, [1] of CAs; once is_pool_counted */
 	bool is_pool_counted;
 	bool was_pool_full; /* and that was said */
@@ -177,6 +181,8 @@ enum err inventory_pool_put(struct inventory *i, int64_t certificate, const stru
 /* Forgets the bytes of what no place holds any more, and verdicts on it. */
 enum err inventory_pool_prune(struct inventory *i, struct why *why) MUST_CHECK;
 /* Appends the bytes; nothing where they are not kept. */
+enum err inventory_pool_named(struct inventory *i, const uint8_t fingerprint[FINGERPRINT_BYTES],
+	struct buffer *out, struct why *why) MUST_CHECK;
 enum err inventory_pool_der(
 	struct inventory *i, int64_t certificate, struct buffer *out, struct why *why) MUST_CHECK;
 
@@ -201,10 +207,14 @@ enum err inventory_put_revocation(
 	struct inventory *i, const struct record *r, int64_t now, struct why *why) MUST_CHECK;
 
 /* What all sources said, by certificate. */
-struct revocation_map;
-enum err revocation_map_load(
+/* Loaded when first taken, then shared until something is stored. */
+enum err revocation_map_take(
 	struct inventory *i, struct revocation_map **out, struct why *why) MUST_CHECK;
-void revocation_map_free(struct revocation_map *m);
+void revocation_map_release(struct revocation_map *m);
+void revocation_map_forget(struct inventory *i);
+/* What one source said of a certificate, whatever that is worth; false where it was not asked. */
+bool revocation_map_says(const struct revocation_map *m,
+	const uint8_t fingerprint[FINGERPRINT_BYTES], const char *uri, enum revocation_status *out);
 /* What holds at `now`; false where the certificate was never asked about. `*out` is borrowed from `m`. */
 bool revocation_map_find(const struct revocation_map *m,
 	const uint8_t fingerprint[FINGERPRINT_BYTES], int64_t now, struct revocation *out);

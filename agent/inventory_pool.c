@@ -122,6 +122,23 @@ enum err inventory_pool_der(
 	return e == ERR_OK ? buffer_status(out) : e;
 }
 
+enum err inventory_pool_named(struct inventory *i, const uint8_t fingerprint[FINGERPRINT_BYTES],
+	struct buffer *out, struct why *why)
+{
+	sqlite3_stmt *find;
+	bool is_row = false;
+	enum err e = inventory_statement(i, POOL_NAMED, &find, why);
+
+	if (e != ERR_OK)
+		return e;
+	inventory_bind_bytes(find, 1, slice_of(fingerprint, FINGERPRINT_BYTES));
+	e = inventory_step(i, find, &is_row, why);
+	if (e == ERR_OK && is_row)
+		buffer_slice(out, inventory_column_bytes(find, 0));
+	(void)sqlite3_reset(find);
+	return e == ERR_OK ? buffer_status(out) : e;
+}
+
 /* ---- verdicts with what the pool holds ---------------------------------------------------------- */
 
 enum err inventory_completion_mark(struct inventory *i, int64_t certificate, enum purpose purpose,

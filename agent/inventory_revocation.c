@@ -70,6 +70,7 @@ enum err inventory_put_revocation(
 	int64_t source = 0;
 	enum err e = store_begin(i->store, why);
 
+	revocation_map_forget(i);
 	if (e == ERR_OK && said->is_unmodified)
 		return touch_source(i, r->location.uri, now, why);
 	if (e == ERR_OK)
@@ -92,6 +93,7 @@ enum err inventory_revocation_prune(struct inventory *i, struct why *why)
 	bool is_own = false;
 	enum err e = inventory_enter(i, &is_own, why);
 
+	revocation_map_forget(i);
 	for (size_t n = 0; e == ERR_OK && n < sizeof(steps) / sizeof(steps[0]); n++) {
 		sqlite3_stmt *prune;
 
@@ -110,8 +112,7 @@ enum err inventory_each_revocation_source(struct inventory *i,
 	sqlite3_stmt *rows = NULL;
 	bool is_row = true;
 	enum err e = store_prepare(i->store,
-		"SELECT uri,etag,last_modified,checked,next_update,message IS NOT NULL,"
-		"(SELECT count(*) FROM revocation r WHERE r.source=s.id)"
+		"SELECT uri,etag,last_modified,checked,next_update,message IS NOT NULL"
 		" FROM revocation_source s ORDER BY uri",
 		&rows, why);
 
@@ -128,27 +129,8 @@ enum err inventory_each_revocation_source(struct inventory *i,
 			.checked = sqlite3_column_int64(rows, 3),
 			.next_update = inventory_column_time(rows, 4),
 			.has_failed = sqlite3_column_int(rows, 5) != 0,
-			.subjects = (uint64_t)sqlite3_column_int64(rows, 6),
 		};
 		e = source.uri ? fn(arg, &source) : ERR_MEMORY;
-	}
-	sqlite3_finalize(rows);
-	return e;
-}
-
-enum err inventory_revocation_has(struct inventory *i, const char *uri,
-	const uint8_t fingerprint[FINGERPRINT_BYTES], bool *out, struct why *why)
-{
-	sqlite3_stmt *rows = NULL;
-	enum err e = store_prepare(i->store,
-		"SELECT 1 FROM revocation r JOIN revocation_source s ON s.id=r.source"
-		" WHERE r.fingerprint=?2 AND s.uri=?1",
-		&rows, why);
-
-	if (e == ERR_OK) {
-		inventory_bind_text(rows, 1, uri);
-		inventory_bind_bytes(rows, 2, slice_of(fingerprint, FINGERPRINT_BYTES));
-		e = inventory_step(i, rows, out, why);
 	}
 	sqlite3_finalize(rows);
 	return e;
@@ -173,15 +155,16 @@ struct source {
 };
 
 struct revocation_map {
+	unsigned users;         /* the inventory, while it is up to date, is one */
 	struct source *sources; /* owned */
 	size_t sources_count;
 	struct entry *entries; /* owned, sorted by fingerprint */
 	size_t count;
 };
 
-void revocation_map_free(struct revocation_map *m)
+void revocation_map_release(struct revocation_map *m)
 {
-	if (!m)
+	if (!m || --m->users)
 		return;
 	for (size_t n = 0; n < m->sources_count; n++) {
 		free(m->sources[n].uri);
@@ -255,17 +238,36 @@ static enum err load(struct inventory *i, struct revocation_map *m, struct why *
 	return e;
 }
 
-enum err revocation_map_load(struct inventory *i, struct revocation_map **out, struct why *why)
+enum err revocation_map_take(struct inventory *i, struct revocation_map **out, struct why *why)
 {
-	struct revocation_map *m = calloc(1, sizeof(*m));
-	enum err e = m ? load(i, m, why) : ERR_MEMORY;
+	struct revocation_map *m = i->revocation;
+	enum err e = ERR_OK;
 
-	if (e != ERR_OK) {
-		revocation_map_free(m);
-		return e;
+	if (!m) {
+		m = calloc(1, sizeof(*m));
+		if (!m)
+			return ERR_MEMORY;
+		m->users = 1;
+		e = load(i, m, why);
+		if (e != ERR_OK) {
+			revocation_map_release(m);
+			return e;
+		}
+		/* Who only reads cannot know when another process writes. */
+		if (i->store->lock_fd >= 0 || !i->store->path)
+			i->revocation = m;
+		else
+			m->users = 0;
 	}
+	m->users++;
 	*out = m;
 	return ERR_OK;
+}
+
+void revocation_map_forget(struct inventory *i)
+{
+	revocation_map_release(i->revocation);
+	i->revocation = NULL;
 }
 
 /* What one source's word is worth now. Once revoked is revoked, also when nobody can be asked. */
@@ -279,8 +281,15 @@ static enum revocation_status worth(const struct source *s, const struct entry *
 
 static const char *why_not(const struct source *s, const struct entry *e)
 {
+	static const char *const gaps[REVOCATION_GAP_COUNT] = {
+		[REVOCATION_OUT_OF_SCOPE] = "the list does not cover certificates of its kind",
+		[REVOCATION_SOME_REASONS] = "the list speaks of some reasons for revocation only",
+	};
+
 	if (s->message)
 		return s->message;
+	if (e->status == REVOCATION_UNKNOWN && e->reason < REVOCATION_GAP_COUNT)
+		return gaps[e->reason];
 	return e->status == REVOCATION_GOOD ? "what was said of it has run out" : NULL;
 }
 
@@ -289,12 +298,37 @@ static int weight(enum revocation_status s)
 	return s == REVOCATION_REVOKED ? 2 : s == REVOCATION_GOOD;
 }
 
-bool revocation_map_find(const struct revocation_map *m,
-	const uint8_t fingerprint[FINGERPRINT_BYTES], int64_t now, struct revocation *out)
+/* The first entry of a certificate, or NULL. */
+static const struct entry *first_entry(
+	const struct revocation_map *m, const uint8_t fingerprint[FINGERPRINT_BYTES])
 {
 	const struct entry *found = m->count ? bsearch(fingerprint, m->entries, m->count,
 						       sizeof(*m->entries), by_fingerprint)
 					     : NULL;
+
+	while (found && found > m->entries && by_fingerprint(found - 1, fingerprint) == 0)
+		found--;
+	return found;
+}
+
+bool revocation_map_says(const struct revocation_map *m,
+	const uint8_t fingerprint[FINGERPRINT_BYTES], const char *uri, enum revocation_status *out)
+{
+	const struct entry *e = first_entry(m, fingerprint);
+	const struct entry *end = e ? m->entries + m->count : NULL;
+
+	for (; e && e < end && by_fingerprint(e, fingerprint) == 0; e++)
+		if (strcmp(m->sources[e->source].uri, uri) == 0) {
+			*out = e->status;
+			return true;
+		}
+	return false;
+}
+
+bool revocation_map_find(const struct revocation_map *m,
+	const uint8_t fingerprint[FINGERPRINT_BYTES], int64_t now, struct revocation *out)
+{
+	const struct entry *found = first_entry(m, fingerprint);
 	const struct entry *end;
 	const struct entry *best;
 	enum revocation_status best_worth;
@@ -302,8 +336,6 @@ bool revocation_map_find(const struct revocation_map *m,
 	if (!found)
 		return false;
 	end = m->entries + m->count;
-	while (found > m->entries && by_fingerprint(found - 1, fingerprint) == 0)
-		found--;
 	best = found;
 	best_worth = worth(&m->sources[best->source], best, now);
 	for (found++; found < end && by_fingerprint(found, fingerprint) == 0; found++) {

@@ -4,6 +4,7 @@
 #include "agent/base/array.h"
 #include "agent/base/log.h"
 #include "agent/base/text.h"
+#include "agent/inventory_internal.h"
 #include "agent/process/messages.h"
 #include "scanners/fetch.h"
 
@@ -24,6 +25,7 @@ struct subject {
 	struct issuer_id issuer_id;
 	char *serial; /* owned */
 	bool is_ca;
+	bool is_by_anchor;
 };
 
 /* A source that was asked before. */
@@ -34,11 +36,11 @@ struct source {
 	int64_t checked;
 	int64_t next_update;
 	bool has_failed;
-	uint64_t subjects;
 };
 
 struct search {
 	struct inventory *inventory;
+	const struct revocation_map *map; /* what was said before; taken */
 	int64_t now;
 	struct subject *subjects; /* owned */
 	size_t subjects_count;
@@ -82,8 +84,7 @@ static enum err add_source(void *arg, const struct revocation_source *from)
 		.last_modified = copy(from->last_modified),
 		.checked = from->checked,
 		.next_update = from->next_update,
-		.has_failed = from->has_failed,
-		.subjects = from->subjects };
+		.has_failed = from->has_failed };
 	return to->uri ? ERR_OK : ERR_MEMORY;
 }
 
@@ -131,19 +132,32 @@ static enum err add_subject(
 		.kind = kind,
 		.issuer_id = r->verdict.issuer_id,
 		.serial = strdup(r->facts.serial),
-		.is_ca = r->facts.is_ca };
+		.is_ca = r->facts.is_ca,
+		.is_by_anchor = r->verdict.chain.count == 2 };
 	memcpy(to->issuer, r->verdict.chain.items[1], FINGERPRINT_BYTES);
 	memcpy(to->fingerprint, r->facts.fingerprint, FINGERPRINT_BYTES);
 	return to->url && to->serial ? ERR_OK : ERR_MEMORY;
 }
 
-/* Only an issuer that is trusted can be believed about its certificates; and the parser has the bytes of
- * anchors alone, so that it must be one. */
+/* Only an issuer that is trusted can be believed about its certificates. */
 static bool is_worth_asking(const struct search *s, const struct certificate_record *r)
 {
 	return r->verdict.trust && !r->verdict.is_anchor && !r->verdict.is_bundled &&
-	       r->verdict.has_issuer_id && r->verdict.chain.count == 2 &&
+	       r->verdict.has_issuer_id && r->verdict.chain.count >= 2 &&
 	       r->facts.not_after != TIME_UNKNOWN && s->now <= r->facts.not_after;
+}
+
+/* Can its list be had, and does it speak of the certificate? */
+static bool is_answered(
+	const struct search *s, const struct certificate_record *r, const char *list)
+{
+	const struct source *source = find_source(s, list);
+	enum revocation_status said = REVOCATION_GOOD;
+
+	if (!is_http(list) || (source && source->has_failed))
+		return false;
+	(void)revocation_map_says(s->map, r->facts.fingerprint, list, &said);
+	return said != REVOCATION_UNKNOWN;
 }
 
 /* Lists first: one answers for many, and tells nobody which certificate is asked about. */
@@ -153,15 +167,13 @@ static enum err on_sighting(void *arg, const struct sighting *sighting)
 	const struct certificate_record *r = &sighting->record->certificate;
 	const char *crl = choose_url(&r->facts.crl_urls);
 	const char *ocsp = choose_url(&r->facts.ocsp_urls);
-	const struct source *list = crl ? find_source(s, crl) : NULL;
-	bool is_list_good = crl && is_http(crl) && !(list && list->has_failed);
 	enum err e = ERR_OK;
 
 	if (!is_worth_asking(s, r))
 		return ERR_OK;
 	if (crl)
 		e = add_subject(s, r, FETCH_CRL, crl);
-	if (e == ERR_OK && ocsp && !is_list_good)
+	if (e == ERR_OK && ocsp && !(crl && is_answered(s, r, crl)))
 		e = add_subject(s, r, FETCH_OCSP, ocsp);
 	return e;
 }
@@ -207,16 +219,14 @@ static enum err place_of(const struct subject *one, bool is_first_of_url, char *
 }
 
 /* Was it asked about all of them? */
-static enum err knows_all(const struct search *s, const struct source *source,
-	const struct fetch *f, bool *out, struct why *why)
+static bool knows_all(const struct search *s, const struct source *source, const struct fetch *f)
 {
-	enum err e = ERR_OK;
+	enum revocation_status said;
 
-	*out = source->subjects >= f->subjects_count;
-	for (size_t n = 0; e == ERR_OK && *out && n < f->subjects_count; n++)
-		e = inventory_revocation_has(
-			s->inventory, source->uri, f->subjects[n].fingerprint, out, why);
-	return e;
+	for (size_t n = 0; n < f->subjects_count; n++)
+		if (!revocation_map_says(s->map, f->subjects[n].fingerprint, source->uri, &said))
+			return false;
+	return true;
 }
 
 static bool has_run_out(const struct source *source, int64_t now)
@@ -227,23 +237,37 @@ static bool has_run_out(const struct source *source, int64_t now)
 }
 
 /* Is it time to ask, and may the answer be "not modified"? */
-static enum err judge_due(
-	const struct search *s, const char *place, struct fetch *f, bool *is_due, struct why *why)
+static bool is_due(const struct search *s, const char *place, struct fetch *f)
 {
 	const struct source *source = find_source(s, place);
-	bool has_all = false;
-	enum err e = ERR_OK;
 
-	*is_due = true;
-	if (!source)
-		return ERR_OK;
-	e = knows_all(s, source, f, &has_all, why);
-	if (e != ERR_OK || !has_all)
-		return e;
-	*is_due = has_run_out(source, s->now);
+	if (!source || !knows_all(s, source, f))
+		return true;
 	f->etag = copy(source->etag);
 	f->last_modified = copy(source->last_modified);
-	return ERR_OK;
+	return has_run_out(source, s->now);
+}
+
+/* `*out` false: its bytes are not kept, so that nobody could believe its answer. */
+static enum err fill_issuer(const struct search *s, const struct subject *first, struct fetch *f,
+	bool *out, struct why *why)
+{
+	struct buffer der;
+	enum err e;
+
+	*out = first->is_by_anchor;
+	if (first->is_by_anchor)
+		return ERR_OK;
+	buffer_init(&der, RECORD_DER_BYTES_MAX + 1);
+	e = inventory_pool_named(s->inventory, first->issuer, &der, why);
+	*out = e == ERR_OK && der.size;
+	if (*out) {
+		f->issuer_der = der.data;
+		f->issuer_der_size = der.size;
+	} else {
+		buffer_fini(&der);
+	}
+	return e;
 }
 
 static enum err fill(const struct subject *first, size_t count, struct fetch *f)
@@ -290,15 +314,15 @@ static enum err tell_group(const struct telling *t, const struct subject *first,
 	struct fetch f = { 0 };
 	struct buffer item;
 	char *place = NULL;
-	bool is_due = false;
+	bool is_askable = false;
 	enum err e = place_of(first, is_first_of_url, &place);
 
 	buffer_init(&item, FRAME_BYTES_MAX);
 	if (e == ERR_OK)
 		e = fill(first, count, &f);
 	if (e == ERR_OK)
-		e = judge_due(t->search, place, &f, &is_due, why);
-	if (e == ERR_OK && is_due) {
+		e = fill_issuer(t->search, first, &f, &is_askable, why);
+	if (e == ERR_OK && is_askable && is_due(t->search, place, &f)) {
 		fetch_encode(&item, &f);
 		e = buffer_status(&item);
 		if (e == ERR_OK)
@@ -336,8 +360,12 @@ enum err revocation_questions(struct inventory *i, int64_t now,
 	const struct inventory_filter filter = { .kind = RECORD_CERTIFICATE };
 	struct search s = { .inventory = i, .now = now };
 	const struct telling t = { .search = &s, .fn = fn, .arg = arg };
+	struct revocation_map *map = NULL;
 	enum err e = inventory_revocation_prune(i, why);
 
+	if (e == ERR_OK)
+		e = revocation_map_take(i, &map, why);
+	s.map = map;
 	if (e == ERR_OK)
 		e = inventory_each_revocation_source(i, add_source, &s, why);
 	if (e == ERR_OK)
@@ -348,6 +376,7 @@ enum err revocation_questions(struct inventory *i, int64_t now,
 		e = tell_all(&t, why);
 	if (s.is_full)
 		log_warn("issuers are asked about %d certificates; there are more", SUBJECTS_MAX);
+	revocation_map_release(map);
 	search_fini(&s);
 	return e;
 }

@@ -22,7 +22,7 @@ struct revocation {
 	int64_t next_update; /* until when it holds */
 	int64_t revoked_at;
 	const char *reason;  /* CRLReason, NULL unless revoked */
-	const char *message; /* why it is not known, or NULL */
+	const char *message; /* why it is not known, or whose revocation it is; or NULL */
 };
 
 /* A record where and since when it was seen. Borrowed for the call. */

@@ -4,6 +4,7 @@
 #include "agent/base/wire.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define SERIAL_BYTES_MAX 8400
 #define MESSAGE_BYTES_MAX 1024
@@ -19,6 +20,7 @@ void fetch_fini(struct fetch *f)
 	free(f->url);
 	free(f->etag);
 	free(f->last_modified);
+	free(f->issuer_der);
 	*f = (struct fetch){ 0 };
 }
 
@@ -31,6 +33,7 @@ void fetch_encode(struct buffer *out, const struct fetch *f)
 	wire_put_text(out, f->last_modified);
 	buffer_append(out, f->issuer_id.name_sha1, ISSUER_HASH_BYTES);
 	buffer_append(out, f->issuer_id.key_sha1, ISSUER_HASH_BYTES);
+	wire_put_bytes(out, slice_of(f->issuer_der, f->issuer_der_size));
 	wire_put_u32(out, (uint32_t)f->subjects_count);
 	for (size_t i = 0; i < f->subjects_count; i++) {
 		buffer_append(out, f->subjects[i].fingerprint, FINGERPRINT_BYTES);
@@ -62,6 +65,21 @@ static void get_subjects(struct wire *w, struct fetch *f)
 	}
 }
 
+static void get_issuer(struct wire *w, struct fetch *f)
+{
+	struct slice der = wire_get_bytes(w, RECORD_DER_BYTES_MAX);
+
+	if (w->bad || !der.size)
+		return;
+	f->issuer_der = malloc(der.size);
+	if (!f->issuer_der) {
+		w->bad = true;
+		return;
+	}
+	memcpy(f->issuer_der, der.data, der.size);
+	f->issuer_der_size = der.size;
+}
+
 enum err fetch_decode(struct slice bytes, struct fetch *out)
 {
 	struct wire w = wire_of(bytes);
@@ -74,6 +92,7 @@ enum err fetch_decode(struct slice bytes, struct fetch *out)
 	f.last_modified = wire_get_text(&w, FETCH_HEADER_BYTES_MAX);
 	(void)wire_get_raw(&w, f.issuer_id.name_sha1, ISSUER_HASH_BYTES);
 	(void)wire_get_raw(&w, f.issuer_id.key_sha1, ISSUER_HASH_BYTES);
+	get_issuer(&w, &f);
 	get_subjects(&w, &f);
 	if (wire_end(&w) != ERR_OK || f.kind < FETCH_CRL || f.kind >= FETCH_KIND_COUNT || !f.url) {
 		fetch_fini(&f);

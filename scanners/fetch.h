@@ -31,10 +31,12 @@ struct fetch {
 	enum fetch_kind kind;
 	char *url;                         /* owned; http or https */
 	uint8_t issuer[FINGERPRINT_BYTES]; /* the certificate that issued all subjects */
-	char *etag;                        /* owned, or NULL; of what is known already, as is: */
-	char *last_modified;               /* owned, or NULL */
-	struct issuer_id issuer_id;        /* of FETCH_OCSP */
-	struct fetch_subject *subjects;    /* owned */
+	uint8_t *issuer_der; /* owned; its bytes, or NULL for an anchor, which parsers have */
+	size_t issuer_der_size;
+	char *etag;                     /* owned, or NULL; of what is known already, as is: */
+	char *last_modified;            /* owned, or NULL */
+	struct issuer_id issuer_id;     /* of FETCH_OCSP */
+	struct fetch_subject *subjects; /* owned */
 	size_t subjects_count;
 };
 

@@ -133,13 +133,19 @@ static size_t prepare_wanted(const struct answer *a, const struct crl *list, str
 	for (size_t i = 0; i < a->fetch.subjects_count; i++) {
 		const struct fetch_subject *s = &a->fetch.subjects[i];
 
+		struct revocation_result *r = &a->said.results[i];
+
 		if ((list->only_users && s->is_ca) || (list->only_cas && !s->is_ca) ||
-			!revocation_serial(s->serial, out[count].serial, &out[count].size))
+			!revocation_serial(s->serial, out[count].serial, &out[count].size)) {
+			r->reason = REVOCATION_OUT_OF_SCOPE;
 			continue;
-		out[count].result = &a->said.results[i];
+		}
+		out[count].result = r;
 		/* A list of some reasons only can condemn, but not acquit. */
 		if (list->reasons == CRL_REASONS_ALL)
-			out[count].result->status = REVOCATION_GOOD;
+			r->status = REVOCATION_GOOD;
+		else
+			r->reason = REVOCATION_SOME_REASONS;
 		count++;
 	}
 	qsort(out, count, sizeof(*out), by_serial);
@@ -158,12 +164,10 @@ static enum err look_up(struct answer *a, const struct crl *list)
 	fault = walk(list, all, count);
 	free(all);
 	if (fault)
-		for (size_t i = 0; i < a->said.count; i++)
+		for (size_t i = 0; i < a->said.count; i++) {
 			a->said.results[i].status = REVOCATION_UNKNOWN;
-	if (!fault && count < a->fetch.subjects_count)
-		fault = "some certificates are out of its scope";
-	else if (!fault && list->reasons != CRL_REASONS_ALL)
-		fault = "it speaks of some reasons for revocation only";
+			a->said.results[i].reason = REVOCATION_NO_ANSWER;
+		}
 	return fault ? say_why(a, fault) : ERR_OK;
 }
 
@@ -209,9 +213,23 @@ static enum err read_list(struct answer *a, struct slice issuer_der)
 
 /* --- telling ------------------------------------------------------------------------------------- */
 
+/* main gives the bytes of one that is no anchor; that it is trusted follows from the chains that led here. */
+static struct slice issuer_of(const struct answer *a)
+{
+	struct slice given = slice_of(a->fetch.issuer_der, a->fetch.issuer_der_size);
+	uint8_t fingerprint[FINGERPRINT_BYTES];
+
+	if (!given.size)
+		return trust_der(a->context->trust, a->fetch.issuer);
+	fingerprint_of(given, fingerprint);
+	if (memcmp(fingerprint, a->fetch.issuer, FINGERPRINT_BYTES) != 0)
+		return slice_of(NULL, 0);
+	return given;
+}
+
 static enum err read_body(struct answer *a)
 {
-	struct slice issuer = trust_der(a->context->trust, a->fetch.issuer);
+	struct slice issuer = issuer_of(a);
 
 	if (!a->fetch.subjects_count)
 		return say_why(a, "nothing was asked about");

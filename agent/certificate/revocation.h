@@ -40,6 +40,14 @@ bool revocation_serial(const char *text, uint8_t out[REVOCATION_SERIAL_BYTES], s
 /* Does what was said from `this_update` to `next_update` (or TIME_UNKNOWN) still hold? */
 bool revocation_is_current(int64_t this_update, int64_t next_update, int64_t now);
 
+/* Why a source that could be believed left the status of a certificate unknown: the `reason` of such a result. */
+enum revocation_gap {
+	REVOCATION_NO_ANSWER,
+	REVOCATION_OUT_OF_SCOPE, /* the list speaks of other kinds of certificates */
+	REVOCATION_SOME_REASONS, /* it is not on a list of some reasons only */
+	REVOCATION_GAP_COUNT
+};
+
 /* The name of a CRLReason (RFC 5280 5.3.1), "unspecified" for unknown ones. */
 const char *revocation_reason_word(unsigned reason);
 

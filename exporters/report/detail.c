@@ -302,7 +302,8 @@ static void revocation(struct detail *d, const struct revocation *r)
 	fact(d, "said by", r->source, INK_PLAIN);
 	fact_time(d, "revoked", r->revoked_at);
 	fact(d, "reason", r->reason, INK_PLAIN);
-	fact(d, "not known, for", r->message, INK_YELLOW);
+	fact(d, r->status == REVOCATION_UNKNOWN ? "not known, for" : "that is", r->message,
+		INK_YELLOW);
 	fact_time(d, "asked", r->checked);
 	fact_time(d, "holds until", r->next_update);
 }

@@ -370,13 +370,14 @@ static void test_namesakes_are_bounded(void **state)
 static void test_loops_end(void **state)
 {
 	struct world *w = *state;
-	struct record a = made(w, CA_URI, 2, "CN=Issuing CA", "CN=Other CA", true);
-	struct record b = made(w, "file:///b.pem", 3, "CN=Other CA", "CN=Issuing CA", true);
 	struct completion_case given;
+	struct record r;
 
 	begin(w, "b");
-	put(w, &a);
-	put(w, &b);
+	r = made(w, CA_URI, 2, "CN=Issuing CA", "CN=Other CA", true);
+	put(w, &r);
+	r = made(w, "file:///b.pem", 3, "CN=Other CA", "CN=Issuing CA", true);
+	put(w, &r);
 	end(w);
 	put_leaf(w, "a", false);
 	/* The leaf and both CAs, which lack an issuer too. */

@@ -82,13 +82,13 @@ class Revocation(Case):
         self.web = Web()
         self.addCleanup(self.web.close)
 
-    def responder(self, good=(), revoked=(), signer=None, port=None):
+    def responder(self, good=(), revoked=(), signer=None, port=None, ca=None):
         """`openssl ocsp`; certificates come later, for they name its port."""
         port = port or responder_port()
         index = self.folder / f"index-{port}"
         self.pki.ocsp_index(index, good, revoked)
         signer = signer or self.root
-        self.start("openssl", "ocsp", "-index", index, "-CA", self.root.pem_file, "-rsigner", signer.pem_file, "-rkey",
+        self.start("openssl", "ocsp", "-index", index, "-CA", (ca or self.root).pem_file, "-rsigner", signer.pem_file, "-rkey",
                    signer.key_file, "-port", port, "-nmin", "5")
         wait_for(lambda: is_listening(port), 10, "the responder")
         return port
@@ -346,6 +346,76 @@ class Revocation(Case):
         found = {c["subject"]: c for c in certificates(self.look(*state, "--at", beyond))}
         self.assertEqual(found["CN=a.example.org"]["verdict"]["problems"], ["revocation-unknown"])
         self.assertEqual(found["CN=b.example.org"]["verdict"]["problems"], ["revoked"], "once revoked is revoked")
+
+    def test_a_list_that_covers_some_of_them(self):
+        url = self.web.url("/users.crl")
+        user = self.leaf("a.example.org", f'crl_dist_points = "{url}"')
+        ca = self.pki.make("Issuing CA", self.root, ca=True, more=(f'crl_dist_points = "{url}"',))
+        self.put(user, "a.pem")
+        self.put(ca, "b.pem")
+        self.web.files["/users.crl"] = self.pki.scoped_crl(self.root, "onlyuser = TRUE")
+        state = ["--state", self.folder / "state"]
+        for _ in range(2):
+            records = self.look(*state)
+            said = {c["subject"]: c for c in certificates(records)}
+            self.assertEqual(said["CN=a.example.org"]["revocation"]["status"], "good")
+            self.assertEqual(said["CN=Issuing CA"]["verdict"]["problems"], ["revocation-unknown"])
+            self.assertIn("does not cover", said["CN=Issuing CA"]["revocation"]["message"])
+            self.assertEqual(problems(records), [])
+        self.assertEqual(len(self.web.asked), 1, "the list did not fail: it is not asked again")
+        self.web.files["/users.crl"] = self.pki.scoped_crl(self.root, "onlysomereasons = keyCompromise")
+        said = {c["subject"]: c for c in certificates(self.look())}
+        self.assertIn("some reasons", said["CN=a.example.org"]["revocation"]["message"])
+
+    def test_deltas_and_indirect_lists_are_reported(self):
+        url = self.web.url("/ca.crl")
+        self.put(self.leaf("a.example.org", f'crl_dist_points = "{url}"'))
+        for scope, word in (("indirectCRL = TRUE", "indirect"), (None, "delta")):
+            self.web.files["/ca.crl"] = self.pki.scoped_crl(self.root, scope)
+            said = self.only(self.look())
+            self.assertEqual(said["verdict"]["problems"], ["revocation-unknown"])
+            self.assertIn(word, said["revocation"]["message"])
+            self.assertEqual(said["revocation"]["source"], url)
+
+    # --- below an intermediate ---
+
+    def test_lists_of_an_intermediate(self):
+        of_root, of_ca = self.web.url("/root.crl"), self.web.url("/ca.crl")
+        ca = self.pki.make("Issuing CA", self.root, ca=True, more=(f'crl_dist_points = "{of_root}"',))
+        good, bad = (self.pki.make(f"{n}.example.org", ca, more=(f'crl_dist_points = "{of_ca}"',)) for n in ("good", "bad"))
+        for c in (ca, good, bad):
+            self.put(c, f"{c.name}.pem")
+        self.web.files.update({"/root.crl": self.pki.crl(self.root), "/ca.crl": self.pki.crl(ca, [bad])})
+        said = {c["subject"][3:]: c for c in certificates(self.look())}
+        for name in ("Issuing CA", "good.example.org"):
+            self.assertEqual(said[name]["verdict"]["problems"], [], said)
+            self.assertEqual(said[name]["revocation"]["status"], "good")
+        self.assertEqual(said["bad.example.org"]["verdict"]["problems"], ["revoked"])
+        self.assertEqual(said["bad.example.org"]["revocation"]["source"], of_ca)
+        self.assertEqual(sorted(path for path, _ in self.web.asked), ["/ca.crl", "/root.crl"])
+        # One that the root signed says nothing of the intermediate's certificates.
+        self.web.files["/ca.crl"] = self.pki.crl(self.root, [good])
+        said = {c["subject"][3:]: c for c in certificates(self.look())}
+        self.assertEqual(said["good.example.org"]["verdict"]["problems"], ["revocation-unknown"])
+        # With a CA falls what it issued.
+        self.web.files.update({"/root.crl": self.pki.crl(self.root, [ca]), "/ca.crl": self.pki.crl(ca)})
+        said = {c["subject"][3:]: c for c in certificates(self.look())}
+        for name in ("Issuing CA", "good.example.org", "bad.example.org"):
+            self.assertEqual(said[name]["verdict"]["problems"], ["revoked"], name)
+            self.assertEqual(said[name]["revocation"]["source"], of_root)
+        self.assertIn("a CA of its chain", said["good.example.org"]["revocation"]["message"])
+        self.assertNotIn("message", said["Issuing CA"]["revocation"])
+
+    def test_the_responder_of_an_intermediate(self):
+        port = responder_port()
+        ca = self.pki.make("Issuing CA", self.root, ca=True)
+        good, bad = (self.pki.make(f"{n}.example.org", ca, more=(f'ocsp_uri = "http://127.0.0.1:{port}/"',)) for n in ("good", "bad"))
+        self.responder([good], [bad], signer=ca, port=port, ca=ca)
+        for c in (ca, good, bad):
+            self.put(c, f"{c.name}.pem")
+        said = {c["subject"][3:]: c for c in certificates(self.look())}
+        self.assertEqual(said["good.example.org"]["revocation"]["status"], "good", said)
+        self.assertEqual(said["bad.example.org"]["verdict"]["problems"], ["revoked"])
 
     # --- the agent ---
 
