@@ -140,7 +140,8 @@ static const char *const texts[STATEMENT_COUNT] = {
 		" s.gone_at IS NULL)",
 	[REVOCATION_SOURCE_PRUNE] =
 		"DELETE FROM revocation_source WHERE NOT EXISTS"
-		" (SELECT 1 FROM revocation r WHERE r.source=revocation_source.id)",
+		" (SELECT 1 FROM revocation r WHERE r.source=revocation_source.id) AND NOT EXISTS"
+		" (SELECT 1 FROM place p WHERE p.uri=revocation_source.uri)",
 	/* Written only when something changes. ?6 = there is room. The shortest chain is kept: who knows
 	 * least of the issuers. */
 	[POOL_PUT] = "INSERT INTO pool(certificate,is_ca,wants,known,der) SELECT ?1,?2,?3,?4,?5"

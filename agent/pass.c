@@ -267,6 +267,14 @@ static enum err store(struct pass *p, const struct record *r)
 		if (e != ERR_OK)
 			return e;
 	}
+	/* Issuers that were fetched lie at the place that was asked. */
+	if (r->kind == RECORD_REVOCATION && r->revocation.is_unmodified) {
+		known.below = false;
+		known.stale = false;
+		e = keep(p, &known);
+		if (e != ERR_OK)
+			return e;
+	}
 	e = inventory_put(p->conf.inventory, p->id, r, clock_now_s(), &why);
 	if (e != ERR_OK) {
 		fail(p, e, &why);

@@ -119,6 +119,7 @@ static const char *choose_url(const struct strings *urls)
 static enum err add_subject(
 	struct search *s, const struct certificate_record *r, enum fetch_kind kind, const char *url)
 {
+	bool has_issuer = kind != FETCH_ISSUERS;
 	struct subject *to;
 
 	if (s->subjects_count == SUBJECTS_MAX) {
@@ -134,7 +135,8 @@ static enum err add_subject(
 		.serial = strdup(r->facts.serial),
 		.is_ca = r->facts.is_ca,
 		.is_by_anchor = r->verdict.chain.count == 2 };
-	memcpy(to->issuer, r->verdict.chain.items[1], FINGERPRINT_BYTES);
+	if (has_issuer)
+		memcpy(to->issuer, r->verdict.chain.items[1], FINGERPRINT_BYTES);
 	memcpy(to->fingerprint, r->facts.fingerprint, FINGERPRINT_BYTES);
 	return to->url && to->serial ? ERR_OK : ERR_MEMORY;
 }
@@ -160,6 +162,18 @@ static bool is_answered(
 	return said != REVOCATION_UNKNOWN;
 }
 
+/* Where an issuer is missed that lies nowhere here; and where one was fetched before, for as long as there is
+ * a certificate that names the place. */
+static bool misses_issuer(
+	const struct search *s, const struct certificate_record *r, const char *url)
+{
+	if (!is_http(url) || r->verdict.is_anchor || r->verdict.is_bundled ||
+		r->facts.not_after == TIME_UNKNOWN || s->now > r->facts.not_after)
+		return false;
+	return find_source(s, url) ||
+	       (verdict_lacks_issuer(&r->verdict) && r->verdict.chain.count == 1);
+}
+
 /* Lists first: one answers for many, and tells nobody which certificate is asked about. */
 static enum err on_sighting(void *arg, const struct sighting *sighting)
 {
@@ -167,10 +181,13 @@ static enum err on_sighting(void *arg, const struct sighting *sighting)
 	const struct certificate_record *r = &sighting->record->certificate;
 	const char *crl = choose_url(&r->facts.crl_urls);
 	const char *ocsp = choose_url(&r->facts.ocsp_urls);
+	const char *issuers = choose_url(&r->facts.issuer_urls);
 	enum err e = ERR_OK;
 
-	if (!is_worth_asking(s, r))
-		return ERR_OK;
+	if (issuers && misses_issuer(s, r, issuers))
+		e = add_subject(s, r, FETCH_ISSUERS, issuers);
+	if (e != ERR_OK || !is_worth_asking(s, r))
+		return e;
 	if (crl)
 		e = add_subject(s, r, FETCH_CRL, crl);
 	if (e == ERR_OK && ocsp && !(crl && is_answered(s, r, crl)))
@@ -211,7 +228,7 @@ static enum err place_of(const struct subject *one, bool is_first_of_url, char *
 	int n;
 
 	text_hex(hex, one->kind == FETCH_OCSP ? one->fingerprint : one->issuer, FINGERPRINT_BYTES);
-	if (one->kind == FETCH_CRL && is_first_of_url)
+	if (one->kind == FETCH_ISSUERS || (one->kind == FETCH_CRL && is_first_of_url))
 		n = asprintf(out, "%s", one->url);
 	else
 		n = asprintf(out, "%s#%.*s", one->url, PLACE_DIGITS, hex);
@@ -255,8 +272,8 @@ static enum err fill_issuer(const struct search *s, const struct subject *first,
 	struct buffer der;
 	enum err e;
 
-	*out = first->is_by_anchor;
-	if (first->is_by_anchor)
+	*out = first->is_by_anchor || first->kind == FETCH_ISSUERS;
+	if (*out)
 		return ERR_OK;
 	buffer_init(&der, RECORD_DER_BYTES_MAX + 1);
 	e = inventory_pool_named(s->inventory, first->issuer, &der, why);
@@ -276,6 +293,8 @@ static enum err fill(const struct subject *first, size_t count, struct fetch *f)
 	f->url = strdup(first->url);
 	f->issuer_id = first->issuer_id;
 	memcpy(f->issuer, first->issuer, FINGERPRINT_BYTES);
+	if (first->kind == FETCH_ISSUERS)
+		return f->url ? ERR_OK : ERR_MEMORY;
 	f->subjects = calloc(count, sizeof(*f->subjects));
 	if (!f->url || !f->subjects)
 		return ERR_MEMORY;
@@ -322,7 +341,10 @@ static enum err tell_group(const struct telling *t, const struct subject *first,
 		e = fill(first, count, &f);
 	if (e == ERR_OK)
 		e = fill_issuer(t->search, first, &f, &is_askable, why);
-	if (e == ERR_OK && is_askable && is_due(t->search, place, &f)) {
+	if (e == ERR_OK && is_askable)
+		f.is_kept = !is_due(t->search, place, &f);
+	/* What was fetched goes from its place where the pass does not name it. */
+	if (e == ERR_OK && is_askable && (!f.is_kept || f.kind == FETCH_ISSUERS)) {
 		fetch_encode(&item, &f);
 		e = buffer_status(&item);
 		if (e == ERR_OK)

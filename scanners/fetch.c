@@ -27,6 +27,7 @@ void fetch_fini(struct fetch *f)
 void fetch_encode(struct buffer *out, const struct fetch *f)
 {
 	wire_put_u8(out, (uint8_t)f->kind);
+	wire_put_bool(out, f->is_kept);
 	wire_put_text(out, f->url);
 	buffer_append(out, f->issuer, FINGERPRINT_BYTES);
 	wire_put_text(out, f->etag);
@@ -86,6 +87,7 @@ enum err fetch_decode(struct slice bytes, struct fetch *out)
 	struct fetch f = { 0 };
 
 	f.kind = (enum fetch_kind)wire_get_u8(&w);
+	f.is_kept = wire_get_bool(&w);
 	f.url = wire_get_text(&w, RECORD_URL_BYTES_MAX);
 	(void)wire_get_raw(&w, f.issuer, FINGERPRINT_BYTES);
 	f.etag = wire_get_text(&w, FETCH_HEADER_BYTES_MAX);

@@ -18,7 +18,8 @@
 #define FETCH_SUBJECTS_MAX 4000
 #define FETCH_HEADER_BYTES_MAX 256 /* of an ETag or a date that is given back */
 
-enum fetch_kind { FETCH_CRL = 1, FETCH_OCSP, FETCH_KIND_COUNT };
+/* A list, an answer about one certificate, the certificates that may have issued some (RFC 5280 4.2.2.1). */
+enum fetch_kind { FETCH_CRL = 1, FETCH_OCSP, FETCH_ISSUERS, FETCH_KIND_COUNT };
 
 /* A certificate that the question is about. */
 struct fetch_subject {
@@ -29,7 +30,8 @@ struct fetch_subject {
 
 struct fetch {
 	enum fetch_kind kind;
-	char *url;                         /* owned; http or https */
+	bool is_kept; /* what its place holds still holds: nothing is asked, only that is told */
+	char *url;    /* owned; http or https */
 	uint8_t issuer[FINGERPRINT_BYTES]; /* the certificate that issued all subjects */
 	uint8_t *issuer_der; /* owned; its bytes, or NULL for an anchor, which parsers have */
 	size_t issuer_der_size;

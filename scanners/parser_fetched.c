@@ -211,6 +211,49 @@ static enum err read_list(struct answer *a, struct slice issuer_der)
 	return e;
 }
 
+/* --- issuers -------------------------------------------------------------------------------------- */
+
+/* CA certificates taken from one answer. */
+#define ISSUERS_MAX 16
+
+struct issuers {
+	const struct parser_context *context;
+	size_t count;
+};
+
+static enum err on_issuer(void *arg, const struct record *r)
+{
+	struct issuers *i = arg;
+
+	if (r->kind != RECORD_CERTIFICATE || !r->certificate.facts.is_ca || i->count == ISSUERS_MAX)
+		return ERR_OK;
+	i->count++;
+	return i->context->record(i->context->arg, r);
+}
+
+/* DER, PEM or PKCS#7, as files are read (RFC 5280 4.2.2.1). They are trusted by nobody: a chain over them counts
+ * where their signatures hold. */
+static enum err read_issuers(struct answer *a)
+{
+	static const char none[] = "no certificate of a CA is in what was fetched";
+	const struct strings no_passwords = { 0 };
+	struct issuers issuers = { .context = a->context };
+	struct parser_context context = *a->context;
+	enum err e;
+
+	context.passwords = &no_passwords;
+	context.record = on_issuer;
+	context.arg = &issuers;
+	e = parser_file(&context, a->place, a->body);
+	/* Nothing in what is no container at all. */
+	if (e == ERR_NOT_FOUND)
+		e = ERR_OK;
+	if (e != ERR_OK || issuers.count)
+		return e;
+	e = parser_problem(a->context, a->place, REASON_MALFORMED, none);
+	return e == ERR_OK ? say_why(a, none) : e;
+}
+
 /* --- telling ------------------------------------------------------------------------------------- */
 
 /* main gives the bytes of one that is no anchor; that it is trusted follows from the chains that led here. */
@@ -231,6 +274,8 @@ static enum err read_body(struct answer *a)
 {
 	struct slice issuer = issuer_of(a);
 
+	if (a->fetch.kind == FETCH_ISSUERS)
+		return read_issuers(a);
 	if (!a->fetch.subjects_count)
 		return say_why(a, "nothing was asked about");
 	if (!issuer.size)

@@ -105,7 +105,11 @@ static enum err take_work(struct fetcher *f, struct slice payload)
 		e = fetch_decode(work.item, &fetch);
 	if (e != ERR_OK)
 		return e;
-	return transfers_add(f->transfers, work.id, work.place, &fetch);
+	if (!fetch.is_kept)
+		return transfers_add(f->transfers, work.id, work.place, &fetch);
+	fetch_fini(&fetch);
+	e = channel_write(&f->channel, MESSAGE_UNCHANGED, work.place);
+	return e == ERR_OK ? on_end(f, work.id) : e;
 }
 
 static enum err take_frame(struct fetcher *f)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define QUESTIONS_MAX 100000
+#define ISSUERS_MAX 2000 /* places that may be asked for issuers in one pass */
 #define WINDOW 64
 #define ITEM_BYTES_MAX FRAME_BYTES_MAX
 
@@ -32,6 +33,11 @@ static const struct schema_field fields[] = {
 		.offset = offsetof(struct revocation_conf, ocsp),
 		.standard = "true",
 		.help = "Ask OCSP responders, where there is no list or it cannot be had." },
+	{ .key = "aia",
+		.type = SCHEMA_BOOL,
+		.offset = offsetof(struct revocation_conf, aia),
+		.standard = "false",
+		.help = "Fetch issuers that lie nowhere on this host from where certificates say (caIssuers), whatever the mode." },
 	SCAN_JOB_FIELDS(struct revocation_conf, "1h"),
 	{ .key = "timeout",
 		.type = SCHEMA_DURATION,
@@ -58,7 +64,7 @@ static bool is_off(const void *arg)
 {
 	const struct revocation_conf *conf = arg;
 
-	return conf->mode == REVOCATION_ASK_OFF;
+	return conf->mode == REVOCATION_ASK_OFF && !conf->aia;
 }
 
 static enum err encode_options(const void *arg, struct buffer *out, struct why *why)
@@ -81,6 +87,8 @@ struct plan {
 	struct scan_item *items;            /* owned */
 	size_t count;
 	size_t next;
+	struct strings issuers; /* places that were or will be asked for issuers */
+	bool has_followed;
 };
 
 static void close_plan(void *arg)
@@ -94,19 +102,45 @@ static void close_plan(void *arg)
 		buffer_fini(&plan->items[i].item);
 	}
 	free(plan->items);
+	strings_fini(&plan->issuers);
 	free(plan);
 }
 
-static bool is_wanted(const struct revocation_conf *conf, struct slice item)
+static bool is_wanted(const struct revocation_conf *conf, enum fetch_kind kind)
+{
+	if (kind == FETCH_ISSUERS)
+		return conf->aia;
+	return conf->mode != REVOCATION_ASK_OFF && (kind == FETCH_CRL ? conf->crl : conf->ocsp);
+}
+
+/* An issuer that was fetched may say where its own issuer is: what it leads to is asked about in the same
+ * pass, but each place once, so that a circle of them ends. */
+static bool was_asked(const struct plan *plan, const char *place)
+{
+	for (size_t i = 0; i < plan->issuers.count; i++)
+		if (strcmp(plan->issuers.items[i], place) == 0)
+			return true;
+	return false;
+}
+
+static enum err admit(struct plan *plan, const char *place, struct slice item, bool *out)
 {
 	struct fetch f;
 	enum fetch_kind kind;
 
+	*out = false;
 	if (fetch_decode(item, &f) != ERR_OK)
-		return false;
+		return ERR_OK;
 	kind = f.kind;
 	fetch_fini(&f);
-	return kind == FETCH_CRL ? conf->crl : conf->ocsp;
+	if (!is_wanted(plan->conf, kind))
+		return ERR_OK;
+	if (kind != FETCH_ISSUERS) {
+		*out = !plan->has_followed;
+		return ERR_OK;
+	}
+	*out = !was_asked(plan, place) && plan->issuers.count < ISSUERS_MAX;
+	return *out ? strings_add(&plan->issuers, place) : ERR_OK;
 }
 
 static enum err add_question(void *arg, const char *place, struct slice item)
@@ -114,9 +148,11 @@ static enum err add_question(void *arg, const char *place, struct slice item)
 	struct plan *plan = arg;
 	struct scan_item *items;
 	struct scan_item *one;
+	bool is_admitted;
+	enum err e = admit(plan, place, item, &is_admitted);
 
-	if (!is_wanted(plan->conf, item))
-		return ERR_OK;
+	if (e != ERR_OK || !is_admitted)
+		return e;
 	if (plan->count == QUESTIONS_MAX)
 		return ERR_LIMIT;
 	items = reallocarray(plan->items, plan->count + 1, sizeof(*items));
@@ -167,9 +203,19 @@ static enum err next_item(void *arg, struct scan_item *out, struct why *why)
 	return ERR_OK;
 }
 
+static enum err follow(void *arg, const struct scan_hints *hints, struct why *why)
+{
+	struct plan *plan = arg;
+
+	plan->has_followed = true;
+	if (!plan->conf->aia || !hints || !hints->each_question)
+		return ERR_OK;
+	return hints->each_question(hints->ctx, add_question, plan, why);
+}
+
 const struct scanner revocation_scanner = {
 	.name = REVOCATION_SCANNER,
-	.help = "what issuers say of their certificates: CRL and OCSP",
+	.help = "what issuers say of their certificates (CRL, OCSP), and issuers themselves",
 	.role = &fetcher_role,
 	.is_section = true,
 	.stage = 1,
@@ -181,5 +227,6 @@ const struct scanner revocation_scanner = {
 	.encode_options = encode_options,
 	.open = open_plan,
 	.next = next_item,
+	.follow = follow,
 	.close = close_plan,
 };

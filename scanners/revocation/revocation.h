@@ -18,6 +18,7 @@ struct revocation_conf {
 	int mode; /* enum revocation_asking */
 	bool crl;
 	bool ocsp;
+	bool aia;
 	int64_t timeout_ms;
 	char *proxy; /* NULL = the environment's */
 };
