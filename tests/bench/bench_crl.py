@@ -75,7 +75,8 @@ def peaks(pid, found):
         words = Path(f"/proc/{one}/cmdline").read_bytes().split(b"\0")
         role = "main" if one == str(pid) else words[-2].decode() if len(words) > 1 else "?"
         high = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), 0)
-        found[role] = max(found.get(role, 0), high)
+        if high:
+            found[role] = max(found.get(role, 0), high)
 
 
 def main():
