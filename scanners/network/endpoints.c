@@ -158,11 +158,13 @@ static const struct schema_field fields[] = {
 	{ .key = "client_cert",
 		.type = SCHEMA_TEXT,
 		.offset = offsetof(struct endpoints_conf, client_cert),
+		.check = identity_check_file,
 		.help = "File with a client certificate to present (PEM, DER or PKCS#12): the record says whether "
 			"servers accept it, and it is watched itself." },
 	{ .key = "client_key",
 		.type = SCHEMA_TEXT,
 		.offset = offsetof(struct endpoints_conf, client_key),
+		.check = identity_check_file,
 		.help = "Its private key, where that is in another file." },
 	{ .key = "client_password",
 		.type = SCHEMA_SECRET,

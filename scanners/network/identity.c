@@ -15,7 +15,7 @@
 #define PATTERNS_MAX 1024
 #define URI_BYTES_MAX (16 * 1024)
 
-static enum err check_file(const char *value, struct why *why)
+enum err identity_check_file(const char *value, struct why *why)
 {
 	if (strncmp(value, "pkcs11:", 7) == 0)
 		return why_fail(why, ERR_CONFIG,
@@ -33,12 +33,12 @@ const struct schema_field identity_fields[] = {
 		.type = SCHEMA_TEXT,
 		.offset = offsetof(struct identity_conf, cert),
 		.is_required = true,
-		.check = check_file,
+		.check = identity_check_file,
 		.help = "File with the certificate and its intermediates: PEM, DER, or PKCS#12." },
 	{ .key = "key",
 		.type = SCHEMA_TEXT,
 		.offset = offsetof(struct identity_conf, key),
-		.check = check_file,
+		.check = identity_check_file,
 		.help = "File with its private key: PEM or DER; not given: it is in the file of cert." },
 	{ .key = "password",
 		.type = SCHEMA_SECRET,

@@ -38,6 +38,8 @@ struct identities {
 	size_t count;
 };
 
+/* A config value that names a file of one: a token (RFC 7512) is refused. */
+enum err identity_check_file(const char *value, struct why *why) MUST_CHECK;
 /* The file as a uri, absolute; owned, or NULL. */
 char *identity_uri(const char *path);
 /* Reads the files of one into the list. */
