@@ -82,6 +82,16 @@ static const char *const texts[STATEMENT_COUNT] = {
 		" file=?4, detail=?5, gone_at=NULL",
 	[REFERENCE_GONE] = GONE("reference"),
 	[REFERENCE_GONE_OF_JOB] = GONE_OF_JOB("reference"),
+	[KEY_PUT] = "INSERT INTO private_key(id,pass,seen,first_seen,detail) VALUES(?1,?2,?3,?3,?4)"
+		    " ON CONFLICT(id) DO UPDATE SET pass=?2, seen=?3,"
+		    " first_seen=CASE WHEN gone_at IS NULL THEN first_seen ELSE ?3 END,"
+		    " detail=?4, gone_at=NULL",
+	[KEY_GONE] = GONE("private_key"),
+	[KEY_GONE_OF_JOB] = GONE_OF_JOB("private_key"),
+	[KEY_NOTE_CLEAR] = "DELETE FROM key_note",
+	[KEY_NOTE_PUT] =
+		"INSERT INTO key_note(sighting,fingerprint,detail) SELECT p.id<<24|?5,?3,?4"
+		" FROM place p CROSS JOIN job j ON j.id=p.job WHERE p.uri=?1 AND j.name=?2",
 	[PROBLEM_PUT] =
 		"INSERT INTO problem(place,idx,keeps_known,pass,seen,first_seen,reason,"
 		"fingerprint,detail) VALUES(?1,?2,?3,?4,?5,?5,?6,?7,?8)"
@@ -404,7 +414,8 @@ enum err inventory_job_id(struct inventory *i, const char *job, int64_t *out, st
 static enum err retire(struct inventory *i, int64_t job, int64_t now, struct why *why)
 {
 	static const enum statement steps[] = { SIGHTING_GONE_OF_JOB, ENDPOINT_GONE_OF_JOB,
-		REFERENCE_GONE_OF_JOB, PROBLEM_DROP_OF_JOB, MEMORY_DROP, JOB_RETIRE };
+		KEY_GONE_OF_JOB, REFERENCE_GONE_OF_JOB, PROBLEM_DROP_OF_JOB, MEMORY_DROP,
+		JOB_RETIRE };
 	const int64_t values[] = { job, now };
 	sqlite3_stmt *statement;
 	enum err e = ERR_OK;

@@ -147,6 +147,19 @@ enum err inventory_served_clear(struct inventory *i, struct why *why) MUST_CHECK
 enum err inventory_served_put(
 	struct inventory *i, const struct served_row *row, struct why *why) MUST_CHECK;
 
+/* What is noted of the private key of the certificate at a place. inventory_each puts it into its record, with
+ * the problems. All of it is written anew, in the current batch, which both begin. */
+struct key_note_row {
+	const char *job;
+	const char *uri;
+	uint32_t index;
+	const uint8_t *fingerprint; /* of the certificate there */
+	const struct key_notes *notes;
+};
+enum err inventory_key_notes_clear(struct inventory *i, struct why *why) MUST_CHECK;
+enum err inventory_key_notes_put(
+	struct inventory *i, const struct key_note_row *row, struct why *why) MUST_CHECK;
+
 /* The state of every job that ran and was not retired since, for the schedule and the metrics. */
 struct job_state {
 	const char *scanner;

@@ -42,8 +42,7 @@ struct asking {
 };
 
 /* ?1 place, ?2 fingerprint or NULL, ?3 gone ones too. Columns: index, pass, first_seen, seen, gone_at,
- * detail, facts or history,
- * certificate. */
+ * detail, facts or history, certificate; and what is noted of its key. */
 #define ENDPOINTS_SELECT(kind)                                                               \
 	"SELECT id&16777215,pass,first_seen,seen,gone_at,detail,history FROM endpoint WHERE" \
 	" id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND ?2 IS NULL"                            \
@@ -52,13 +51,17 @@ static const char *const kind_texts[RECORD_KIND_LAST + 1] = {
 	[RECORD_ENDPOINT] = ENDPOINTS_SELECT("2"),
 	[RECORD_CRL] = ENDPOINTS_SELECT("5"),
 	[RECORD_CERTIFICATE] =
-		"SELECT s.id&16777215,s.pass,s.first_seen,s.seen,s.gone_at,s.detail,c.facts,c.id"
-		" FROM sighting s CROSS JOIN certificate c ON c.id=s.certificate WHERE"
+		"SELECT s.id&16777215,s.pass,s.first_seen,s.seen,s.gone_at,s.detail,c.facts,c.id,"
+		" k.fingerprint,k.detail FROM sighting s CROSS JOIN certificate c ON c.id=s.certificate"
+		" LEFT JOIN key_note k ON k.sighting=s.id WHERE"
 		" s.id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND (?2 IS NULL OR"
 		" c.fingerprint=?2) AND (?3 OR s.gone_at IS NULL) ORDER BY s.id",
 	[RECORD_PROBLEM] = "SELECT idx,pass,first_seen,seen,NULL,detail FROM problem WHERE place=?1"
 			   " AND (?2 IS NULL OR fingerprint=?2) AND (?3 OR 1)"
 			   " ORDER BY idx,reason,fingerprint",
+	[RECORD_KEY] = "SELECT id&16777215,pass,first_seen,seen,gone_at,detail FROM private_key"
+		       " WHERE id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND ?2 IS NULL"
+		       " AND (?3 OR gone_at IS NULL) ORDER BY id",
 	/* ?4 file or NULL. */
 	[RECORD_REFERENCE] = "SELECT id&16777215,pass,first_seen,seen,gone_at,detail FROM reference"
 			     " WHERE id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND ?2 IS NULL"
@@ -69,12 +72,14 @@ static const char freshness_text[] =
 	"SELECT max(at) FROM (SELECT coalesce(seen,first_seen) AS at FROM sighting WHERE id BETWEEN ?1<<24"
 	" AND (?1<<24)|16777215 AND gone_at IS NULL UNION ALL SELECT coalesce(seen,first_seen) FROM endpoint"
 	" WHERE id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND gone_at IS NULL UNION ALL"
+	" SELECT coalesce(seen,first_seen) FROM private_key"
+	" WHERE id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND gone_at IS NULL UNION ALL"
 	" SELECT coalesce(seen,first_seen) FROM reference"
 	" WHERE id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND gone_at IS NULL UNION ALL"
 	" SELECT coalesce(seen,first_seen) FROM problem WHERE place=?1)";
 
 static const enum record_kind kind_order[] = { RECORD_ENDPOINT, RECORD_CERTIFICATE, RECORD_CRL,
-	RECORD_PROBLEM, RECORD_REFERENCE };
+	RECORD_KEY, RECORD_PROBLEM, RECORD_REFERENCE };
 _Static_assert(RECORD_ENDPOINT == 2 && RECORD_CRL == 5, "the numbers in kind_texts");
 
 enum err inventory_damaged(struct inventory *i, struct why *why)
@@ -182,6 +187,12 @@ static enum err tell_row(
 		e = inventory_damaged(a->i, why);
 		goto out;
 	}
+	if (kind == RECORD_CERTIFICATE && sqlite3_column_type(row, 8) != SQLITE_NULL) {
+		e = inventory_key_notes_fill(inventory_column_bytes(row, 8),
+			inventory_column_bytes(row, 9), &record.certificate);
+		if (e != ERR_OK)
+			goto out;
+	}
 	/* A history that cannot be read is none. */
 	if (kind == RECORD_ENDPOINT &&
 		mtls_state_decode(inventory_column_bytes(row, 6), &history) == ERR_OK)
@@ -241,9 +252,12 @@ static enum err tell_place(struct asking *a, const struct place *p, struct why *
 	" ON j.id=p.job WHERE "
 /* ?1 = job name or NULL, ?2 = uri, ?3 = fingerprint. */
 static const char places_all[] = PLACES_SELECT "(?1 IS NULL OR j.name=?1) ORDER BY p.uri,p.job";
-/* Of endpoints and references: there are few of them beside the places of files. */
+/* Of endpoints, keys and references: there are few of them beside the places of files. */
 static const char places_endpoint[] =
 	PLACES_SELECT "p.id IN (SELECT id>>24 FROM endpoint) AND (?1 IS NULL OR j.name=?1)"
+		      " ORDER BY p.uri,p.job";
+static const char places_key[] =
+	PLACES_SELECT "p.id IN (SELECT id>>24 FROM private_key) AND (?1 IS NULL OR j.name=?1)"
 		      " ORDER BY p.uri,p.job";
 static const char places_reference[] =
 	PLACES_SELECT "p.id IN (SELECT id>>24 FROM reference) AND (?1 IS NULL OR j.name=?1)"
@@ -267,6 +281,7 @@ static enum err prepare_places(struct asking *a, sqlite3_stmt **out, struct why 
 			   : f->file                     ? places_file
 			   : f->uri                      ? places_uri
 			   : f->kind == RECORD_ENDPOINT  ? places_endpoint
+			   : f->kind == RECORD_KEY       ? places_key
 			   : f->kind == RECORD_REFERENCE ? places_reference
 							 : places_all;
 	enum err e = store_prepare(a->i->store, text, out, why);

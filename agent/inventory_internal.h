@@ -51,6 +51,11 @@ enum statement {
 	REFERENCE_PUT,
 	REFERENCE_GONE,
 	REFERENCE_GONE_OF_JOB,
+	KEY_PUT,
+	KEY_GONE,
+	KEY_GONE_OF_JOB,
+	KEY_NOTE_CLEAR,
+	KEY_NOTE_PUT,
 	PROBLEM_PUT,
 	PROBLEM_DROP,
 	PROBLEM_DROP_OF_JOB,
@@ -197,6 +202,9 @@ enum err inventory_completion_drop(
 /* Puts that verdict into a record that lacks an issuer, where it is better. */
 enum err inventory_completion_fill(
 	struct inventory *i, int64_t certificate, struct record *r, struct why *why) MUST_CHECK;
+/* Adds what is known of the private key, from the columns of its row. */
+enum err inventory_key_notes_fill(
+	struct slice fingerprint, struct slice detail, struct certificate_record *r) MUST_CHECK;
 
 /* Begins a batch; `*is_own` tells whether there was none. inventory_leave commits one's own. */
 enum err inventory_enter(struct inventory *i, bool *is_own, struct why *why) MUST_CHECK;

@@ -41,6 +41,8 @@ static enum err settle_complete(struct inventory *i, const struct open_pass *p, 
 	if (e == ERR_OK)
 		e = run_for_pass(i, REFERENCE_GONE, values, 3, NULL, why);
 	if (e == ERR_OK)
+		e = run_for_pass(i, KEY_GONE, values, 3, NULL, why);
+	if (e == ERR_OK)
 		e = run_for_pass(i, PROBLEM_DROP, values, 3, NULL, why);
 	result->vanished = p->vanished + sightings + endpoints;
 	return e;
@@ -139,11 +141,13 @@ static const char *const purge_steps[] = {
 	"DELETE FROM sighting WHERE gone_at<?1",
 	"DELETE FROM endpoint WHERE gone_at<?1",
 	"DELETE FROM reference WHERE gone_at<?1",
+	"DELETE FROM private_key WHERE gone_at<?1",
 	"DELETE FROM succession WHERE at<?1",
 	"DELETE FROM place WHERE NOT EXISTS (SELECT 1 FROM sighting WHERE id BETWEEN place.id<<24"
 	" AND (place.id<<24)|16777215) AND NOT EXISTS (SELECT 1 FROM endpoint WHERE id BETWEEN"
 	" place.id<<24 AND (place.id<<24)|16777215) AND NOT EXISTS (SELECT 1 FROM reference WHERE"
-	" id BETWEEN place.id<<24 AND (place.id<<24)|16777215)"
+	" id BETWEEN place.id<<24 AND (place.id<<24)|16777215) AND NOT EXISTS (SELECT 1 FROM"
+	" private_key WHERE id BETWEEN place.id<<24 AND (place.id<<24)|16777215)"
 	" AND NOT EXISTS (SELECT 1 FROM problem WHERE problem.place=place.id)",
 	"DELETE FROM certificate WHERE NOT EXISTS (SELECT 1 FROM sighting WHERE"
 	" sighting.certificate=certificate.id) AND NOT EXISTS (SELECT 1 FROM succession WHERE"

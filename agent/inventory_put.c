@@ -427,6 +427,19 @@ static enum err put_reference(struct inventory *i, struct put *p, struct why *wh
 	return inventory_run(i, write, NULL, why);
 }
 
+static enum err put_key(struct inventory *i, struct put *p, struct why *why)
+{
+	const int64_t values[] = { p->id, p->pass->id, p->now };
+	sqlite3_stmt *write;
+	enum err e = inventory_statement(i, KEY_PUT, &write, why);
+
+	if (e != ERR_OK)
+		return e;
+	inventory_bind(write, values, 3);
+	inventory_bind_bytes(write, 4, buffer_bytes(&i->detail));
+	return inventory_run(i, write, NULL, why);
+}
+
 enum err inventory_put(
 	struct inventory *i, int64_t pass, const struct record *r, int64_t now, struct why *why)
 {
@@ -458,6 +471,8 @@ enum err inventory_put(
 		return put_problem(i, &p, why);
 	case RECORD_REFERENCE:
 		return put_reference(i, &p, why);
+	case RECORD_KEY:
+		return put_key(i, &p, why);
 	case RECORD_REVOCATION:
 		break;
 	}

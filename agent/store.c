@@ -129,6 +129,13 @@ static const char *const migrations[] = {
 	"CREATE TABLE completion(certificate INTEGER NOT NULL, purpose INTEGER NOT NULL,"
 	" key BLOB NOT NULL, boundary INTEGER, detail BLOB, PRIMARY KEY(certificate, purpose));"
 	"CREATE UNIQUE INDEX completion_key ON completion(key);",
+	/* Private keys, and what comparing them with the certificates showed. Verdicts by store. */
+	"CREATE TABLE private_key(id INTEGER PRIMARY KEY, pass INTEGER NOT NULL,"
+	" first_seen INTEGER NOT NULL, seen INTEGER, gone_at INTEGER, detail BLOB NOT NULL);"
+	"CREATE TABLE key_note(sighting INTEGER PRIMARY KEY, fingerprint BLOB NOT NULL,"
+	" detail BLOB NOT NULL);"
+	"DELETE FROM certificate; DELETE FROM sighting; DELETE FROM endpoint; DELETE FROM problem;"
+	"DELETE FROM succession; DELETE FROM reference; DELETE FROM served; DELETE FROM memory;",
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 

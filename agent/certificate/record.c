@@ -148,6 +148,7 @@ void verdict_fini(struct verdict *v)
 {
 	free(v->trust);
 	free(v->chain.items);
+	store_verdicts_fini(&v->stores);
 	*v = (struct verdict){ 0 };
 }
 
@@ -163,6 +164,39 @@ void served_differs_fini(struct served_differs *d)
 	free(d->file);
 	free(d->message);
 	*d = (struct served_differs){ 0 };
+}
+
+void key_notes_fini(struct key_notes *n)
+{
+	for (size_t i = 0; i < n->count; i++) {
+		free(n->items[i].uri);
+		free(n->items[i].message);
+	}
+	free(n->items);
+	*n = (struct key_notes){ 0 };
+}
+
+enum err key_notes_add(
+	struct key_notes *n, enum problem problem, const char *uri, const char *message)
+{
+	struct key_note *items = reallocarray(n->items, n->count + 1, sizeof(*items));
+
+	if (!items)
+		return ERR_MEMORY;
+	n->items = items;
+	items += n->count++;
+	*items = (struct key_note){
+		.problem = problem, .uri = strdup(uri), .message = strdup(message)
+	};
+	return items->uri && items->message ? ERR_OK : ERR_MEMORY;
+}
+
+void store_verdicts_fini(struct store_verdicts *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		free(s->items[i].store);
+	free(s->items);
+	*s = (struct store_verdicts){ 0 };
 }
 
 void process_fini(struct process *p)
@@ -208,6 +242,7 @@ void record_fini(struct record *r)
 			served_differs_fini(r->certificate.differs);
 		free(r->certificate.differs);
 		free(r->certificate.der);
+		key_notes_fini(&r->certificate.key_notes);
 		break;
 	case RECORD_ENDPOINT:
 		endpoint_fini(&r->endpoint);
@@ -220,6 +255,9 @@ void record_fini(struct record *r)
 		break;
 	case RECORD_CRL:
 		crl_fini(&r->crl);
+		break;
+	case RECORD_KEY:
+		free(r->key.algorithm);
 		break;
 	case RECORD_REVOCATION:
 		free(r->revocation.etag);

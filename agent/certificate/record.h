@@ -30,6 +30,7 @@
 #define REFERENCE_PORTS_MAX 16
 /* Of one certificate that is kept whole. */
 #define RECORD_DER_BYTES_MAX (64 * 1024)
+#define RECORD_STORES_MAX 64
 #define RECORD_BYTES_MAX (16 * 1024 * 1024)
 
 /* What verdict.trust calls the operating system's store. */
@@ -150,6 +151,17 @@ struct issuer_id {
 	uint8_t key_sha1[ISSUER_HASH_BYTES];
 };
 
+/* What one configured trust store makes of a certificate. */
+struct store_verdict {
+	char *store;       /* its name */
+	uint32_t problems; /* without those that the clock adds */
+	int64_t expires;   /* when the best path to it breaks, or TIME_UNKNOWN */
+};
+struct store_verdicts {
+	struct store_verdict *items; /* owned */
+	size_t count;
+};
+
 /* What follows from facts, trust stores and neighbours. PROBLEM_EXPIRED and PROBLEM_NOT_YET_VALID are
  * never stored: record_problems_at adds them for a time. */
 struct verdict {
@@ -167,6 +179,7 @@ struct verdict {
 	struct issuer_id issuer_id;
 	struct rules violations; /* why its path is no good */
 	struct rules lint;       /* what else is not as it should be with the certificate itself */
+	struct store_verdicts stores; /* each store alone; empty where only one was asked */
 };
 
 /* What a server of this host must do to serve the newer certificate that lies on its disk. */
@@ -185,6 +198,18 @@ struct served_differs {
 	char *message; /* the sentence */
 };
 
+/* What is known of a certificate's private key. Found by comparing what is in the inventory: it does not
+ * travel with a record. */
+struct key_note {
+	enum problem problem; /* PROBLEM_COUNT: worth a word, no problem */
+	char *uri;     /* of the key's place; with PROBLEM_KEY_SHARED, of the other certificate's */
+	char *message; /* the sentence */
+};
+struct key_notes {
+	struct key_note *items; /* owned */
+	size_t count;
+};
+
 struct certificate_record {
 	struct certificate facts;
 	struct verdict verdict;
@@ -194,6 +219,7 @@ struct certificate_record {
 	 * it once, not with each place. */
 	uint8_t *der; /* owned */
 	size_t der_size;
+	struct key_notes key_notes;
 };
 
 /* Who listens at an endpoint of this host. */
@@ -276,6 +302,19 @@ struct crl_record {
 	bool is_delta;
 };
 
+/* A private key. Of its bytes nothing leaves the parser: the hash is of the public half. */
+struct key_record {
+	bool is_known;                          /* its public half could be read: */
+	uint8_t spki_sha256[FINGERPRINT_BYTES]; /* as that of a certificate */
+	char *algorithm;                        /* as that of a certificate, or NULL */
+	uint32_t bits;                          /* 0 = not known */
+	bool is_encrypted; /* a password protects it, whether or not it was opened */
+	bool has_owner;    /* whose the file is, is known: */
+	uint16_t mode;     /* permission bits */
+	uint32_t uid;
+	uint32_t gid;
+};
+
 enum revocation_status {
 	REVOCATION_UNKNOWN, /* it could not be learnt */
 	REVOCATION_GOOD,
@@ -310,9 +349,10 @@ enum record_kind {
 	RECORD_PROBLEM,
 	RECORD_REFERENCE,
 	RECORD_CRL,
+	RECORD_KEY,
 	RECORD_REVOCATION
 };
-#define RECORD_KIND_LAST RECORD_CRL /* of those that are stored and told by themselves */
+#define RECORD_KIND_LAST RECORD_KEY /* of those that are stored and told by themselves */
 
 struct record {
 	enum record_kind kind;
@@ -323,6 +363,7 @@ struct record {
 		struct problem_record problem;
 		struct reference_record reference;
 		struct crl_record crl;
+		struct key_record key;
 		struct revocation_record revocation;
 	};
 };
@@ -334,6 +375,11 @@ void certificate_fini(struct certificate *c);
 void crl_fini(struct crl_record *c);
 void verdict_fini(struct verdict *v);
 void served_differs_fini(struct served_differs *d);
+void key_notes_fini(struct key_notes *n);
+/* Adds a note with copies of the texts. */
+enum err key_notes_add(
+	struct key_notes *n, enum problem problem, const char *uri, const char *message) MUST_CHECK;
+void store_verdicts_fini(struct store_verdicts *s);
 void process_fini(struct process *p);
 enum err process_copy(struct process *to, const struct process *from) MUST_CHECK;
 enum err location_copy(struct location *to, const struct location *from) MUST_CHECK;
@@ -391,6 +437,8 @@ enum status record_status_at(
 /* Does a path of valid certificates lead to an anchor at this time, and nothing forbid its use? That the
  * revocation is not known forbids nothing. */
 bool verdict_is_valid_at(const struct verdict *v, int64_t now);
+/* What a store makes of it at this time: "ok", or the word of its first problem. */
+const char *store_verdict_word(const struct store_verdict *v, int64_t now);
 /* The earlier of not_after and verdict.expires; TIME_UNKNOWN where no date is known. */
 int64_t record_breaks(const struct certificate_record *r);
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* First byte of every record: an inventory written by another layout is refused, not misread. */
-#define RECORD_LAYOUT 3
+#define RECORD_LAYOUT 4
 
 /* Year 0 to 9999 with a day on either side, so that arithmetic on dates cannot overflow. */
 #define DATE_MIN_S (-62167219200LL - 86400)
@@ -81,6 +81,16 @@ static void put_verdict(struct buffer *out, const struct verdict *v)
 	if (v->has_issuer_id) {
 		buffer_append(out, v->issuer_id.name_sha1, ISSUER_HASH_BYTES);
 		buffer_append(out, v->issuer_id.key_sha1, ISSUER_HASH_BYTES);
+	}
+}
+
+static void put_stores(struct buffer *out, const struct store_verdicts *s)
+{
+	wire_put_u8(out, (uint8_t)s->count);
+	for (size_t i = 0; i < s->count; i++) {
+		put_required(out, s->items[i].store);
+		wire_put_u32(out, storable(s->items[i].problems));
+		wire_put_i64(out, s->items[i].expires);
 	}
 }
 
@@ -170,6 +180,19 @@ static void put_crl(struct buffer *out, const struct crl_record *c)
 	wire_put_bool(out, c->is_delta);
 }
 
+static void put_key(struct buffer *out, const struct key_record *k)
+{
+	wire_put_bool(out, k->is_known);
+	buffer_append(out, k->spki_sha256, FINGERPRINT_BYTES);
+	wire_put_text(out, k->algorithm);
+	wire_put_u32(out, k->bits);
+	wire_put_bool(out, k->is_encrypted);
+	wire_put_bool(out, k->has_owner);
+	wire_put_u16(out, k->mode);
+	wire_put_u32(out, k->uid);
+	wire_put_u32(out, k->gid);
+}
+
 static void put_revocation(struct buffer *out, const struct revocation_record *r)
 {
 	wire_put_text(out, r->etag);
@@ -201,6 +224,7 @@ void record_encode(struct buffer *out, const struct record *r)
 		put_rules(out, &r->certificate.verdict.violations);
 		put_rules(out, &r->certificate.verdict.lint);
 		wire_put_bytes(out, slice_of(r->certificate.der, r->certificate.der_size));
+		put_stores(out, &r->certificate.verdict.stores);
 		break;
 	case RECORD_ENDPOINT:
 		put_endpoint(out, &r->endpoint);
@@ -213,6 +237,9 @@ void record_encode(struct buffer *out, const struct record *r)
 		break;
 	case RECORD_CRL:
 		put_crl(out, &r->crl);
+		break;
+	case RECORD_KEY:
+		put_key(out, &r->key);
 		break;
 	case RECORD_REVOCATION:
 		put_revocation(out, &r->revocation);
@@ -339,6 +366,28 @@ static void get_verdict(struct wire *w, struct verdict *v)
 	}
 }
 
+static void get_stores(struct wire *w, struct store_verdicts *s)
+{
+	size_t count = get_enum(w, RECORD_STORES_MAX + 1);
+
+	if (w->bad || !count)
+		return;
+	s->items = calloc(count, sizeof(*s->items));
+	if (!s->items) {
+		w->bad = true;
+		return;
+	}
+	s->count = count;
+	for (size_t i = 0; i < count; i++) {
+		s->items[i].store = get_required(w);
+		s->items[i].problems = wire_get_u32(w);
+		if (s->items[i].problems >= PROBLEM_BIT(PROBLEM_COUNT) ||
+			s->items[i].problems != storable(s->items[i].problems))
+			w->bad = true;
+		s->items[i].expires = get_date(w);
+	}
+}
+
 static void get_rules(struct wire *w, struct rules *r)
 {
 	for (size_t i = 0; i < RULES_WORDS; i++)
@@ -443,6 +492,21 @@ static void get_crl(struct wire *w, struct crl_record *c)
 	c->is_delta = wire_get_bool(w);
 }
 
+static void get_key(struct wire *w, struct key_record *k)
+{
+	k->is_known = wire_get_bool(w);
+	(void)wire_get_raw(w, k->spki_sha256, FINGERPRINT_BYTES);
+	k->algorithm = get_optional(w);
+	k->bits = wire_get_u32(w);
+	k->is_encrypted = wire_get_bool(w);
+	k->has_owner = wire_get_bool(w);
+	k->mode = wire_get_u16(w);
+	k->uid = wire_get_u32(w);
+	k->gid = wire_get_u32(w);
+	if (k->mode & ~07777U)
+		w->bad = true;
+}
+
 static void get_results(struct wire *w, struct revocation_record *r)
 {
 	size_t count = wire_get_u32(w);
@@ -494,6 +558,7 @@ enum err record_decode(struct slice bytes, struct record *out)
 		get_rules(&w, &r.certificate.verdict.violations);
 		get_rules(&w, &r.certificate.verdict.lint);
 		get_der(&w, &r.certificate);
+		get_stores(&w, &r.certificate.verdict.stores);
 		break;
 	case RECORD_ENDPOINT:
 		get_endpoint(&w, &r.endpoint);
@@ -506,6 +571,9 @@ enum err record_decode(struct slice bytes, struct record *out)
 		break;
 	case RECORD_CRL:
 		get_crl(&w, &r.crl);
+		break;
+	case RECORD_KEY:
+		get_key(&w, &r.key);
 		break;
 	case RECORD_REVOCATION:
 		get_revocation(&w, &r.revocation);

@@ -183,6 +183,16 @@ bool verdict_is_valid_at(const struct verdict *v, int64_t now)
 	       now <= v->expires;
 }
 
+const char *store_verdict_word(const struct store_verdict *v, int64_t now)
+{
+	for (int p = 0; p < PROBLEM_COUNT; p++)
+		if (v->problems & PROBLEM_BIT(p))
+			return problem_word((enum problem)p);
+	if (v->expires != TIME_UNKNOWN && now > v->expires)
+		return problem_word(PROBLEM_EXPIRED);
+	return status_word(STATUS_OK);
+}
+
 enum status record_status_at(
 	const struct certificate_record *r, const struct thresholds *t, int64_t now)
 {

@@ -65,7 +65,15 @@ enum finding_kind {
 	FINDING_KINDS_END
 };
 
-/* A finding in one or more pieces. Only the first piece carries kind, scanner, place and total. */
+/* Whose a file is, and who may read it. */
+struct file_owner {
+	bool is_known; /* there is a file, and it was asked: */
+	uint16_t mode; /* permission bits */
+	uint32_t uid;
+	uint32_t gid;
+};
+
+/* A finding in one or more pieces. Only the first piece carries kind, scanner, place, owner and total. */
 struct finding_piece {
 	uint64_t id; /* unique within the sending process; main renumbers */
 	bool is_first;
@@ -75,6 +83,7 @@ struct finding_piece {
 	uint64_t total; /* bytes of all pieces; 0 = not known yet */
 	struct slice scanner;
 	struct slice place;
+	struct file_owner owner;
 	struct slice data;
 };
 void finding_piece_encode(struct buffer *out, const struct finding_piece *f);

@@ -53,7 +53,7 @@ enum err json_stream_records(
 	const struct view *view, const char *between, const char *after, FILE *to)
 {
 	static const enum record_kind kinds[] = { RECORD_CERTIFICATE, RECORD_ENDPOINT, RECORD_CRL,
-		RECORD_PROBLEM, RECORD_REFERENCE };
+		RECORD_KEY, RECORD_PROBLEM, RECORD_REFERENCE };
 	struct stream s = { .view = view, .between = between, .after = after, .to = to };
 	enum err e = ERR_OK;
 

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #define PRINT_FIRST_BYTES 4096
@@ -25,6 +26,17 @@ static bool put(cJSON *to, const char *key, cJSON *item)
 static bool put_text(cJSON *to, const char *key, const char *text)
 {
 	return !text || put(to, key, cJSON_CreateString(text));
+}
+
+/* The same with a key that is copied. */
+static bool put_named(cJSON *to, const char *key, const char *text)
+{
+	cJSON *item = cJSON_CreateString(text);
+
+	if (item && cJSON_AddItemToObject(to, key, item))
+		return true;
+	cJSON_Delete(item);
+	return false;
 }
 
 static bool put_time(cJSON *to, const char *key, int64_t t)
@@ -189,6 +201,19 @@ struct verdict_source {
 	int64_t now;
 };
 
+/* One word for each: of several problems the first of the list. */
+static bool fill_stores(cJSON *to, const void *from)
+{
+	const struct verdict_source *s = from;
+	const struct store_verdicts *stores = &s->record->verdict.stores;
+	bool good = true;
+
+	for (size_t i = 0; good && i < stores->count; i++)
+		good = put_named(
+			to, stores->items[i].store, store_verdict_word(&stores->items[i], s->now));
+	return good;
+}
+
 static bool fill_verdict(cJSON *to, const void *from)
 {
 	const struct verdict_source *s = from;
@@ -201,6 +226,7 @@ static bool fill_verdict(cJSON *to, const void *from)
 	       put_chain(to, &v->chain) && put_time(to, "expires", v->expires) &&
 	       (v->expires == TIME_UNKNOWN ||
 		       put_fingerprint(to, "expires_because", v->expires_because)) &&
+	       (!v->stores.count || put_object(to, "stores", fill_stores, s)) &&
 	       (!verdict_is_public_root(v) || put(to, "public_root", cJSON_CreateTrue()));
 }
 
@@ -213,6 +239,38 @@ static bool fill_differs(cJSON *to, const void *from)
 	       put_time(to, "not_after", d->not_after) && put_time(to, "since", d->since) &&
 	       put_text(to, "needs", served_needs_word(d->needs)) &&
 	       put_text(to, "message", d->message);
+}
+
+static bool fill_key_note(cJSON *to, const void *from)
+{
+	const struct key_note *n = from;
+
+	return (n->problem == PROBLEM_COUNT || put_text(to, "problem", problem_word(n->problem))) &&
+	       put_text(to, "uri", n->uri) && put_text(to, "message", n->message);
+}
+
+static bool put_key_notes(cJSON *to, const struct key_notes *notes)
+{
+	cJSON *array;
+	bool good;
+
+	if (!notes->count)
+		return true;
+	array = cJSON_CreateArray();
+	good = array != NULL;
+	for (size_t i = 0; good && i < notes->count; i++) {
+		cJSON *item = cJSON_CreateObject();
+
+		good = item && fill_key_note(item, &notes->items[i]);
+		if (good)
+			good = push(array, item);
+		else
+			cJSON_Delete(item);
+	}
+	if (good)
+		return put(to, "key_notes", array);
+	cJSON_Delete(array);
+	return false;
 }
 
 static bool fill_certificate(cJSON *to, const struct record *r, const struct verdict_source *v)
@@ -235,7 +293,8 @@ static bool fill_certificate(cJSON *to, const struct record *r, const struct ver
 	       put_object(to, "location", fill_location, r) &&
 	       put_object(to, "verdict", fill_verdict, v) &&
 	       (!v->record->differs ||
-		       put_object(to, "served_differs", fill_differs, v->record->differs));
+		       put_object(to, "served_differs", fill_differs, v->record->differs)) &&
+	       put_key_notes(to, &v->record->key_notes);
 }
 
 static bool fill_process(cJSON *to, const void *from)
@@ -335,6 +394,22 @@ static bool fill_crl(cJSON *to, const struct record *r)
 	       put_object(to, "location", fill_location, r);
 }
 
+static bool fill_private_key(cJSON *to, const struct record *r)
+{
+	const struct key_record *k = &r->key;
+	char mode[8];
+
+	(void)snprintf(mode, sizeof(mode), "%04o", k->mode & 07777U);
+	return put_text(to, "type", "key") && put_text(to, "algorithm", k->algorithm) &&
+	       (!k->bits || put_number(to, "bits", k->bits)) &&
+	       (!k->is_known || put_fingerprint(to, "spki_sha256", k->spki_sha256)) &&
+	       put(to, "encrypted", cJSON_CreateBool(k->is_encrypted)) &&
+	       put_true(to, "locked", k->is_encrypted && !k->is_known) &&
+	       (!k->has_owner || (put_text(to, "mode", mode) && put_number(to, "uid", k->uid) &&
+					 put_number(to, "gid", k->gid))) &&
+	       put_object(to, "location", fill_location, r);
+}
+
 static bool fill_kind(cJSON *to, const struct record *r, const struct verdict_source *v)
 {
 	switch (r->kind) {
@@ -348,6 +423,8 @@ static bool fill_kind(cJSON *to, const struct record *r, const struct verdict_so
 		return fill_reference(to, r);
 	case RECORD_CRL:
 		return fill_crl(to, r);
+	case RECORD_KEY:
+		return fill_private_key(to, r);
 	case RECORD_REVOCATION:
 		return false; /* part of certificates, never shown alone */
 	}

@@ -112,12 +112,16 @@ enum err tell_work_done(struct walk *w, uint64_t work)
 
 /* --- findings ---------------------------------------------------------------------------------- */
 
-static struct finding_piece head_of(struct worker *w)
+static struct finding_piece head_of(struct worker *w, const struct stat *st)
 {
 	return (struct finding_piece){ .id = atomic_fetch_add(&w->walk->finding_id, 1) + 1,
 		.kind = FINDING_FILE,
 		.scanner = slice_text(FILES_SCANNER_NAME),
-		.place = buffer_bytes(&w->uri) };
+		.place = buffer_bytes(&w->uri),
+		.owner = { .is_known = true,
+			.mode = (uint16_t)(st->st_mode & 07777),
+			.uid = st->st_uid,
+			.gid = st->st_gid } };
 }
 
 /* One that is in the buffer already, or fits into it. ERR_BUSY: it does not. */
@@ -142,7 +146,7 @@ static enum err tell_small(struct worker *w, struct sniff *f)
 	e = tell_begin(w);
 	if (e != ERR_OK)
 		return e;
-	head = head_of(w);
+	head = head_of(w, f->st);
 	return tell_end(w, channel_finding(w->walk->channel, &head, slice_of(f->buffer, f->size)));
 }
 
@@ -157,7 +161,7 @@ struct large {
 };
 
 /* One at a time: main and the parser hold each to its end. */
-static enum err large_begin(struct large *l, struct worker *worker)
+static enum err large_begin(struct large *l, struct worker *worker, const struct stat *st)
 {
 	struct walk *w = worker->walk;
 	enum err e = tell_begin(worker);
@@ -175,7 +179,7 @@ static enum err large_begin(struct large *l, struct worker *worker)
 	if (atomic_load(&w->is_stopping))
 		return ERR_CLOSED;
 	l->data = malloc(FINDING_PIECE_BYTES);
-	l->piece = head_of(worker);
+	l->piece = head_of(worker, st);
 	l->piece.is_first = true;
 	return l->data ? ERR_OK : ERR_MEMORY;
 }
@@ -303,7 +307,7 @@ static enum err tell_large(
 	struct worker *w, struct slice name, struct sniff *f, struct spans *spans)
 {
 	struct large l;
-	enum err e = large_begin(&l, w);
+	enum err e = large_begin(&l, w, f->st);
 	enum err sent;
 	int error = 0;
 

@@ -58,6 +58,13 @@ static struct record certificate_made(void)
 		.chain = chain_of(3),
 		.expires = 1767225600,
 		.boundary = TIME_UNKNOWN };
+	v->stores.items = calloc(2, sizeof(*v->stores.items));
+	v->stores.items[0] =
+		(struct store_verdict){ .store = strdup("system"), .expires = 1767225600 };
+	v->stores.items[1] = (struct store_verdict){ .store = strdup("internal"),
+		.problems = PROBLEM_BIT(PROBLEM_UNTRUSTED_ISSUER),
+		.expires = TIME_UNKNOWN };
+	v->stores.count = 2;
 	r.certificate.is_served = true;
 	r.certificate.der = (uint8_t *)strdup("bytes");
 	r.certificate.der_size = 5;
@@ -137,7 +144,24 @@ static struct record crl_made(void)
 	return r;
 }
 
-#define MADE_KINDS 5
+static struct record key_made(void)
+{
+	struct record r = { .kind = RECORD_KEY };
+
+	locate(&r.location);
+	r.key = (struct key_record){ .is_known = true,
+		.algorithm = strdup("ECDSA"),
+		.bits = 256,
+		.is_encrypted = true,
+		.has_owner = true,
+		.mode = 0640,
+		.uid = 0,
+		.gid = 115 };
+	memset(r.key.spki_sha256, 9, FINGERPRINT_BYTES);
+	return r;
+}
+
+#define MADE_KINDS 6
 
 static struct record made(size_t i)
 {
@@ -145,6 +169,7 @@ static struct record made(size_t i)
 	       : i == 1 ? endpoint_made()
 	       : i == 2 ? crl_made()
 	       : i == 3 ? reference_made()
+	       : i == 4 ? key_made()
 			: problem_made();
 }
 
@@ -199,6 +224,14 @@ static void test_fields_come_back(void **state)
 	assert_true(back.certificate.is_served);
 	assert_int_equal(back.certificate.der_size, 5);
 	assert_memory_equal(back.certificate.der, "bytes", 5);
+	assert_int_equal(back.certificate.verdict.stores.count, 2);
+	assert_string_equal(
+		store_verdict_word(&back.certificate.verdict.stores.items[0], 1767225600), "ok");
+	assert_string_equal(
+		store_verdict_word(&back.certificate.verdict.stores.items[0], 1767225601),
+		"expired");
+	assert_string_equal(store_verdict_word(&back.certificate.verdict.stores.items[1], 0),
+		"untrusted-issuer");
 	buffer_fini(&bytes);
 	record_fini(&r);
 	record_fini(&back);

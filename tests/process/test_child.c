@@ -210,6 +210,7 @@ static void test_hostile_pieces(void **state)
 		.total = 3,
 		.scanner = slice_text("files"),
 		.place = slice_text("file:///x"),
+		.owner = { .is_known = true, .mode = 0640, .uid = 70000, .gid = 115 },
 		.data = slice_text("abc") };
 	struct finding_piece piece;
 	struct buffer out;
@@ -226,6 +227,10 @@ static void test_hostile_pieces(void **state)
 		out.data[i] ^= 0xff;
 	}
 	assert_int_equal(finding_piece_decode(buffer_bytes(&out), &piece), ERR_OK);
+	assert_true(piece.owner.is_known);
+	assert_int_equal(piece.owner.mode, 0640);
+	assert_int_equal(piece.owner.uid, 70000);
+	assert_int_equal(piece.owner.gid, 115);
 	buffer_fini(&out);
 }
 

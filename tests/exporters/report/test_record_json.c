@@ -144,6 +144,44 @@ static void a_revocation_list(void **state)
 	fake_view_fini(&f);
 }
 
+static void a_key(void **state)
+{
+	struct fake_view f;
+	struct fake_sighting *s;
+
+	(void)state;
+	fake_view_init(&f);
+	s = fake_add(&f, RECORD_KEY, "files", "file:///a.key");
+	s->record.key = (struct key_record){ .is_known = true,
+		.bits = 256,
+		.is_encrypted = true,
+		.has_owner = true,
+		.mode = 0640,
+		.gid = 115 };
+	s->record.key.algorithm = fake_dup("ECDSA");
+	set_fingerprint(s->record.key.spki_sha256, 0xbb);
+	expect_json(&f, "{\"type\":\"key\",\"algorithm\":\"ECDSA\",\"bits\":256,"
+			"\"spki_sha256\":\"" FP_B "\",\"encrypted\":true,\"mode\":\"0640\","
+			"\"uid\":0,\"gid\":115,"
+			"\"location\":{\"scanner\":\"files\",\"uri\":\"file:///a.key\"}," SEEN "}");
+	fake_view_fini(&f);
+}
+
+/* Nothing is known of a key that no password opened, but that it is there. */
+static void a_locked_key(void **state)
+{
+	struct fake_view f;
+	struct fake_sighting *s;
+
+	(void)state;
+	fake_view_init(&f);
+	s = fake_add(&f, RECORD_KEY, "files", "file:///a.key");
+	s->record.key.is_encrypted = true;
+	expect_json(&f, "{\"type\":\"key\",\"encrypted\":true,\"locked\":true,"
+			"\"location\":{\"scanner\":\"files\",\"uri\":\"file:///a.key\"}," SEEN "}");
+	fake_view_fini(&f);
+}
+
 static void a_listener(void **state)
 {
 	struct fake_view f;
@@ -255,6 +293,8 @@ int main(void)
 		cmocka_unit_test(what_is_not_known_is_absent),
 		cmocka_unit_test(an_endpoint),
 		cmocka_unit_test(a_revocation_list),
+		cmocka_unit_test(a_key),
+		cmocka_unit_test(a_locked_key),
 		cmocka_unit_test(a_listener),
 		cmocka_unit_test(a_problem),
 		cmocka_unit_test(a_reference),

@@ -139,6 +139,9 @@ static void take_finding(struct outcome *o, struct slice payload)
 	assert_true(i < FOUND_MAX);
 	if (piece.is_first) {
 		assert_int_equal(piece.kind, FINDING_FILE);
+		assert_true(piece.owner.is_known);
+		assert_int_equal(piece.owner.uid, geteuid());
+		assert_true(piece.owner.mode & 0400);
 		o->found[i].id = piece.id;
 		o->found[i].uri = string_of(piece.place);
 		buffer_init(&o->found[i].data, CONTENT_BYTES_MAX);
