@@ -6,6 +6,7 @@
 #include "agent/base/wire.h"
 #include "agent/certificate/certificate.h"
 #include "agent/certificate/trust.h"
+#include "agent/private_keys.h"
 #include "agent/revocation.h"
 #include "agent/served.h"
 #include "agent/version.h"
@@ -265,11 +266,14 @@ static void on_pass_done(void *arg, const struct pass_stats *stats, const struct
 	struct slot *slot = arg;
 	struct pipeline *p = slot->pipeline;
 	struct why of_served = { 0 };
+	struct why of_keys = { 0 };
 
 	slot->pass = NULL;
 	if (served_update(p->conf.inventory, PROC, clock_now_s(), &of_served) != ERR_OK)
 		log_error(
 			"cannot compare what is served with what lies on disk: %s", of_served.text);
+	if (private_keys_update(p->conf.inventory, clock_now_s(), &of_keys) != ERR_OK)
+		log_error("cannot compare keys with certificates: %s", of_keys.text);
 	p->conf.pass_done(p->conf.arg, stats, why);
 }
 

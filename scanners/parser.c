@@ -23,9 +23,10 @@ struct finding {
 	uint64_t id;
 	uint8_t kind;
 	bool is_used;
-	bool is_over;        /* larger than the ceilings: its bytes are dropped */
-	char *scanner;       /* owned */
-	char *uri;           /* owned */
+	bool is_over;  /* larger than the ceilings: its bytes are dropped */
+	char *scanner; /* owned */
+	char *uri;     /* owned */
+	struct file_owner owner;
 	struct buffer bytes; /* wiped: may hold keys */
 };
 
@@ -140,7 +141,9 @@ static enum err finding_new(
 			f = &p->findings[i];
 	if (!f)
 		return ERR_LIMIT;
-	*f = (struct finding){ .id = piece->id, .kind = piece->kind, .is_used = true };
+	*f = (struct finding){
+		.id = piece->id, .kind = piece->kind, .is_used = true, .owner = piece->owner
+	};
 	buffer_init(&f->bytes, PARSER_FINDING_BYTES_MAX);
 	f->scanner = text_escaped(piece->scanner);
 	f->uri = text_escaped(piece->place);
@@ -215,7 +218,9 @@ static enum err finding_look(struct parser *p, struct finding *f)
 		.passwords = &p->options.passwords,
 		.record = on_record,
 		.arg = p };
-	const struct parser_place place = { .scanner = f->scanner, .uri = f->uri };
+	const struct parser_place place = {
+		.scanner = f->scanner, .uri = f->uri, .owner = f->owner
+	};
 	struct slice bytes = buffer_bytes(&f->bytes);
 
 	if (f->is_over)

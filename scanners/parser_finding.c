@@ -40,6 +40,7 @@ struct gather {
 	const char *uri; /* of the member being read, or the place's */
 	uint32_t index;
 	uint32_t references;
+	uint32_t keys;
 	unsigned depth;
 	size_t certificates;
 	size_t problems;
@@ -365,11 +366,32 @@ static enum err add_record(struct gather *g, struct record *r)
 	return e;
 }
 
+/* Keys have positions of their own too. */
+static enum err add_key(struct gather *g, struct record *r)
+{
+	char *alias = r->location.alias;
+	enum err e;
+
+	r->location = (struct location){ 0 };
+	e = locate(g, &r->location, alias, NULL);
+	free(alias);
+	if (e == ERR_OK) {
+		r->location.index = g->keys++;
+		r->key.has_owner = g->place->owner.is_known;
+		r->key.mode = g->place->owner.mode & 07777;
+		r->key.uid = g->place->owner.uid;
+		r->key.gid = g->place->owner.gid;
+		e = g->context->record(g->context->arg, r);
+	}
+	record_fini(r);
+	return e;
+}
+
 static enum err on_record(void *arg, struct record *r)
 {
 	struct gather *g = arg;
 
-	return fail(g, add_record(g, r));
+	return fail(g, r->kind == RECORD_KEY ? add_key(g, r) : add_record(g, r));
 }
 
 static void on_trust(void *arg, const char *flags)
@@ -416,6 +438,7 @@ static enum err parse_member(struct gather *g, const char *member, struct slice 
 	const char *uri = g->uri;
 	const struct format *format = g->format;
 	uint32_t index = g->index;
+	uint32_t keys = g->keys;
 	struct buffer inner;
 	enum err e;
 
@@ -428,6 +451,7 @@ static enum err parse_member(struct gather *g, const char *member, struct slice 
 		g->uri = buffer_string(&inner);
 		g->format = NULL;
 		g->index = 0;
+		g->keys = 0;
 		e = parse(g, bytes);
 	} else if (e == ERR_LIMIT) {
 		e = add_problem(
@@ -436,6 +460,7 @@ static enum err parse_member(struct gather *g, const char *member, struct slice 
 	g->uri = uri;
 	g->format = format;
 	g->index = index;
+	g->keys = keys;
 	buffer_fini(&inner);
 	return e;
 }

@@ -9,6 +9,7 @@
 #include "agent/certificate/judge.h"
 #include "agent/certificate/record.h"
 #include "agent/certificate/trust.h"
+#include "agent/process/messages.h"
 
 /* What a finding is looked at with. All borrowed. */
 struct parser_context {
@@ -24,6 +25,7 @@ struct parser_context {
 struct parser_place {
 	const char *scanner;
 	const char *uri;
+	struct file_owner owner; /* of the file there */
 };
 
 /* The records of a file's content. ERR_OK whatever the content is: only memory and `record` can fail. */

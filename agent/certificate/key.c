@@ -137,6 +137,19 @@ static void identifier_text(struct slice *left, char text[KEY_NAME_BYTES])
 		(void)snprintf(text, KEY_NAME_BYTES, "unknown");
 }
 
+void key_algorithm(struct slice identifier, char algorithm[KEY_NAME_BYTES], uint32_t *bits)
+{
+	*bits = 0;
+	identifier_text(&identifier, algorithm);
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		if (strcmp(keys[i].oid, algorithm) != 0)
+			continue;
+		(void)snprintf(algorithm, KEY_NAME_BYTES, "%s", keys[i].name);
+		*bits = keys[i].kind == KEY_EC ? ec_bits(identifier) : keys[i].bits;
+		return;
+	}
+}
+
 void key_read(struct slice spki, char algorithm[KEY_NAME_BYTES], uint32_t *bits)
 {
 	struct der_item list = { 0 };

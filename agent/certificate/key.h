@@ -14,6 +14,9 @@
  * "unknown" where there is none; and the bits, 0 where not known. */
 void key_read(struct slice spki, char algorithm[KEY_NAME_BYTES], uint32_t *bits);
 
+/* The name alone, of a key's AlgorithmIdentifier's content; bits where it names them. */
+void key_algorithm(struct slice identifier, char algorithm[KEY_NAME_BYTES], uint32_t *bits);
+
 /* Of an AlgorithmIdentifier's content: "RSA-SHA256", "ECDSA-SHA384", "Ed25519", "RSA-PSS-SHA256",
  * else the dotted OID, "unknown" where there is none. */
 void key_signature(struct slice identifier, char name[KEY_NAME_BYTES]);

@@ -308,6 +308,18 @@ static void revocation(struct detail *d, const struct revocation *r)
 	fact_time(d, "holds until", r->next_update);
 }
 
+static void stores(struct detail *d, const struct store_verdicts *s)
+{
+	struct buffer text;
+
+	for (size_t i = 0; i < s->count; i++) {
+		buffer_init(&text, RECORD_TEXT_BYTES_MAX);
+		buffer_format(&text, "%s: %s", s->items[i].store,
+			store_verdict_word(&s->items[i], d->view->now));
+		fact_buffer(d, i ? "" : "by trust store", &text, INK_PLAIN);
+	}
+}
+
 static enum err certificate(void *arg, const struct sighting *s)
 {
 	struct detail *d = arg;
@@ -327,6 +339,8 @@ static enum err certificate(void *arg, const struct sighting *s)
 	problems(d, record_problems_at(r, d->view->now));
 	if (r->differs)
 		fact(d, "newer on disk", r->differs->message, INK_YELLOW);
+	for (size_t i = 0; i < r->key_notes.count; i++)
+		fact(d, "private key", r->key_notes.items[i].message, INK_YELLOW);
 	broken_rules(d, "because", &r->verdict.violations, INK_RED);
 	broken_rules(d, "lint", &r->verdict.lint, INK_DIM);
 	place(d, s);
@@ -337,6 +351,7 @@ static enum err certificate(void *arg, const struct sighting *s)
 	fact_time(d, "not before", c->not_before);
 	fact_time(d, "not after", c->not_after);
 	fact_time(d, "chain breaks", r->verdict.expires);
+	stores(d, &r->verdict.stores);
 	fact_list(d, "names", &c->names);
 	key_fact(d, c);
 	fact(d, "signature", c->signature_algorithm, INK_PLAIN);
@@ -450,6 +465,34 @@ static enum err crl(void *arg, const struct sighting *s)
 	return paint_status(d->paint);
 }
 
+static enum err key(void *arg, const struct sighting *s)
+{
+	struct detail *d = arg;
+	const struct key_record *r = &s->record->key;
+	const char *state = !r->is_encrypted ? "open" : r->is_known ? "encrypted" : "locked";
+	char hex[FINGERPRINT_TEXT_BYTES];
+	struct buffer text;
+
+	if (d->records++)
+		paint_end(d->paint);
+	paint_text(d->paint, "private key  ", INK_BOLD);
+	paint_text(d->paint, state, INK_PLAIN);
+	paint_end(d->paint);
+	place(d, s);
+	buffer_init(&text, RECORD_TEXT_BYTES_MAX);
+	if (r->algorithm)
+		buffer_format(&text, r->bits ? "%s %" PRIu32 : "%s", r->algorithm, r->bits);
+	fact_buffer(d, "key", &text, INK_PLAIN);
+	text_hex(hex, r->spki_sha256, FINGERPRINT_BYTES);
+	fact(d, "spki sha256", r->is_known ? hex : NULL, INK_PLAIN);
+	buffer_init(&text, LABEL_CELLS * 4);
+	if (r->has_owner)
+		buffer_format(
+			&text, "%04o, owner %" PRIu32 ", group %" PRIu32, r->mode, r->uid, r->gid);
+	fact_buffer(d, "mode", &text, INK_PLAIN);
+	return paint_status(d->paint);
+}
+
 static enum err problem(void *arg, const struct sighting *s)
 {
 	struct detail *d = arg;
@@ -512,6 +555,8 @@ static enum err detail_write(const struct view *view, const struct report_option
 		e = view->each_sighting(view->ctx, RECORD_ENDPOINT, endpoint, &d);
 	if (e == ERR_OK)
 		e = view->each_sighting(view->ctx, RECORD_CRL, crl, &d);
+	if (e == ERR_OK)
+		e = view->each_sighting(view->ctx, RECORD_KEY, key, &d);
 	if (e == ERR_OK)
 		e = view->each_sighting(view->ctx, RECORD_PROBLEM, problem, &d);
 	if (e == ERR_OK)

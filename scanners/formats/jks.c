@@ -1,7 +1,8 @@
-/* Java keystores: JKS and JCEKS. The certificates in them are not encrypted; only keys are, and those
- * are stepped over. Layout: sun.security.provider.JavaKeyStore, com.sun.crypto.provider.JceKeyStore. */
+/* Java keystores: JKS and JCEKS. The certificates in them are not encrypted; only keys are. Those of JKS are
+ * opened with the passwords given, those of JCEKS only told. Layout: sun.security.provider.JavaKeyStore, com.sun.crypto.provider.JceKeyStore. */
 #include "scanners/formats/asn1.h"
-#include "scanners/formats/format.h"
+#include "scanners/formats/keys.h"
+#include "scanners/formats/oid.h"
 #include "scanners/formats/unicode.h"
 
 #include <gnutls/crypto.h>
@@ -22,6 +23,9 @@
 /* 9999-12-31 in milliseconds: no entry was made later. */
 #define TIMESTAMP_MS_MAX 253402300799999ULL
 
+/* sun.security.provider.KeyProtector: 1.3.6.1.4.1.42.2.17.1.1. */
+#define OID_JAVA_PROTECTOR "\x2b\x06\x01\x04\x01\x2a\x02\x11\x01\x01"
+
 enum { TAG_KEY = 1, TAG_TRUSTED = 2, TAG_SECRET = 3 };
 
 struct reader {
@@ -31,6 +35,7 @@ struct reader {
 
 struct store {
 	const struct format_sink *sink;
+	struct keys keys;
 	uint32_t version;
 	const char *integrity;
 	struct buffer alias;
@@ -108,11 +113,88 @@ static void take_alias(struct store *s, struct reader *r)
 	(void)get(r, 8);
 }
 
+/* SHA-1 of the password as Java has it and other bytes. */
+static bool digest_of(
+	struct slice password, const uint8_t *bytes, size_t size, uint8_t out[DIGEST_BYTES])
+{
+	gnutls_hash_hd_t hash;
+
+	if (gnutls_hash_init(&hash, GNUTLS_DIG_SHA1) != 0)
+		return false;
+	(void)gnutls_hash(hash, password.data, password.size);
+	(void)gnutls_hash(hash, bytes, size);
+	gnutls_hash_deinit(hash, out);
+	return true;
+}
+
+/* Salt, the key under a stream of digests, and a digest of it in the clear. */
+static bool unprotect(struct slice sealed, struct slice password, struct buffer *out)
+{
+	uint8_t digest[DIGEST_BYTES];
+	struct slice text = slice_after(sealed, DIGEST_BYTES);
+	uint8_t *to;
+
+	text.size -= DIGEST_BYTES;
+	to = buffer_reserve(out, text.size);
+	memcpy(digest, sealed.data, DIGEST_BYTES);
+	for (size_t i = 0; to && i < text.size; i++) {
+		if (i % DIGEST_BYTES == 0 && !digest_of(password, digest, DIGEST_BYTES, digest))
+			return false;
+		to[i] = text.data[i] ^ digest[i % DIGEST_BYTES];
+	}
+	if (!to || !digest_of(password, to, text.size, digest))
+		return false;
+	out->size = text.size;
+	return memcmp(digest, text.data + text.size, DIGEST_BYTES) == 0;
+}
+
+/* ERR_PASSWORD: not by this one. */
+static enum err try_key(struct store *s, struct slice sealed, const char *password)
+{
+	struct buffer wide, plain;
+	enum err e = ERR_PASSWORD;
+
+	buffer_init(&wide, PASSWORD_BYTES_MAX);
+	buffer_init(&plain, PRIVATE_KEY_BYTES_MAX);
+	unicode_to_utf16be(password, &wide);
+	if (buffer_status(&wide) == ERR_OK && unprotect(sealed, buffer_bytes(&wide), &plain))
+		e = keys_take(&s->keys, buffer_bytes(&plain), true);
+	buffer_wipe(&plain);
+	buffer_wipe(&wide);
+	return e;
+}
+
+/* EncryptedPrivateKeyInfo with an algorithm of Java's own. */
+static enum err open_key(struct store *s, struct slice der)
+{
+	const struct strings *passwords = s->keys.in->passwords;
+	struct asn1 outer, algorithm, oid, octets;
+	enum err e = ERR_PASSWORD;
+
+	if (!asn1_expect(&der, ASN1_SEQUENCE, &outer) ||
+		!asn1_expect(&outer.content, ASN1_SEQUENCE, &algorithm) ||
+		!asn1_expect(&algorithm.content, ASN1_OID, &oid) ||
+		!asn1_expect(&outer.content, ASN1_OCTETS, &octets))
+		return ERR_OK;
+	if (!OID_IS(oid.content, OID_JAVA_PROTECTOR) ||
+		octets.content.size < 2 * (size_t)DIGEST_BYTES ||
+		octets.content.size > PRIVATE_KEY_BYTES_MAX)
+		return keys_take_locked(&s->keys);
+	for (size_t i = 0; e == ERR_PASSWORD && passwords && i < passwords->count; i++)
+		e = try_key(s, octets.content, passwords->items[i]);
+	return e == ERR_PASSWORD || e == ERR_NOT_FOUND ? keys_take_locked(&s->keys) : e;
+}
+
 static bool take_chain(struct store *s, struct reader *r)
 {
+	struct slice sealed = get_bytes(r, 4);
 	uint64_t count;
 
-	(void)get_bytes(r, 4);
+	s->keys.alias = buffer_string(&s->alias);
+	if (!r->is_short)
+		s->status = open_key(s, sealed);
+	if (s->status != ERR_OK)
+		return false;
 	count = get(r, 4);
 	for (uint64_t i = 0; !r->is_short && i < count; i++)
 		if (!take_certificate(s, r))
@@ -233,7 +315,7 @@ static uint64_t magic_of(struct slice bytes)
 
 static enum format_answer store_parse(const struct format_input *in, const struct format_sink *sink)
 {
-	struct store s = { .sink = sink };
+	struct store s = { .sink = sink, .keys = { .in = in, .sink = sink } };
 	struct slice body = slice_after(in->bytes, HEAD_BYTES);
 	struct reader head = { .left = slice_after(in->bytes, 4) };
 	enum format_answer answer;

@@ -2,6 +2,7 @@
 #include "agent/certificate/certificate.h"
 #include "scanners/formats/asn1.h"
 #include "scanners/formats/format.h"
+#include "scanners/formats/keys.h"
 #include "scanners/formats/pem_body.h"
 
 #include <stdio.h>
@@ -13,12 +14,13 @@
 #define ALIAS_BYTES_MAX 65536
 #define FLAGS_BYTES_MAX 4096
 #define ASN1_UTF8 0x0c
+#define PROC_TYPE "Proc-Type: 4,ENCRYPTED"
 /* Decoded bytes below which a block is a sketch in a manual, not a certificate; and below which not even
  * a well-formed element counts. */
 #define CERTIFICATE_BYTES_MIN 64
 #define ELEMENT_BYTES_MIN 8
 
-enum label { LABEL_OTHER, LABEL_CERTIFICATE, LABEL_TRUSTED, LABEL_CONTAINER, LABEL_CRL };
+enum label { LABEL_OTHER, LABEL_CERTIFICATE, LABEL_TRUSTED, LABEL_CONTAINER, LABEL_CRL, LABEL_KEY };
 
 static const struct {
 	const char *text;
@@ -38,18 +40,24 @@ static const struct {
 	{ "X509 CRL", LABEL_CRL },
 	{ "X.509 CRL", LABEL_CRL },
 	{ "CRL", LABEL_CRL },
+	{ "PRIVATE KEY", LABEL_KEY },
+	{ "ENCRYPTED PRIVATE KEY", LABEL_KEY },
+	{ "RSA PRIVATE KEY", LABEL_KEY },
+	{ "EC PRIVATE KEY", LABEL_KEY },
+	{ "DSA PRIVATE KEY", LABEL_KEY },
 };
 
 struct block {
 	enum label label;
 	struct pem_body body;
 	bool has_end;
-	struct slice rest; /* of the text, behind the body */
+	struct slice whole; /* from the BEGIN line to the END line */
 };
 
 struct pem {
 	const struct format_sink *sink;
 	struct buffer der;
+	struct keys keys;
 	bool found;
 	enum err status;
 };
@@ -87,6 +95,15 @@ static struct slice line_before(struct slice text, const uint8_t *at)
 	return slice_of(from, (size_t)(at - from));
 }
 
+static size_t line_size(struct slice s)
+{
+	size_t size = 0;
+
+	while (size < s.size && s.data[size] != '\n' && s.data[size] != '\r')
+		size++;
+	return size;
+}
+
 /* The next block of `*left`, which then starts behind it; `text` is the whole. */
 static bool next_block(struct slice text, struct slice *left, struct block *out)
 {
@@ -103,7 +120,7 @@ static bool next_block(struct slice text, struct slice *left, struct block *out)
 	} while (line.size);
 	if (!line.size)
 		return false;
-	*out = (struct block){ .body.before = line_before(text, line.data) };
+	*out = (struct block){ .body.before = line_before(text, line.data), .whole = line };
 	line = slice_after(line, strlen(BEGIN));
 	while (label < line.size && label < LABEL_BYTES_MAX && line.data[label] != '-' &&
 		line.data[label] != '\n')
@@ -116,6 +133,8 @@ static bool next_block(struct slice text, struct slice *left, struct block *out)
 	end = next_line(line);
 	out->body.text = slice_of(line.data, end.size ? (size_t)(end.data - line.data) : line.size);
 	out->has_end = slice_starts(end, END, strlen(END));
+	if (out->has_end)
+		out->whole.size = (size_t)(end.data - out->whole.data) + line_size(end);
 	*left = end;
 	return true;
 }
@@ -259,12 +278,40 @@ static void crl(struct pem *p, const struct block *b, bool is_clean)
 		problem(p, slice_of(NULL, 0), wrong);
 }
 
+/* RFC 1421 4.6: headers stand before the base64, and an empty line ends them. */
+static bool is_sealed(const struct block *b)
+{
+	return memmem(b->body.text.data, b->body.text.size, PROC_TYPE, strlen(PROC_TYPE));
+}
+
+/* What is damaged or only a sketch of a key is no news; nothing of a key is left behind. */
+static void key(struct pem *p, const struct block *b)
+{
+	struct buffer der;
+	enum err e = ERR_NOT_FOUND;
+
+	if (!b->has_end || b->body.text.size > 4 * (size_t)PRIVATE_KEY_BYTES_MAX)
+		return;
+	buffer_init(&der, PRIVATE_KEY_BYTES_MAX);
+	if (is_sealed(b))
+		e = keys_take_openssl(&p->keys, b->whole);
+	/* At once, so that growing leaves no copies. */
+	else if (buffer_reserve(&der, PRIVATE_KEY_BYTES_MAX) && pem_body_decode(&b->body, &der) &&
+		 buffer_status(&der) == ERR_OK)
+		e = keys_take(&p->keys, buffer_bytes(&der), false);
+	if (e != ERR_NOT_FOUND)
+		say(p, e);
+	buffer_wipe(&der);
+}
+
 static void take_block(struct pem *p, const struct block *b)
 {
 	bool is_clean;
 
-	/* Keys and all else are not even decoded. */
-	if (b->label == LABEL_OTHER)
+	if (b->label == LABEL_KEY)
+		key(p, b);
+	/* All else is not even decoded. */
+	if (b->label == LABEL_OTHER || b->label == LABEL_KEY)
 		return;
 	buffer_clear(&p->der);
 	is_clean = pem_body_decode(&b->body, &p->der);
@@ -283,7 +330,10 @@ static void take_block(struct pem *p, const struct block *b)
 
 static enum format_answer pem_parse(const struct format_input *in, const struct format_sink *sink)
 {
-	struct pem p = { .sink = sink };
+	struct pem p = { .sink = sink,
+		.keys = { .in = in,
+			.sink = sink,
+			.budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX } } };
 	struct slice left = in->bytes;
 	struct block block;
 
@@ -297,7 +347,7 @@ static enum format_answer pem_parse(const struct format_input *in, const struct 
 extern const struct format format_pem;
 const struct format format_pem = {
 	.name = "pem",
-	.help = "PEM blocks of certificates, revocation lists and PKCS#7 anywhere in a text",
+	.help = "PEM blocks of certificates, keys, revocation lists and PKCS#7 anywhere in a text",
 	.text_marker = "-----BEGIN ",
 	.parse = pem_parse,
 };

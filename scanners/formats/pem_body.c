@@ -101,6 +101,9 @@ static struct slice unescape(struct slice s, struct buffer *out)
 {
 	if (!s.size || (!memchr(s.data, '\\', s.size) && !memchr(s.data, '&', s.size)))
 		return s;
+	/* At once: growing would leave copies. It never becomes longer. */
+	if (!buffer_reserve(out, s.size))
+		return slice_of(NULL, 0);
 	while (s.size) {
 		size_t used = 1;
 
@@ -276,6 +279,7 @@ bool pem_body_decode(const struct pem_body *body, struct buffer *out)
 		take_lines(&d, text, body->before);
 	if (!base64_end(&d.digits) || buffer_status(&plain) != ERR_OK)
 		d.is_clean = false;
-	buffer_fini(&plain);
+	/* It may hold a key. */
+	buffer_wipe(&plain);
 	return d.is_clean;
 }

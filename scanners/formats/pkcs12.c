@@ -1,6 +1,6 @@
 /* The certificates of a PKCS#12 file (RFC 7292), with and without keys, passwords and integrity. */
 #include "scanners/formats/asn1.h"
-#include "scanners/formats/format.h"
+#include "scanners/formats/keys.h"
 #include "scanners/formats/oid.h"
 #include "scanners/formats/pbe.h"
 #include "scanners/formats/unicode.h"
@@ -12,6 +12,8 @@
 #define OID_FRIENDLY_NAME PKCS9 "\x14"
 #define OID_X509_CERTIFICATE PKCS9 "\x16\x01"
 #define PKCS12_BAG "\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01"
+#define OID_KEY_BAG PKCS12_BAG "\x01"
+#define OID_SHROUDED_KEY_BAG PKCS12_BAG "\x02"
 #define OID_CERTIFICATE_BAG PKCS12_BAG "\x03"
 #define OID_CRL_BAG PKCS12_BAG "\x04"
 #define OID_X509_CRL PKCS9 "\x17\x01"
@@ -29,6 +31,8 @@ struct walk {
 	const struct format_sink *sink;
 	const char *integrity;
 	struct pbe_budget budget;
+	struct keys keys;
+	bool is_inside;   /* an encrypted part */
 	size_t opened_by; /* password that verified the MAC or opened a part, or NO_PASSWORD */
 	bool is_malformed;
 	bool is_locked;
@@ -141,6 +145,26 @@ static void take_crl(struct walk *w, struct slice value)
 	buffer_fini(&copy);
 }
 
+/* PrivateKeyInfo, or encrypted by itself; it shares the budget of the parts. */
+static void take_key(struct walk *w, struct slice value, struct slice attributes)
+{
+	struct buffer alias;
+	enum err e;
+
+	buffer_init(&alias, ALIAS_BYTES_MAX);
+	take_alias(attributes, &alias);
+	w->keys.budget = w->budget;
+	w->keys.alias = alias.size ? buffer_string(&alias) : NULL;
+	w->keys.likely = w->opened_by == NO_PASSWORD || w->opened_by < FIXED_PASSWORDS
+				 ? NULL
+				 : password_at(w, w->opened_by);
+	e = keys_take(&w->keys, value, w->is_inside && w->keys.likely);
+	w->budget = w->keys.budget;
+	if (e != ERR_NOT_FOUND)
+		w->status = e;
+	buffer_fini(&alias);
+}
+
 /* The content of a SafeContents, with those that lie inside. */
 static void take_bags(struct walk *w, struct slice bags)
 {
@@ -166,6 +190,8 @@ static void take_bags(struct walk *w, struct slice bags)
 			take_certificate(w, value.content, attributes.content);
 		if (OID_IS(oid.content, OID_CRL_BAG))
 			take_crl(w, value.content);
+		if (OID_IS(oid.content, OID_KEY_BAG) || OID_IS(oid.content, OID_SHROUDED_KEY_BAG))
+			take_key(w, value.content, attributes.content);
 		if (!OID_IS(oid.content, OID_SAFE_CONTENTS_BAG) ||
 			!asn1_expect(&value.content, ASN1_SEQUENCE, &bag))
 			continue;
@@ -229,7 +255,9 @@ static enum err try_password(struct walk *w, const struct pbe *p, struct slice s
 		e = ERR_PASSWORD;
 	if (e == ERR_OK) {
 		w->opened_by = i;
+		w->is_inside = true;
 		take_bags(w, bags);
+		w->is_inside = false;
 	}
 	buffer_wipe(&plain);
 	return e;
@@ -397,6 +425,7 @@ static enum format_answer pkcs12_parse(
 	struct walk w = { .in = in,
 		.sink = sink,
 		.opened_by = NO_PASSWORD,
+		.keys = { .in = in, .sink = sink },
 		.budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX } };
 	struct slice left = in->bytes, content;
 	struct asn1 pfx, version, info, octets, mac;

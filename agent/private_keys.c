@@ -1,0 +1,340 @@
+/* Private keys beside the certificates of the inventory. */
+#include "agent/private_keys.h"
+
+#include "agent/base/index.h"
+#include "agent/private_keys_internal.h"
+#include "scanners/formats/format.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A host with more has the rest uncompared. */
+#define KEYS_HELD_MAX 20000
+#define CERTIFICATES_HELD_MAX 200000
+#define REFERENCES_HELD_MAX 20000
+/* Names compared of one certificate. */
+#define NAMES_HELD_MAX 200
+
+struct gathering {
+	struct holdings h;
+	int64_t now;
+	size_t keys_room;
+	size_t certificates_room;
+	size_t references_room;
+};
+
+/* Room for one more, zeroed; NULL when out of memory. */
+static void *more(void *items, size_t *count, size_t *room, size_t size)
+{
+	char *grown = *(char **)items;
+
+	if (*count == *room) {
+		size_t wanted = *room ? 2 * *room : 64;
+
+		grown = reallocarray(grown, wanted, size);
+		if (!grown)
+			return NULL;
+		*(char **)items = grown;
+		*room = wanted;
+	}
+	grown += size * (*count)++;
+	memset(grown, 0, size);
+	return grown;
+}
+
+static bool copy(char **to, const char *from)
+{
+	*to = from ? strdup(from) : NULL;
+	return !from || *to;
+}
+
+static enum err on_key(void *arg, const struct sighting *sight)
+{
+	struct gathering *g = arg;
+	const struct record *r = sight->record;
+	struct held_key *k;
+
+	if (g->h.keys_count == KEYS_HELD_MAX)
+		return ERR_OK;
+	k = more((void *)&g->h.keys, &g->h.keys_count, &g->keys_room, sizeof(*k));
+	if (!k)
+		return ERR_MEMORY;
+	k->facts = r->key;
+	k->facts.algorithm = NULL;
+	return copy(&k->uri, r->location.uri) && copy(&k->alias, r->location.alias) &&
+			       copy(&k->facts.algorithm, r->key.algorithm)
+		       ? ERR_OK
+		       : ERR_MEMORY;
+}
+
+/* What signed something once, and what others publish, has no key here. */
+static bool is_of_interest(const struct record *r, int64_t now)
+{
+	const struct format *format = format_find(r->location.format);
+
+	return !(format && format->is_signature) &&
+	       !verdict_is_public_root(&r->certificate.verdict) &&
+	       (r->certificate.facts.not_after == TIME_UNKNOWN ||
+		       r->certificate.facts.not_after >= now);
+}
+
+static enum err copy_names(struct strings *to, const struct strings *from)
+{
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && i < from->count && i < NAMES_HELD_MAX; i++)
+		e = strings_add(to, from->items[i]);
+	return e;
+}
+
+static enum err on_certificate(void *arg, const struct sighting *sight)
+{
+	struct gathering *g = arg;
+	const struct record *r = sight->record;
+	const struct certificate *f = &r->certificate.facts;
+	struct held_certificate *c;
+
+	if (!is_of_interest(r, g->now) || g->h.certificates_count == CERTIFICATES_HELD_MAX)
+		return ERR_OK;
+	c = more((void *)&g->h.certificates, &g->h.certificates_count, &g->certificates_room,
+		sizeof(*c));
+	if (!c)
+		return ERR_MEMORY;
+	c->index = r->location.index;
+	c->is_ca = f->is_ca;
+	c->is_served = r->certificate.is_served;
+	c->is_sample = private_keys_is_sample(r->location.uri);
+	memcpy(c->fingerprint, f->fingerprint, FINGERPRINT_BYTES);
+	memcpy(c->spki, f->spki_sha256, FINGERPRINT_BYTES);
+	if (!copy(&c->uri, r->location.uri) || !copy(&c->job, sight->job) ||
+		!copy(&c->alias, r->location.alias) || !copy(&c->subject, f->subject) ||
+		!copy(&c->algorithm, f->key_algorithm))
+		return ERR_MEMORY;
+	return copy_names(&c->names, &f->names);
+}
+
+static bool is_pair_role(enum reference_role role, bool *is_key, bool *is_client)
+{
+	*is_key = role == REFERENCE_SERVER_KEY || role == REFERENCE_CLIENT_KEY;
+	*is_client = role == REFERENCE_CLIENT_CERTIFICATE || role == REFERENCE_CLIENT_KEY;
+	return *is_key || *is_client || role == REFERENCE_SERVER_CERTIFICATE;
+}
+
+static uint64_t server_of(const struct reference_record *r)
+{
+	uint64_t hash = index_hash(r->ports, r->ports_count * sizeof(*r->ports));
+
+	for (size_t i = 0; i < r->names.count; i++)
+		hash = hash * 31 + index_hash(r->names.items[i], strlen(r->names.items[i]));
+	return hash;
+}
+
+static enum err on_reference(void *arg, const struct sighting *sight)
+{
+	struct gathering *g = arg;
+	const struct record *r = sight->record;
+	struct held_reference *h;
+	bool is_key;
+	bool is_client;
+
+	if (!is_pair_role(r->reference.role, &is_key, &is_client) || !r->reference.file ||
+		!r->reference.is_active || r->reference.is_folder ||
+		g->h.references_count == REFERENCES_HELD_MAX)
+		return ERR_OK;
+	h = more((void *)&g->h.references, &g->h.references_count, &g->references_room, sizeof(*h));
+	if (!h)
+		return ERR_MEMORY;
+	h->line = r->reference.line;
+	h->server = server_of(&r->reference);
+	h->is_key = is_key;
+	h->is_client = is_client;
+	return copy(&h->config, r->location.uri) && copy(&h->file, r->reference.file) &&
+			       copy(&h->directive, r->reference.directive)
+		       ? ERR_OK
+		       : ERR_MEMORY;
+}
+
+/* ---- looking up ---------------------------------------------------------------------------------- */
+
+static int by_key_uri(const void *a, const void *b)
+{
+	return strcmp(((const struct held_key *)a)->uri, ((const struct held_key *)b)->uri);
+}
+
+static int by_certificate_place(const void *a, const void *b)
+{
+	const struct held_certificate *x = a;
+	const struct held_certificate *y = b;
+	int order = strcmp(x->uri, y->uri);
+
+	return order ? order : x->index < y->index ? -1 : x->index > y->index;
+}
+
+/* The position of the first of `count` items of `size` bytes whose first member, a uri by which all are sorted,
+ * is not before this one. */
+static size_t first_from(const void *items, size_t size, size_t count, const char *uri)
+{
+	const char *base = items;
+	size_t low = 0;
+	size_t high = count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(*(char *const *)(base + middle * size), uri) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void *first_at(void *items, size_t size, size_t count, const char *uri, size_t *found)
+{
+	char *base = items;
+	size_t low = first_from(items, size, count, uri);
+
+	for (*found = 0; low + *found < count; ++*found)
+		if (strcmp(*(char **)(base + (low + *found) * size), uri) != 0)
+			break;
+	return *found ? base + low * size : NULL;
+}
+
+struct held_key *held_keys_at(const struct holdings *h, const char *uri, size_t *count)
+{
+	return first_at(h->keys, sizeof(*h->keys), h->keys_count, uri, count);
+}
+
+struct held_certificate *held_certificates_at(
+	const struct holdings *h, const char *uri, size_t *count)
+{
+	return first_at(
+		h->certificates, sizeof(*h->certificates), h->certificates_count, uri, count);
+}
+
+size_t held_certificates_from(const struct holdings *h, const char *uri)
+{
+	return first_from(h->certificates, sizeof(*h->certificates), h->certificates_count, uri);
+}
+
+static int by_spki(const void *a, const void *b)
+{
+	return memcmp(a, b, FINGERPRINT_BYTES);
+}
+
+/* Marks the certificates of which a key is known. */
+static enum err mark_owners(struct holdings *h)
+{
+	uint8_t(*known)[FINGERPRINT_BYTES] = calloc(h->keys_count + 1, FINGERPRINT_BYTES);
+	size_t count = 0;
+
+	if (!known)
+		return ERR_MEMORY;
+	for (size_t i = 0; i < h->keys_count; i++)
+		if (h->keys[i].facts.is_known)
+			memcpy(known[count++], h->keys[i].facts.spki_sha256, FINGERPRINT_BYTES);
+	qsort(known, count, FINGERPRINT_BYTES, by_spki);
+	for (size_t i = 0; count && i < h->certificates_count; i++) {
+		struct held_certificate *c = &h->certificates[i];
+
+		c->has_key = bsearch(c->spki, known, count, FINGERPRINT_BYTES, by_spki) != NULL;
+	}
+	free(known);
+	return ERR_OK;
+}
+
+/* ---- the whole ----------------------------------------------------------------------------------- */
+
+static void holdings_fini(struct holdings *h)
+{
+	for (size_t i = 0; i < h->keys_count; i++) {
+		free(h->keys[i].uri);
+		free(h->keys[i].alias);
+		free(h->keys[i].facts.algorithm);
+	}
+	for (size_t i = 0; i < h->certificates_count; i++) {
+		struct held_certificate *c = &h->certificates[i];
+
+		free(c->uri);
+		free(c->job);
+		free(c->alias);
+		free(c->subject);
+		free(c->algorithm);
+		strings_fini(&c->names);
+		key_notes_fini(&c->notes);
+	}
+	for (size_t i = 0; i < h->references_count; i++) {
+		free(h->references[i].config);
+		free(h->references[i].file);
+		free(h->references[i].directive);
+	}
+	free(h->keys);
+	free(h->certificates);
+	free(h->references);
+}
+
+static enum err gather(struct inventory *i, struct gathering *g, struct why *why)
+{
+	const struct inventory_filter keys = { .kind = RECORD_KEY };
+	const struct inventory_filter certificates = { .kind = RECORD_CERTIFICATE };
+	const struct inventory_filter references = { .kind = RECORD_REFERENCE };
+	enum err e = inventory_each(i, &keys, on_key, g, why);
+
+	if (e == ERR_OK)
+		e = inventory_each(i, &certificates, on_certificate, g, why);
+	/* Without a key there is nothing to pair. */
+	if (e == ERR_OK && g->h.keys_count)
+		e = inventory_each(i, &references, on_reference, g, why);
+	if (e != ERR_OK)
+		return e;
+	if (g->h.keys_count)
+		qsort(g->h.keys, g->h.keys_count, sizeof(*g->h.keys), by_key_uri);
+	if (g->h.certificates_count)
+		qsort(g->h.certificates, g->h.certificates_count, sizeof(*g->h.certificates),
+			by_certificate_place);
+	return mark_owners(&g->h);
+}
+
+static enum err compare(struct holdings *h)
+{
+	enum err e = private_keys_same_place(h);
+
+	if (e == ERR_OK)
+		e = private_keys_configured(h);
+	if (e == ERR_OK)
+		e = private_keys_named_alike(h);
+	if (e == ERR_OK)
+		e = private_keys_readers(h);
+	return e == ERR_OK ? private_keys_sharers(h) : e;
+}
+
+static enum err write_notes(struct inventory *i, const struct holdings *h, struct why *why)
+{
+	enum err e = inventory_key_notes_clear(i, why);
+
+	for (size_t n = 0; e == ERR_OK && n < h->certificates_count; n++) {
+		const struct held_certificate *c = &h->certificates[n];
+		const struct key_note_row row = { .job = c->job,
+			.uri = c->uri,
+			.index = c->index,
+			.fingerprint = c->fingerprint,
+			.notes = &c->notes };
+
+		if (c->notes.count)
+			e = inventory_key_notes_put(i, &row, why);
+	}
+	return e == ERR_OK ? inventory_commit(i, why) : e;
+}
+
+enum err private_keys_update(struct inventory *i, int64_t now, struct why *why)
+{
+	struct gathering g = { .now = now };
+	enum err e = gather(i, &g, why);
+
+	if (e == ERR_OK)
+		e = compare(&g.h);
+	if (e == ERR_OK)
+		e = write_notes(i, &g.h, why);
+	holdings_fini(&g.h);
+	return e;
+}

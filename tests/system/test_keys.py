@@ -1,0 +1,163 @@
+"""Private keys beside certificates: files as openssl, certtool and keytool write them, and a configuration that nginx accepts."""
+import json
+import os
+import shutil
+import subprocess
+import unittest
+
+from harness import Case, certificates
+from pki import run
+
+PASSWORD = "changeit-not"
+
+
+class Keys(Case):
+    def setUp(self):
+        super().setUp()
+        os.chmod(self.folder, 0o755)
+        self.a = self.pki.make("a.example.org", names=["a.example.org"])
+        self.b = self.pki.make("b.example.org", names=["b.example.org"], rsa=2048)
+        self.passwords = self.folder / "passwords"
+        self.passwords.write_text(f"wrong\n{PASSWORD}\n")
+
+    def put(self, name, text, mode=0o600):
+        path = self.tree / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        path.chmod(mode)
+        return path
+
+    def look(self, *args):
+        records = self.scan("--no-system-trust", "--password-file", self.passwords, *(args or [self.tree]))
+        self.keys = {r["location"]["uri"].removeprefix(f"file://{self.tree}/"): r for r in records if r["type"] == "key"}
+        self.problems = [r for r in records if r["type"] == "problem"]
+        return {(c["location"]["uri"].removeprefix(f"file://{self.tree}/"), c["location"]["index"]): c for c in certificates(records)}
+
+    def words(self, certificate):
+        return {p for p in certificate["verdict"]["problems"] if p.startswith("key-")}
+
+    def openssl_key(self, path, *args):
+        return run("openssl", *args, input=self.b.key.encode()) if path is None else self.put(path, run("openssl", *args, input=self.b.key.encode()))
+
+    def test_every_form_matches_its_certificate(self):
+        self.put("b.pem", self.b.pem)
+        self.openssl_key("pkcs8.pem", "pkcs8", "-topk8", "-nocrypt")
+        self.openssl_key("pkcs1.pem", "rsa", "-traditional")
+        self.openssl_key("pkcs8.der", "pkcs8", "-topk8", "-nocrypt", "-outform", "DER")
+        self.openssl_key("pkcs1.der", "rsa", "-traditional", "-outform", "DER")
+        self.openssl_key("locked8.pem", "pkcs8", "-topk8", "-passout", f"pass:{PASSWORD}")
+        self.openssl_key("locked1.pem", "rsa", "-traditional", "-aes128", "-passout", f"pass:{PASSWORD}")
+        self.openssl_key("unknown.pem", "pkcs8", "-topk8", "-passout", "pass:nobody knows")
+        run("openssl", "pkcs12", "-export", "-in", self.b.pem_file, "-inkey", self.b.key_file, "-out", self.tree / "b.p12",
+            "-passout", f"pass:{PASSWORD}", "-name", "mine")
+        found = self.look()
+        spki = found["b.pem", 0]["key"]["spki_sha256"]
+        names = {"pkcs8.pem", "pkcs1.pem", "pkcs8.der", "pkcs1.der", "locked8.pem", "locked1.pem", "unknown.pem", "b.p12"}
+        self.assertEqual(set(self.keys), names)
+        self.assertTrue(self.keys["unknown.pem"]["locked"])
+        self.assertNotIn("spki_sha256", self.keys["unknown.pem"])
+        for name in names - {"unknown.pem"}:
+            self.assertEqual(self.keys[name]["spki_sha256"], spki, name)
+            self.assertEqual(self.keys[name]["bits"], 2048)
+            self.assertEqual(self.keys[name]["encrypted"], name in ("locked8.pem", "locked1.pem", "b.p12"), name)
+        self.assertEqual(self.keys["b.p12"]["location"]["alias"], "mine")
+        self.assertEqual(self.keys["pkcs8.pem"]["mode"], "0600")
+        self.assertEqual(self.keys["pkcs8.pem"]["uid"], os.getuid())
+        self.assertEqual([self.words(c) for c in found.values()], [set()] * len(found))
+        self.assertEqual(self.problems, [])
+        shown = json.dumps(list(self.keys.values()))
+        for line in self.b.key.splitlines()[1:-1]:
+            self.assertNotIn(line, shown)
+
+    @unittest.skipUnless(shutil.which("keytool"), "keytool is not there")
+    def test_keytool(self):
+        p12 = self.folder / "b.p12"
+        run("openssl", "pkcs12", "-export", "-in", self.b.pem_file, "-inkey", self.b.key_file, "-out", p12,
+            "-passout", f"pass:{PASSWORD}", "-name", "mine")
+        run("keytool", "-importkeystore", "-srckeystore", p12, "-srcstorepass", PASSWORD, "-destkeystore", self.tree / "b.jks",
+            "-deststoretype", "JKS", "-deststorepass", PASSWORD, "-destkeypass", PASSWORD, "-noprompt")
+        self.put("b.pem", self.b.pem)
+        found = self.look()
+        self.assertEqual(self.keys["b.jks"]["spki_sha256"], found["b.pem", 0]["key"]["spki_sha256"])
+        self.assertEqual(self.keys["b.jks"]["location"]["alias"], "mine")
+        self.assertTrue(self.keys["b.jks"]["encrypted"])
+        records = self.scan("--no-system-trust", self.tree)
+        key, = [r for r in records if r["type"] == "key"]
+        self.assertTrue(key["locked"])
+
+    def test_mismatch(self):
+        self.put("same.pem", self.a.pem + self.b.key)
+        self.put("right.pem", self.a.pem + self.a.key)
+        self.put("live/privkey.pem", self.b.key)
+        self.put("live/fullchain.pem", self.a.pem)
+        self.put("tls/tls.crt", self.b.pem)
+        self.put("tls/tls.key", self.b.key)
+        found = self.look()
+        self.assertEqual(self.words(found["same.pem", 0]), {"key-mismatch"})
+        self.assertEqual(found["same.pem", 0]["verdict"]["status"], "broken")
+        self.assertEqual(self.words(found["right.pem", 0]), set())
+        self.assertEqual(self.words(found["live/fullchain.pem", 0]), {"key-mismatch"})
+        note, = found["live/fullchain.pem", 0]["key_notes"]
+        self.assertEqual(note["uri"], f"file://{self.tree}/live/privkey.pem")
+        self.assertIn("live/privkey.pem beside it", note["message"])
+        self.assertEqual(self.words(found["tls/tls.crt", 0]), set())
+        self.put("live/privkey.pem", self.a.key)
+        self.assertEqual(self.words(self.look()["live/fullchain.pem", 0]), set())
+
+    def test_mismatch_in_a_configuration(self):
+        certificate = self.put("certificates/one", self.a.pem)
+        key = self.put("keys/two", self.pki.make("d.example.org").key)
+        conf = self.put("nginx.conf", f"events {{}}\nhttp {{\n  server {{\n    listen 8443 ssl;\n    ssl_certificate {certificate};\n"
+                                      f"    ssl_certificate_key {key};\n  }}\n}}\n")
+        note, = self.look()["certificates/one", 0]["key_notes"]
+        self.assertEqual(note["problem"], "key-mismatch")
+        self.assertIn(f"ssl_certificate_key in {conf}:6", note["message"])
+        refused = subprocess.run(["nginx", "-t", "-c", conf, "-p", self.folder, "-e", self.folder / "log"], stderr=subprocess.PIPE)
+        self.assertIn(b"mismatch", refused.stderr)
+        key.write_text(self.a.key)
+        self.assertNotIn("key_notes", self.look()["certificates/one", 0])
+
+    def test_who_can_read_it(self):
+        self.tree.chmod(0o755)
+        self.put("a.crt", self.a.pem, 0o644)
+        key = self.put("a.key", self.a.key, 0o644)
+        found = self.look()["a.crt", 0]
+        self.assertEqual(self.words(found), {"key-exposed"})
+        note, = found["key_notes"]
+        self.assertEqual(note["uri"], f"file://{key}")
+        self.assertIn(f"every user of this host can read its private key {key}", note["message"])
+        shown = self.leafwatch("scan", "--no-system-trust", self.tree, "-o", "detail").stdout.decode()
+        self.assertIn("private key", shown)
+        self.assertIn(f"can read its private key {key}", shown)
+        key.chmod(0o600)
+        self.assertNotIn("key_notes", self.look()["a.crt", 0])
+        key.chmod(0o644)
+        self.tree.chmod(0o700)
+        self.assertNotIn("key_notes", self.look()["a.crt", 0])
+
+    def test_one_key_for_two(self):
+        other = self.pki.make("c.example.org", names=["c.example.org"], key=self.a.key)
+        again = self.pki.make("a.example.org", names=["a.example.org", "www.a.example.org"], key=self.a.key)
+        self.put("a.crt", self.a.pem)
+        self.put("again.crt", again.pem)
+        found = self.look()
+        self.assertEqual([self.words(c) for c in found.values()], [set()] * 2)
+        self.put("c.crt", other.pem)
+        found = self.look()
+        self.assertEqual([self.words(c) for c in found.values()], [{"key-shared"}] * 3)
+        self.assertIn("CN=c.example.org", found["a.crt", 0]["key_notes"][0]["message"])
+
+    def test_a_chmod_is_seen_by_the_next_scan_of_a_known_tree(self):
+        """What is remembered of a file ends with a change of its mode."""
+        self.tree.chmod(0o755)
+        self.put("a.crt", self.a.pem, 0o644)
+        key = self.put("a.key", self.a.key, 0o600)
+        state = self.folder / "state"
+        for mode, words in ((0o600, set()), (0o644, {"key-exposed"}), (0o600, set())):
+            key.chmod(mode)
+            records = self.scan("--no-system-trust", "--state", state, self.tree)
+            self.assertEqual(self.words(certificates(records)[0]), words)
+
+
+if __name__ == "__main__":
+    unittest.main()
