@@ -274,17 +274,21 @@ static const char places_file[] = PLACES_SELECT
 	"p.id IN (SELECT id>>24 FROM reference WHERE file=?4) AND (?2 IS NULL OR p.uri=?2)"
 	" AND (?1 IS NULL OR j.name=?1) ORDER BY p.uri,p.job";
 
+static const char *places_text(const struct inventory_filter *f)
+{
+	return f->fingerprint                ? places_fingerprint
+	       : f->file                     ? places_file
+	       : f->uri                      ? places_uri
+	       : f->kind == RECORD_ENDPOINT  ? places_endpoint
+	       : f->kind == RECORD_KEY       ? places_key
+	       : f->kind == RECORD_REFERENCE ? places_reference
+					     : places_all;
+}
+
 static enum err prepare_places(struct asking *a, sqlite3_stmt **out, struct why *why)
 {
 	const struct inventory_filter *f = a->filter;
-	const char *text = f->fingerprint                ? places_fingerprint
-			   : f->file                     ? places_file
-			   : f->uri                      ? places_uri
-			   : f->kind == RECORD_ENDPOINT  ? places_endpoint
-			   : f->kind == RECORD_KEY       ? places_key
-			   : f->kind == RECORD_REFERENCE ? places_reference
-							 : places_all;
-	enum err e = store_prepare(a->i->store, text, out, why);
+	enum err e = store_prepare(a->i->store, places_text(f), out, why);
 
 	if (e != ERR_OK)
 		return e;

@@ -567,6 +567,8 @@ static enum err on_finding(struct worker *w, struct slice payload)
 	if (piece.is_first != (at == w->open_count) || at == FINDINGS_OPEN_MAX)
 		return ERR_MALFORMED;
 	if (piece.is_first) {
+		/* Not the child's to say. */
+		piece.judging = p->conf.judging;
 		e = parsers_open(p->conf.parsers, p, &piece, &w->open[at].finding, &why);
 		if (e != ERR_OK) {
 			fail(p, e, &why);

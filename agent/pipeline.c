@@ -5,10 +5,10 @@
 #include "agent/base/log.h"
 #include "agent/base/wire.h"
 #include "agent/certificate/certificate.h"
-#include "agent/certificate/trust.h"
 #include "agent/private_keys.h"
 #include "agent/revocation.h"
 #include "agent/served.h"
+#include "agent/trust_stores.h"
 #include "agent/version.h"
 #include "scanners/parser.h"
 
@@ -71,34 +71,11 @@ static enum err add_passwords(struct strings *passwords, const char *path, struc
 	return e;
 }
 
-static enum err add_store(
-	struct parser_options *options, const char *path, bool is_system, struct why *why)
-{
-	struct buffer bytes;
-	enum err e;
-
-	buffer_init(&bytes, TRUST_BYTES_MAX);
-	e = trust_read(path, &bytes, why);
-	if (e == ERR_OK)
-		e = parser_options_add_store(
-			options, is_system ? TRUST_SYSTEM : path, is_system, buffer_bytes(&bytes));
-	buffer_fini(&bytes);
-	return e;
-}
-
 enum err pipeline_parser_options(
 	const struct settings *s, struct parser_options *out, struct why *why)
 {
-	const char *system = s->trust.system ? trust_system_path() : NULL;
-	enum err e = ERR_OK;
+	enum err e = trust_stores_load(s, out, why);
 
-	if (s->trust.system && !system)
-		log_warn(
-			"this system has no bundle of trusted CAs: public certificates will be untrusted");
-	if (system)
-		e = add_store(out, system, true, why);
-	for (size_t i = 0; e == ERR_OK && i < s->trust.bundles.count; i++)
-		e = add_store(out, s->trust.bundles.items[i], false, why);
 	for (size_t i = 0; e == ERR_OK && i < s->passwords.files.count; i++)
 		e = add_passwords(&out->passwords, s->passwords.files.items[i], why);
 	return e;
@@ -325,6 +302,7 @@ enum err pipeline_start(struct pipeline *p, const struct job *job, struct why *w
 		.must_wait = must_wait,
 		.done = on_pass_done,
 		.sandbox = on_pass_layer };
+	enum err e;
 
 	if (slot_of(p, name_of(job)))
 		return why_fail(why, ERR_BUSY, "job %s is still running", name_of(job));
@@ -337,6 +315,9 @@ enum err pipeline_start(struct pipeline *p, const struct job *job, struct why *w
 	slot->job = job;
 	conf.arg = slot;
 	memcpy(conf.context, p->context, sizeof(conf.context));
+	e = trust_stores_judging(p->conf.settings, job->conf, &p->handed, &conf.judging);
+	if (e != ERR_OK)
+		return why_fail(why, e, "jobs trust in too many ways");
 	return pass_start(&conf, &slot->pass, why);
 }
 

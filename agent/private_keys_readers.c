@@ -169,7 +169,7 @@ enum err private_keys_readers(struct holdings *h)
 	for (size_t i = 0; i < h->keys_count; i++)
 		if (reader_of(&h->keys[i]) != READER_NONE)
 			open[count++] = &h->keys[i];
-	qsort(open, count, sizeof(*open), by_spki);
+	qsort(open, count, sizeof(void *), by_spki);
 	e = note_readers(h, open, count);
 	free(open);
 	return e;
@@ -250,7 +250,7 @@ enum err private_keys_sharers(struct holdings *h)
 		if (!h->certificates[i].is_sample &&
 			memcmp(h->certificates[i].spki, unknown, FINGERPRINT_BYTES) != 0)
 			all[count++] = &h->certificates[i];
-	qsort(all, count, sizeof(*all), by_key);
+	qsort(all, count, sizeof(void *), by_key);
 	for (size_t i = 0, n; e == ERR_OK && i < count; i += n) {
 		for (n = 1; i + n < count; n++)
 			if (memcmp(all[i + n]->spki, all[i]->spki, FINGERPRINT_BYTES) != 0)

@@ -29,6 +29,30 @@ static enum err check_threshold(const char *value, struct why *why)
 	return threshold_parse(value, &ignored, why);
 }
 
+static enum err check_store_name(const char *value, struct why *why)
+{
+	if (strcmp(value, TRUST_SYSTEM) == 0)
+		return why_fail(why, ERR_CONFIG, "\"%s\" is the name of the system's store", value);
+	if (!*value || strchr(value, '/') || !text_is_clean(slice_text(value)))
+		return why_fail(why, ERR_CONFIG, "a store's name has no / in it");
+	return ERR_OK;
+}
+
+static const struct schema_field store_fields[] = {
+	{ .key = "name",
+		.type = SCHEMA_TEXT,
+		.offset = offsetof(struct trust_store, name),
+		.is_required = true,
+		.check = check_store_name,
+		.help = "what jobs and verdicts call it" },
+	{ .key = "bundles",
+		.type = SCHEMA_TEXTS,
+		.offset = offsetof(struct trust_store, bundles),
+		.is_required = true,
+		.help = "PEM bundles, DER files or folders of its CAs" },
+	{ 0 },
+};
+
 static const struct schema_field trust_fields[] = {
 	{ .key = "system",
 		.type = SCHEMA_BOOL,
@@ -39,6 +63,12 @@ static const struct schema_field trust_fields[] = {
 		.type = SCHEMA_TEXTS,
 		.offset = offsetof(struct trust_settings, bundles),
 		.help = "PEM bundles, DER files or folders of CAs trusted besides" },
+	{ .key = "stores",
+		.type = SCHEMA_SECTIONS,
+		.offset = offsetof(struct trust_settings, stores),
+		.fields = store_fields,
+		.section_bytes = sizeof(struct trust_store),
+		.help = "stores with names, trusted only by jobs that name them in their trust" },
 	{ 0 },
 };
 
@@ -171,6 +201,36 @@ static enum err name_job(struct scan_job *job, const struct scanner *scanner, si
 	return job->name ? ERR_OK : ERR_MEMORY;
 }
 
+const struct trust_store *trust_store_find(const struct trust_settings *t, const char *name)
+{
+	for (size_t i = 0; i < t->stores.count; i++) {
+		const struct trust_store *s = t->stores.items[i];
+
+		if (strcmp(s->name, name) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+/* What a job trusts must be known; paths are read when the parsers are set up. */
+static enum err check_job_trust(const struct settings *s, const struct scan_job *job,
+	const struct node *at, struct why *why)
+{
+	for (size_t i = 0; i < job->trust.count; i++) {
+		const char *name = job->trust.items[i];
+
+		if (strcmp(name, TRUST_SYSTEM) == 0 || strchr(name, '/') ||
+			trust_store_find(&s->trust, name))
+			continue;
+		if (at)
+			return node_fail(at, why,
+				"the job trusts \"%s\", which is neither %s, nor a store of trust.stores, nor a path",
+				name, TRUST_SYSTEM);
+		return why_fail(why, ERR_CONFIG, "there is no trust store \"%s\"", name);
+	}
+	return ERR_OK;
+}
+
 static enum err check_job_name(const struct settings *s, const struct scan_job *job,
 	const struct node *at, struct why *why)
 {
@@ -217,6 +277,8 @@ static enum err add_job(struct settings *s, const struct scanner *scanner, const
 		e = name_job(conf, scanner, jobs_of(s, scanner) + 1);
 	if (e == ERR_OK)
 		e = check_job_name(s, conf, map, why);
+	if (e == ERR_OK)
+		e = check_job_trust(s, conf, map, why);
 	if (e != ERR_OK) {
 		schema_fini(scanner->fields, conf);
 		free(conf);

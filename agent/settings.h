@@ -14,10 +14,19 @@
 #define SETTINGS_FILE "/etc/leafwatch/leafwatch.yml"
 #define SETTINGS_FOLDER "conf.d" /* beside the file */
 
+/* A trust store by a name of its own; trusted only by jobs that name it. */
+struct trust_store {
+	char *name;
+	struct strings bundles;
+};
+
 struct trust_settings {
 	bool system;
 	struct strings bundles;
+	struct sections stores; /* of struct trust_store */
 };
+/* The store of that name, or NULL. */
+const struct trust_store *trust_store_find(const struct trust_settings *t, const char *name);
 
 struct alert_settings {
 	char *warning;

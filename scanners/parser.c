@@ -27,6 +27,7 @@ struct finding {
 	char *scanner; /* owned */
 	char *uri;     /* owned */
 	struct file_owner owner;
+	uint8_t judging;
 	struct buffer bytes; /* wiped: may hold keys */
 };
 
@@ -141,9 +142,11 @@ static enum err finding_new(
 			f = &p->findings[i];
 	if (!f)
 		return ERR_LIMIT;
-	*f = (struct finding){
-		.id = piece->id, .kind = piece->kind, .is_used = true, .owner = piece->owner
-	};
+	*f = (struct finding){ .id = piece->id,
+		.kind = piece->kind,
+		.is_used = true,
+		.owner = piece->owner,
+		.judging = piece->judging };
 	buffer_init(&f->bytes, PARSER_FINDING_BYTES_MAX);
 	f->scanner = text_escaped(piece->scanner);
 	f->uri = text_escaped(piece->place);
@@ -216,6 +219,8 @@ static enum err finding_look(struct parser *p, struct finding *f)
 		.cache = p->cache,
 		.known = p->known,
 		.passwords = &p->options.passwords,
+		.judging = f->judging < p->options.judgings_count ? &p->options.judgings[f->judging]
+								  : &judging_plain,
 		.record = on_record,
 		.arg = p };
 	const struct parser_place place = {
@@ -272,9 +277,12 @@ static void trust_store(struct parser *p, struct parser_store *s)
 	enum err e = trust_add(
 		p->trust, s->name, s->is_system, buffer_bytes(&s->bytes), &added, &skipped, &why);
 
-	if (e != ERR_OK)
+	if (e != ERR_OK) {
 		log_warn("trust store %s: %s", s->name, why_text(&why, e));
-	else
+		/* Its bit must stay its own. */
+		(void)!trust_add(
+			p->trust, s->name, s->is_system, slice_of(NULL, 0), NULL, NULL, NULL);
+	} else
 		log_debug("trust store %s: %zu anchors, %zu unreadable", s->name, added, skipped);
 	buffer_fini(&s->bytes);
 }

@@ -13,7 +13,8 @@
 
 #define PARSER_PASSWORDS_MAX 1000
 #define PARSER_PASSWORD_BYTES_MAX 1024
-#define PARSER_STORES_MAX 256
+#define PARSER_STORES_MAX 64
+#define PARSER_JUDGINGS_MAX 256
 /* Trust anchors of all stores together. */
 #define PARSER_TRUST_BYTES_MAX (64 * 1024 * 1024)
 /* One finding, and all findings that are on their way at once. */
@@ -22,6 +23,14 @@
 #define PARSER_FINDINGS_MAX 64
 
 extern const struct role parser_role;
+
+/* What a configuration says of the judging of a job's findings. */
+struct judging {
+	uint64_t stores;      /* that count, a bit each in their order */
+	bool use_common_name; /* as a host's name, where there are no alternative ones */
+};
+/* Every store counts, and nothing else is meant. */
+extern const struct judging judging_plain;
 
 /* A trust store as it lies on disk; the parser alone reads what is in it. */
 struct parser_store {
@@ -36,12 +45,18 @@ struct parser_options {
 	struct strings passwords;    /* candidates; wiped by parser_options_fini */
 	struct parser_store *stores; /* owned */
 	size_t stores_count;
+	struct judging *judgings; /* owned: how findings of that number are judged */
+	size_t judgings_count;
 };
 
 void parser_options_fini(struct parser_options *o);
 /* Adds a store with a copy of its bytes. ERR_LIMIT beyond the ceilings above. */
 enum err parser_options_add_store(
 	struct parser_options *o, const char *name, bool is_system, struct slice bytes) MUST_CHECK;
+
+/* The number of such a judging, which is added where there is none yet. */
+enum err parser_options_add_judging(
+	struct parser_options *o, const struct judging *judging, uint8_t *number) MUST_CHECK;
 
 /* The options without the stores' bytes, as they stand in the SETUP frame; and back. */
 void parser_options_encode(struct buffer *out, const struct parser_options *o);

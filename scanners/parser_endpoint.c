@@ -165,6 +165,8 @@ static struct judge_question question(
 		.candidates = all,
 		.candidates_count = count,
 		.server_name = i ? NULL : c->session->verify_name,
+		.use_common_name = c->context->judging->use_common_name,
+		.stores = &c->context->judging->stores,
 		.purpose = i ? PURPOSE_ANY : PURPOSE_SERVER,
 		.now = clock_now_s() };
 }
@@ -179,6 +181,8 @@ static enum err tell_certificate(
 
 	if (e == ERR_OK)
 		e = judge(c->context->trust, c->context->cache, &q, v);
+	if (e == ERR_OK)
+		e = judge_stores(c->context->trust, c->context->cache, &q, v);
 	if (e == ERR_OK) {
 		revocation_note_issuer(c->context->trust, &q, v);
 		if (i == 0 && c->is_revoked)

@@ -121,11 +121,14 @@ static enum err judge_item(struct gather *g, struct item *item,
 		.candidates = all,
 		.candidates_count = count,
 		.purpose = PURPOSE_ANY,
+		.stores = &g->context->judging->stores,
 		.now = clock_now_s() };
 
 	struct verdict *v = &item->record.certificate.verdict;
 	enum err e = judge(g->context->trust, g->context->cache, &q, v);
 
+	if (e == ERR_OK)
+		e = judge_stores(g->context->trust, g->context->cache, &q, v);
 	if (e == ERR_OK)
 		revocation_note_issuer(g->context->trust, &q, v);
 	return e;

@@ -10,6 +10,7 @@
 #include "agent/certificate/record.h"
 #include "agent/certificate/trust.h"
 #include "agent/process/messages.h"
+#include "scanners/parser.h"
 
 /* What a finding is looked at with. All borrowed. */
 struct parser_context {
@@ -17,6 +18,7 @@ struct parser_context {
 	struct judge_cache *cache;
 	struct known_certificates *known; /* or NULL */
 	const struct strings *passwords;
+	const struct judging *judging;
 	/* Where records go. */
 	enum err (*record)(void *arg, const struct record *r);
 	void *arg;

@@ -9,6 +9,8 @@
 
 #define STORE_NAME_BYTES_MAX 4096
 
+const struct judging judging_plain = { .stores = TRUST_ALL_STORES };
+
 void parser_options_fini(struct parser_options *o)
 {
 	for (size_t i = 0; i < o->passwords.count; i++)
@@ -19,6 +21,7 @@ void parser_options_fini(struct parser_options *o)
 		buffer_fini(&o->stores[i].bytes);
 	}
 	free(o->stores);
+	free(o->judgings);
 	*o = (struct parser_options){ 0 };
 }
 
@@ -68,6 +71,29 @@ enum err parser_options_add_store(
 	return buffer_status(to);
 }
 
+enum err parser_options_add_judging(
+	struct parser_options *o, const struct judging *judging, uint8_t *number)
+{
+	struct judging *judgings;
+	size_t i = 0;
+
+	while (i < o->judgings_count &&
+		(o->judgings[i].stores != judging->stores ||
+			o->judgings[i].use_common_name != judging->use_common_name))
+		i++;
+	if (i == PARSER_JUDGINGS_MAX)
+		return ERR_LIMIT;
+	if (i == o->judgings_count) {
+		judgings = reallocarray(o->judgings, i + 1, sizeof(*judgings));
+		if (!judgings)
+			return ERR_MEMORY;
+		o->judgings = judgings;
+		o->judgings[o->judgings_count++] = *judging;
+	}
+	*number = (uint8_t)i;
+	return ERR_OK;
+}
+
 void parser_options_encode(struct buffer *out, const struct parser_options *o)
 {
 	wire_put_strings(out, &o->passwords);
@@ -77,6 +103,29 @@ void parser_options_encode(struct buffer *out, const struct parser_options *o)
 		wire_put_bool(out, o->stores[i].is_system);
 		wire_put_u64(out, o->stores[i].size);
 	}
+	wire_put_u32(out, (uint32_t)o->judgings_count);
+	for (size_t i = 0; i < o->judgings_count; i++) {
+		wire_put_u64(out, o->judgings[i].stores);
+		wire_put_bool(out, o->judgings[i].use_common_name);
+	}
+}
+
+/* They stand in their order, each once. */
+static enum err get_judgings(struct wire *w, struct parser_options *o)
+{
+	size_t count = wire_get_u32(w);
+	enum err e = count > PARSER_JUDGINGS_MAX ? ERR_MALFORMED : ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && !w->bad && i < count; i++) {
+		struct judging judging = { .stores = wire_get_u64(w) };
+		uint8_t number;
+
+		judging.use_common_name = wire_get_bool(w);
+		e = parser_options_add_judging(o, &judging, &number);
+		if (e == ERR_OK && number != i)
+			e = ERR_MALFORMED;
+	}
+	return e;
 }
 
 enum err parser_options_decode(struct slice bytes, struct parser_options *out)
@@ -100,6 +149,8 @@ enum err parser_options_decode(struct slice bytes, struct parser_options *out)
 		else
 			free(name);
 	}
+	if (e == ERR_OK)
+		e = get_judgings(&w, &o);
 	if (e == ERR_OK)
 		e = wire_end(&w);
 	if (e != ERR_OK)

@@ -270,6 +270,7 @@ static enum err verify(const struct verifying *v)
 		.name_kind = c->name_kind,
 		.use_common_name = c->use_common_name,
 		.purpose = c->purpose,
+		.stores = &v->context->judging->stores,
 		.is_strict = true,
 		.intermediates_limit = c->intermediates_limit,
 		.crls = v->crls,
@@ -283,6 +284,11 @@ static enum err verify(const struct verifying *v)
 
 	if (e != ERR_OK)
 		return e;
+	e = judge_stores(v->context->trust, NULL, &q, &verdict);
+	if (e != ERR_OK) {
+		verdict_fini(&verdict);
+		return e;
+	}
 	count = verdict.chain.count < RECORD_CHAIN_MAX ? verdict.chain.count : RECORD_CHAIN_MAX;
 	if (count)
 		memcpy(path, verdict.chain.items, count * FINGERPRINT_BYTES);

@@ -20,6 +20,9 @@ struct scan_job {
 	char *name;        /* "files", "files:2"; unique */
 	int64_t every_ms;  /* 0 = once */
 	int64_t jitter_ms; /* at most; a tenth of `every` where that is less */
+	/* What it trusts instead of the default: "system", names of trust.stores, paths. Empty: the default. */
+	struct strings trust;
+	bool use_common_name;
 };
 
 #define SCAN_EVERY_MIN_MS 1000
@@ -43,6 +46,21 @@ struct scan_job {
 		.offset = offsetof(conf_type, job.jitter_ms), .standard = "10m",                   \
 		.maximum = SCAN_EVERY_MAX_MS,                                                      \
 		.help = "How far its start may shift from host to host; at most a tenth of every." \
+	}
+
+/* The key of what findings of a job are judged by, for scanners whose findings are. */
+#define SCAN_TRUST_FIELD(conf_type)                                                              \
+	{                                                                                        \
+		.key = "trust", .type = SCHEMA_TEXTS, .offset = offsetof(conf_type, job.trust),  \
+		.help = "What it trusts instead of the default: system, names of trust.stores, " \
+			"files and folders of CAs."                                              \
+	}
+#define SCAN_COMMON_NAME_FIELD(conf_type)                                                          \
+	{                                                                                          \
+		.key = "common_name", .type = SCHEMA_BOOL,                                         \
+		.offset = offsetof(conf_type, job.use_common_name), .standard = "false",           \
+		.help = "The common name counts as the name of a host where a certificate has no " \
+			"alternative names."                                                       \
 	}
 
 struct scan_item {

@@ -6,8 +6,7 @@
 
 struct anchor {
 	uint8_t fingerprint[FINGERPRINT_BYTES];
-	const char *store; /* borrowed from the trust */
-	bool is_system;
+	uint64_t stores;      /* that hold it, a bit each in the order of trust_add */
 	struct slice der;     /* borrowed from the trust, as are the next */
 	struct slice subject; /* with its header */
 	struct slice subject_key_id;
@@ -23,6 +22,8 @@ const struct anchor *trust_find(
 /* The `nth` anchor (0 first) whose subject is this Name (with its dn_hash); NULL when there are fewer. */
 const struct anchor *trust_named(
 	const struct trust *t, struct slice name, uint64_t hash, size_t nth);
+/* The name of the first of these stores that holds it; borrowed from the trust. */
+const char *anchor_store(const struct trust *t, const struct anchor *a, uint64_t stores);
 /* A number that differs between stores, and in one store after each trust_add. */
 uint64_t trust_generation(const struct trust *t);
 

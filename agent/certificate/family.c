@@ -53,8 +53,14 @@ static enum err add_anchor(struct family *f, const struct anchor *a, bool is_tru
 	return ERR_OK;
 }
 
-static enum err add_certificate(
-	const struct trust *trust, struct family *f, const struct parsed_certificate *p)
+/* NULL where none of the stores that count holds it. */
+static const struct anchor *trusted(const struct anchor *a, const struct judge_question *q)
+{
+	return a && q->stores && !(a->stores & *q->stores) ? NULL : a;
+}
+
+static enum err add_certificate(const struct trust *trust, const struct judge_question *q,
+	struct family *f, const struct parsed_certificate *p)
 {
 	struct node *n;
 
@@ -64,14 +70,15 @@ static enum err add_certificate(
 	if (!n)
 		return f->is_cut ? ERR_OK : ERR_MEMORY;
 	if (node_of_certificate(p, n)) {
-		n->anchor = trust_find(trust, p->facts.fingerprint);
+		n->anchor = trusted(trust_find(trust, p->facts.fingerprint), q);
 		f->count++;
 	}
 	return ERR_OK;
 }
 
+/* `q` is NULL for those that nobody trusts. */
 static enum err add_store(
-	const struct trust *store, struct family *f, size_t below, bool is_trusted)
+	const struct trust *store, const struct judge_question *q, struct family *f, size_t below)
 {
 	const struct anchor *a;
 	enum err e = ERR_OK;
@@ -82,7 +89,7 @@ static enum err add_store(
 		a = trust_named(store, n->at.issuer, n->issuer_hash, i);
 		if (!a)
 			break;
-		e = add_anchor(f, a, is_trusted);
+		e = add_anchor(f, a, q && trusted(a, q));
 	}
 	return e;
 }
@@ -92,7 +99,7 @@ static enum err add_store(
 static enum err add_issuers(
 	const struct trust *trust, const struct judge_question *q, struct family *f, size_t below)
 {
-	enum err e = add_store(trust, f, below, true);
+	enum err e = add_store(trust, q, f, below);
 
 	for (size_t i = 0; e == ERR_OK && i < q->candidates_count; i++) {
 		const struct parsed_certificate *p = q->candidates[i];
@@ -100,10 +107,10 @@ static enum err add_issuers(
 
 		if (p->subject_hash == n->issuer_hash && p->der.size &&
 			dn_equal(p->subject, n->at.issuer))
-			e = add_certificate(trust, f, p);
+			e = add_certificate(trust, q, f, p);
 	}
 	if (e == ERR_OK && q->pool)
-		e = add_store(q->pool, f, below, false);
+		e = add_store(q->pool, NULL, f, below);
 	return e;
 }
 
@@ -111,7 +118,7 @@ enum err family_gather(
 	const struct trust *trust, const struct judge_question *q, struct family *out)
 {
 	struct family f = { 0 };
-	enum err e = add_certificate(trust, &f, q->leaf);
+	enum err e = add_certificate(trust, q, &f, q->leaf);
 
 	if (e == ERR_OK && !f.count)
 		e = ERR_MALFORMED;

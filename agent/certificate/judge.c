@@ -38,12 +38,15 @@ static bool is_valid_at(const struct node *n, int64_t now)
 static void key_of(const struct trust *trust, const struct judge_question *q,
 	const struct family *f, uint8_t key[FINGERPRINT_BYTES])
 {
-	uint8_t bytes[FAMILY_MAX * (FINGERPRINT_BYTES + 1) + 32];
+	uint8_t bytes[FAMILY_MAX * (FINGERPRINT_BYTES + 1) + 40];
 	uint64_t generation = trust_generation(trust);
+	uint64_t stores = q->stores ? *q->stores : TRUST_ALL_STORES;
 	size_t at = 0;
 
 	memcpy(bytes, &generation, sizeof(generation));
 	at += sizeof(generation);
+	memcpy(bytes + at, &stores, sizeof(stores));
+	at += sizeof(stores);
 	memcpy(bytes + at, &q->intermediates_limit, sizeof(q->intermediates_limit));
 	at += sizeof(q->intermediates_limit);
 	bytes[at++] = (uint8_t)q->purpose;
@@ -122,12 +125,18 @@ static void judge_leaf(const struct node *leaf, const struct judge_question *q, 
 		v->problems |= PROBLEM_BIT(PROBLEM_NAME_MISMATCH);
 }
 
-static enum err judge_anchor(
-	const struct node *leaf, const struct judge_question *q, struct verdict *v)
+static const char *store_of(
+	const struct trust *trust, const struct judge_question *q, const struct anchor *a)
+{
+	return anchor_store(trust, a, q->stores ? *q->stores : TRUST_ALL_STORES);
+}
+
+static enum err judge_anchor(const struct trust *trust, const struct node *leaf,
+	const struct judge_question *q, struct verdict *v)
 {
 	v->is_checked = true;
 	v->is_anchor = true;
-	v->trust = strdup(leaf->anchor->store);
+	v->trust = strdup(store_of(trust, q, leaf->anchor));
 	/* Nothing rests on an anchor's signature. */
 	v->problems |= node_weakness(leaf, false);
 	add_link(v, leaf);
@@ -199,7 +208,7 @@ static enum err judge_path(const struct trust *trust, struct judge_cache *cache,
 	anchor = f->members[judged.path[judged.path_count - 1]].anchor;
 	if (!v->is_checked || !rules_are_empty(&judged.broken))
 		return ERR_OK;
-	v->trust = strdup(anchor->store);
+	v->trust = strdup(store_of(trust, q, anchor));
 	return v->trust ? ERR_OK : ERR_MEMORY;
 }
 
@@ -220,7 +229,7 @@ enum err judge(const struct trust *trust, struct judge_cache *cache, const struc
 	e = v.chain.items ? family_gather(trust, q, &family) : ERR_MEMORY;
 	if (e == ERR_OK) {
 		judge_leaf(&family.members[0], q, &v);
-		e = family.members[0].anchor ? judge_anchor(&family.members[0], q, &v)
+		e = family.members[0].anchor ? judge_anchor(trust, &family.members[0], q, &v)
 					     : judge_path(trust, cache, q, &family, &v);
 	}
 	family_fini(&family);
@@ -230,4 +239,57 @@ enum err judge(const struct trust *trust, struct judge_cache *cache, const struc
 	}
 	*out = v;
 	return ERR_OK;
+}
+
+/* ---- each store alone ---------------------------------------------------------------------------- */
+
+/* What is wrong with the certificate whoever trusts it says nothing of a store. */
+#define NOT_OF_STORES                                                         \
+	(PROBLEM_BIT(PROBLEM_NAME_MISMATCH) | PROBLEM_BIT(PROBLEM_WEAK_KEY) | \
+		PROBLEM_BIT(PROBLEM_WEAK_SIGNATURE) | PROBLEM_BIT(PROBLEM_KEY_MISMATCH))
+
+static enum err judge_alone(const struct trust *trust, struct judge_cache *cache,
+	const struct judge_question *q, size_t store, struct store_verdict *out)
+{
+	const uint64_t only = UINT64_C(1) << store;
+	struct judge_question question = *q;
+	struct verdict v;
+	enum err e;
+
+	question.stores = &only;
+	e = judge(trust, cache, &question, &v);
+	if (e != ERR_OK)
+		return e;
+	out->problems = v.problems & ~NOT_OF_STORES;
+	out->expires = v.expires;
+	verdict_fini(&v);
+	return ERR_OK;
+}
+
+enum err judge_stores(const struct trust *trust, struct judge_cache *cache,
+	const struct judge_question *q, struct verdict *v)
+{
+	size_t count = trust ? trust_stores(trust) : 0;
+	enum err e = ERR_OK;
+
+	if (count < 2 || !v->chain.count)
+		return ERR_OK;
+	v->stores.items = calloc(count, sizeof(*v->stores.items));
+	if (!v->stores.items)
+		return ERR_MEMORY;
+	for (size_t i = 0; e == ERR_OK && i < count; i++) {
+		struct store_verdict *s = &v->stores.items[v->stores.count++];
+
+		s->store = strdup(trust_store_name(trust, i));
+		if (!s->store)
+			return ERR_MEMORY;
+		/* The best path of all is the best of the store that it leads to. */
+		if (v->trust && strcmp(v->trust, s->store) == 0) {
+			s->problems = v->problems & ~NOT_OF_STORES;
+			s->expires = v->expires;
+		} else {
+			e = judge_alone(trust, cache, q, i, s);
+		}
+	}
+	return e;
 }

@@ -40,6 +40,7 @@ struct judge_question {
 	size_t candidates_count;
 	const struct trust
 		*pool; /* further CA certificates that may be its issuers, trusted by nobody */
+	const uint64_t *stores;  /* those of the trust that count, a bit each; NULL: all */
 	const char *server_name; /* what it was asked for, or NULL */
 	enum name_kind name_kind;
 	bool use_common_name; /* where it has no alternative names of hosts */
@@ -60,5 +61,8 @@ enum err judge_cache_new(size_t entries_max, struct judge_cache **out) MUST_CHEC
 void judge_cache_free(struct judge_cache *c);
 enum err judge(const struct trust *trust, struct judge_cache *cache, const struct judge_question *q,
 	struct verdict *out) MUST_CHECK;
+/* Adds to the verdict on the same question what each store alone makes of it, where there are several. */
+enum err judge_stores(const struct trust *trust, struct judge_cache *cache,
+	const struct judge_question *q, struct verdict *v) MUST_CHECK;
 
 #endif

@@ -108,7 +108,25 @@ const char *trust_holds(const struct trust *t, const uint8_t fingerprint[FINGERP
 {
 	const struct anchor *a = trust_find(t, fingerprint);
 
-	return a ? a->store : NULL;
+	return a ? anchor_store(t, a, TRUST_ALL_STORES) : NULL;
+}
+
+const char *anchor_store(const struct trust *t, const struct anchor *a, uint64_t stores)
+{
+	for (size_t i = 0; i < t->names.count; i++)
+		if (a->stores & stores & UINT64_C(1) << i)
+			return t->names.items[i];
+	return NULL;
+}
+
+size_t trust_stores(const struct trust *t)
+{
+	return t->names.count;
+}
+
+const char *trust_store_name(const struct trust *t, size_t store)
+{
+	return store < t->names.count ? t->names.items[store] : NULL;
 }
 
 struct slice trust_der(const struct trust *t, const uint8_t fingerprint[FINGERPRINT_BYTES])
@@ -251,26 +269,28 @@ static void describe(struct anchor *out, const struct der_certificate *c)
 		out->subject_key_id = id.content;
 }
 
-static bool is_known(const struct trust *t, size_t sorted, const struct anchor *a)
+static struct anchor *known(const struct trust *t, size_t sorted, const struct anchor *a)
 {
-	return sorted && bsearch(a, t->anchors, sorted, sizeof(*a), by_fingerprint);
+	return sorted ? bsearch(a, t->anchors, sorted, sizeof(*a), by_fingerprint) : NULL;
 }
 
 /* All of `block`, which holds certificates one after another. */
-static void take_anchors(struct trust *t, struct slice block, const char *store, bool is_system)
+static void take_anchors(struct trust *t, struct slice block, uint64_t store)
 {
 	size_t sorted = t->count;
 	size_t kept;
 	struct der_certificate c;
 
 	while (block.size && der_certificate(block, &c)) {
+		struct anchor *held;
 		struct anchor a;
 
 		describe(&a, &c);
-		a.store = store;
-		a.is_system = is_system;
-		/* The store named first keeps what a later one holds as well. */
-		if (!is_known(t, sorted, &a))
+		a.stores = store;
+		held = known(t, sorted, &a);
+		if (held)
+			held->stores |= store;
+		else
 			t->anchors[t->count++] = a;
 		block = slice_after(block, c.whole.size);
 	}
@@ -311,7 +331,7 @@ static enum err keep(struct trust *t, const char *name, struct adding *a)
 {
 	uint8_t *block;
 
-	if (t->count + a->found > ANCHORS_MAX)
+	if (t->count + a->found > ANCHORS_MAX || t->names.count == TRUST_STORES_MAX)
 		return ERR_LIMIT;
 	if (!make_room(t, a->found) || strings_add(&t->names, name) != ERR_OK)
 		return ERR_MEMORY;
@@ -321,8 +341,7 @@ static enum err keep(struct trust *t, const char *name, struct adding *a)
 	if (!block)
 		block = a->block.data;
 	t->blocks[t->blocks_count++] = block;
-	take_anchors(t, slice_of(block, a->block.size), t->names.items[t->names.count - 1],
-		a->is_system);
+	take_anchors(t, slice_of(block, a->block.size), UINT64_C(1) << (t->names.count - 1));
 	buffer_init(&a->block, TRUST_BYTES_MAX);
 	return ERR_OK;
 }
@@ -344,7 +363,8 @@ enum err trust_add(struct trust *t, const char *name, bool is_system, struct sli
 		e = keep(t, name, &a);
 	buffer_fini(&a.block);
 	if (e == ERR_LIMIT)
-		return why_fail(why, e, "more than %d anchors", ANCHORS_MAX);
+		return why_fail(
+			why, e, "more than %d anchors or %d stores", ANCHORS_MAX, TRUST_STORES_MAX);
 	if (e != ERR_OK)
 		return e;
 	t->generation++;

@@ -9,15 +9,20 @@
 #include <stdbool.h>
 
 #define TRUST_BYTES_MAX (16 * 1024 * 1024)
+#define TRUST_STORES_MAX 64
+#define TRUST_ALL_STORES UINT64_MAX
 
 struct trust; /* anchors, ready to verify against */
 
 enum err trust_new(struct trust **out) MUST_CHECK;
 void trust_free(struct trust *t);
-/* Adds all certificates of a PEM bundle or of one DER file. Unreadable ones are skipped and counted.
+/* Adds a store: all certificates of a PEM bundle or of one DER file. Unreadable ones are skipped and counted.
  * `is_system`: its anchors are public roots. */
 enum err trust_add(struct trust *t, const char *name, bool is_system, struct slice bytes,
 	size_t *added, size_t *skipped, struct why *why) MUST_CHECK;
+/* How many were added, and their names; borrowed from `t`. */
+size_t trust_stores(const struct trust *t);
+const char *trust_store_name(const struct trust *t, size_t store);
 /* Name of the store that holds this very certificate, or NULL; borrowed from `t`. */
 const char *trust_holds(const struct trust *t, const uint8_t fingerprint[FINGERPRINT_BYTES]);
 

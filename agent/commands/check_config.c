@@ -6,23 +6,46 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define SHOWN_BYTES_MAX (1024 * 1024)
 #define OPTIONS_BYTES_MAX (32 * 1024 * 1024)
 
-/* What only shows when it is used: files that the configuration names. */
-static enum err check_files(const struct settings *s, struct why *why)
+static enum err check_bundles(const struct strings *paths, struct why *why)
 {
 	enum err e = ERR_OK;
 
-	for (size_t i = 0; e == ERR_OK && i < s->trust.bundles.count; i++) {
+	for (size_t i = 0; e == ERR_OK && i < paths->count; i++) {
 		struct buffer bytes;
 
+		/* Else it is a store's name. */
+		if (!strchr(paths->items[i], '/'))
+			continue;
 		buffer_init(&bytes, TRUST_BYTES_MAX);
-		e = trust_read(s->trust.bundles.items[i], &bytes, why);
+		e = trust_read(paths->items[i], &bytes, why);
 		buffer_fini(&bytes);
 	}
+	return e;
+}
+
+static enum err check_trust(const struct settings *s, struct why *why)
+{
+	enum err e = check_bundles(&s->trust.bundles, why);
+
+	for (size_t i = 0; e == ERR_OK && i < s->trust.stores.count; i++)
+		e = check_bundles(
+			&((const struct trust_store *)s->trust.stores.items[i])->bundles, why);
+	for (size_t i = 0; e == ERR_OK && i < s->jobs_count; i++)
+		e = check_bundles(&((const struct scan_job *)s->jobs[i].conf)->trust, why);
+	return e;
+}
+
+/* What only shows when it is used: files that the configuration names. */
+static enum err check_files(const struct settings *s, struct why *why)
+{
+	enum err e = check_trust(s, why);
+
 	for (size_t i = 0; e == ERR_OK && i < s->passwords.files.count; i++) {
 		char *path = NULL;
 

@@ -324,6 +324,9 @@ static void say_verdict(const struct verify *v, bool is_valid)
 	say("%s: %s\n", is_valid ? "valid" : "not valid", v->options->words.items[0]);
 	if (r->verdict.trust)
 		say("%-10s %s\n", "trusted by", r->verdict.trust);
+	for (size_t i = 0; i < r->verdict.stores.count; i++)
+		say("%-10s %s: %s\n", "by store", r->verdict.stores.items[i].store,
+			store_verdict_word(&r->verdict.stores.items[i], clock_now_s()));
 	time_rfc3339(r->verdict.expires, expires);
 	if (expires[0])
 		say("%-10s %s\n", "expires", expires);

@@ -64,6 +64,7 @@ void finding_piece_encode(struct buffer *out, const struct finding_piece *f)
 		wire_put_u16(out, f->owner.mode);
 		wire_put_u32(out, f->owner.uid);
 		wire_put_u32(out, f->owner.gid);
+		wire_put_u8(out, f->judging);
 	}
 	wire_put_bytes(out, f->data);
 }
@@ -86,6 +87,7 @@ enum err finding_piece_decode(struct slice bytes, struct finding_piece *out)
 		f.owner.mode = wire_get_u16(&w);
 		f.owner.uid = wire_get_u32(&w);
 		f.owner.gid = wire_get_u32(&w);
+		f.judging = wire_get_u8(&w);
 	}
 	f.data = wire_get_bytes(&w, FINDING_PIECE_BYTES);
 	if (wire_end(&w) != ERR_OK || flags > PIECE_FLAGS)

@@ -84,6 +84,7 @@ struct finding_piece {
 	struct slice scanner;
 	struct slice place;
 	struct file_owner owner;
+	uint8_t judging; /* set by main alone: by which of the parsers' struct judging */
 	struct slice data;
 };
 void finding_piece_encode(struct buffer *out, const struct finding_piece *f);

@@ -59,6 +59,7 @@ static const struct schema_field fields[] = {
 		.help = "Files and folders that are read, with all below them; without any: /etc, /opt, /srv, "
 			"/usr/local, /var/lib, /home, /root and /sys/firmware/efi/efivars." },
 	SCAN_JOB_FIELDS(struct files_conf, "1h"),
+	SCAN_TRUST_FIELD(struct files_conf),
 	{ .key = "exclude",
 		.type = SCHEMA_TEXTS,
 		.offset = offsetof(struct files_conf, exclude),

@@ -78,6 +78,8 @@ static const struct schema_field fields[] = {
 		.help = "Hosts, host:port, [v6]:port, networks (10.0.0.0/24:443,8443), name@address:port, or @FILE "
 			"with one of these a line." },
 	SCAN_JOB_FIELDS(struct endpoints_conf, "1h"),
+	SCAN_TRUST_FIELD(struct endpoints_conf),
+	SCAN_COMMON_NAME_FIELD(struct endpoints_conf),
 	{ .key = "timeout",
 		.type = SCHEMA_DURATION,
 		.offset = offsetof(struct endpoints_conf, timeout_ms),

@@ -31,6 +31,8 @@ struct plan {
 
 static const struct schema_field fields[] = {
 	SCAN_JOB_FIELDS(struct listeners_conf, "5m"),
+	SCAN_TRUST_FIELD(struct listeners_conf),
+	SCAN_COMMON_NAME_FIELD(struct listeners_conf),
 	{ .key = "fan_out",
 		.type = SCHEMA_BOOL,
 		.offset = offsetof(struct listeners_conf, fan_out),

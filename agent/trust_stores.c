@@ -1,0 +1,136 @@
+/* Trust stores by their names: read once, whoever trusts them. */
+#include "agent/trust_stores.h"
+
+#include "agent/base/log.h"
+#include "agent/certificate/trust.h"
+
+#include <string.h>
+
+/* ---- which count --------------------------------------------------------------------------------- */
+
+/* The bit of a store; none where it is not there, like the system's on a system without one. */
+static uint64_t bit_of(const struct parser_options *o, const char *name)
+{
+	for (size_t i = 0; i < o->stores_count; i++)
+		if (strcmp(o->stores[i].name, name) == 0)
+			return UINT64_C(1) << i;
+	return 0;
+}
+
+static uint64_t bits_of(const struct parser_options *o, const struct strings *names)
+{
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < names->count; i++)
+		bits |= bit_of(o, names->items[i]);
+	return bits;
+}
+
+enum err trust_stores_judging(const struct settings *s, const struct scan_job *job,
+	struct parser_options *o, uint8_t *number)
+{
+	struct judging judging = { .use_common_name = job && job->use_common_name };
+
+	if (job && job->trust.count) {
+		judging.stores = bits_of(o, &job->trust);
+	} else {
+		judging.stores = bits_of(o, &s->trust.bundles);
+		if (s->trust.system)
+			judging.stores |= bit_of(o, TRUST_SYSTEM);
+	}
+	return parser_options_add_judging(o, &judging, number);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------- */
+
+/* A store of one or more files and folders; once, whoever names it. */
+static enum err add_store(struct parser_options *o, const char *name, const struct strings *paths,
+	bool is_system, struct why *why)
+{
+	struct buffer bytes;
+	enum err e = ERR_OK;
+
+	if (bit_of(o, name))
+		return ERR_OK;
+	buffer_init(&bytes, TRUST_BYTES_MAX);
+	for (size_t i = 0; e == ERR_OK && i < paths->count; i++)
+		e = trust_read(paths->items[i], &bytes, why);
+	if (e == ERR_OK)
+		e = parser_options_add_store(o, name, is_system, buffer_bytes(&bytes));
+	buffer_fini(&bytes);
+	if (e == ERR_LIMIT && why && !why->text[0])
+		return why_fail(why, e,
+			"%s: more than %d trust stores, or more than 64 MiB of them", name,
+			PARSER_STORES_MAX);
+	return e;
+}
+
+static enum err add_path(struct parser_options *o, const char *path, struct why *why)
+{
+	char *paths[] = { (char *)(uintptr_t)path };
+	const struct strings one = { paths, 1, 1 };
+
+	return add_store(o, path, &one, false, why);
+}
+
+static bool is_system_wanted(const struct settings *s)
+{
+	if (s->trust.system)
+		return true;
+	for (size_t i = 0; i < s->jobs_count; i++)
+		if (strings_contain(
+			    &((const struct scan_job *)s->jobs[i].conf)->trust, TRUST_SYSTEM))
+			return true;
+	return false;
+}
+
+static enum err add_system(const struct settings *s, struct parser_options *o, struct why *why)
+{
+	const char *path = is_system_wanted(s) ? trust_system_path() : NULL;
+	char *paths[] = { (char *)(uintptr_t)path };
+	const struct strings one = { paths, 1, 1 };
+
+	if (path)
+		return add_store(o, TRUST_SYSTEM, &one, true, why);
+	if (is_system_wanted(s))
+		log_warn(
+			"this system has no bundle of trusted CAs: public certificates will be untrusted");
+	return ERR_OK;
+}
+
+/* Paths that a job alone names. */
+static enum err add_of_job(struct parser_options *o, const struct scan_job *job, struct why *why)
+{
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && i < job->trust.count; i++)
+		if (strchr(job->trust.items[i], '/'))
+			e = add_path(o, job->trust.items[i], why);
+	return e;
+}
+
+static enum err add_judgings(const struct settings *s, struct parser_options *o)
+{
+	uint8_t number;
+	enum err e = trust_stores_judging(s, NULL, o, &number);
+
+	for (size_t i = 0; e == ERR_OK && i < s->jobs_count; i++)
+		e = trust_stores_judging(s, s->jobs[i].conf, o, &number);
+	return e;
+}
+
+enum err trust_stores_load(const struct settings *s, struct parser_options *out, struct why *why)
+{
+	enum err e = add_system(s, out, why);
+
+	for (size_t i = 0; e == ERR_OK && i < s->trust.bundles.count; i++)
+		e = add_path(out, s->trust.bundles.items[i], why);
+	for (size_t i = 0; e == ERR_OK && i < s->trust.stores.count; i++) {
+		const struct trust_store *store = s->trust.stores.items[i];
+
+		e = add_store(out, store->name, &store->bundles, false, why);
+	}
+	for (size_t i = 0; e == ERR_OK && i < s->jobs_count; i++)
+		e = add_of_job(out, s->jobs[i].conf, why);
+	return e == ERR_OK ? add_judgings(s, out) : e;
+}

@@ -1,0 +1,19 @@
+/* Which trust stores the parsers are given, and which of them count for a job. */
+#ifndef LEAFWATCH_AGENT_TRUST_STORES_H
+#define LEAFWATCH_AGENT_TRUST_STORES_H
+
+#include "agent/base/err.h"
+#include "agent/settings.h"
+#include "scanners/parser.h"
+
+#include <stdint.h>
+
+/* Reads every store that the settings or their jobs name, and adds the judgings of all jobs; the default is
+ * number 0. */
+enum err trust_stores_load(
+	const struct settings *s, struct parser_options *out, struct why *why) MUST_CHECK;
+/* The number of the judging of a job's findings (NULL: of the default). Of a job that was loaded it is there. */
+enum err trust_stores_judging(const struct settings *s, const struct scan_job *job,
+	struct parser_options *o, uint8_t *number) MUST_CHECK;
+
+#endif
