@@ -187,12 +187,6 @@ static enum err tell_row(
 		e = inventory_damaged(a->i, why);
 		goto out;
 	}
-	if (kind == RECORD_CERTIFICATE && sqlite3_column_type(row, 8) != SQLITE_NULL) {
-		e = inventory_key_notes_fill(inventory_column_bytes(row, 8),
-			inventory_column_bytes(row, 9), &record.certificate);
-		if (e != ERR_OK)
-			goto out;
-	}
 	/* A history that cannot be read is none. */
 	if (kind == RECORD_ENDPOINT &&
 		mtls_state_decode(inventory_column_bytes(row, 6), &history) == ERR_OK)
@@ -206,6 +200,10 @@ static enum err tell_row(
 	e = fill_location(&record.location, p, (uint32_t)sqlite3_column_int64(row, 0));
 	if (e == ERR_OK && kind == RECORD_CERTIFICATE)
 		e = inventory_completion_fill(a->i, sqlite3_column_int64(row, 7), &record, why);
+	/* After the verdict is the one that is told. */
+	if (e == ERR_OK && kind == RECORD_CERTIFICATE && sqlite3_column_type(row, 8) != SQLITE_NULL)
+		e = inventory_key_notes_fill(inventory_column_bytes(row, 8),
+			inventory_column_bytes(row, 9), &record.certificate);
 	if (kind == RECORD_CERTIFICATE)
 		add_revocation(a, &record, &revocation, &sighting);
 	if (e == ERR_OK)

@@ -44,8 +44,8 @@ enum err trust_stores_judging(const struct settings *s, const struct scan_job *j
 /* ---- reading ------------------------------------------------------------------------------------- */
 
 /* A store of one or more files and folders; once, whoever names it. */
-static enum err add_store(struct parser_options *o, const char *name, const struct strings *paths,
-	bool is_system, struct why *why)
+static enum err add_store(
+	struct parser_options *o, const char *name, const struct strings *paths, struct why *why)
 {
 	struct buffer bytes;
 	enum err e = ERR_OK;
@@ -56,7 +56,7 @@ static enum err add_store(struct parser_options *o, const char *name, const stru
 	for (size_t i = 0; e == ERR_OK && i < paths->count; i++)
 		e = trust_read(paths->items[i], &bytes, why);
 	if (e == ERR_OK)
-		e = parser_options_add_store(o, name, is_system, buffer_bytes(&bytes));
+		e = parser_options_add_store(o, name, false, buffer_bytes(&bytes));
 	buffer_fini(&bytes);
 	if (e == ERR_LIMIT && why && !why->text[0])
 		return why_fail(why, e,
@@ -70,7 +70,7 @@ static enum err add_path(struct parser_options *o, const char *path, struct why 
 	char *paths[] = { (char *)(uintptr_t)path };
 	const struct strings one = { paths, 1, 1 };
 
-	return add_store(o, path, &one, false, why);
+	return add_store(o, path, &one, why);
 }
 
 static bool is_system_wanted(const struct settings *s)
@@ -87,15 +87,37 @@ static bool is_system_wanted(const struct settings *s)
 static enum err add_system(const struct settings *s, struct parser_options *o, struct why *why)
 {
 	const char *path = is_system_wanted(s) ? trust_system_path() : NULL;
-	char *paths[] = { (char *)(uintptr_t)path };
-	const struct strings one = { paths, 1, 1 };
+	struct buffer bytes;
+	enum err e;
 
-	if (path)
-		return add_store(o, TRUST_SYSTEM, &one, true, why);
-	if (is_system_wanted(s))
-		log_warn(
-			"this system has no bundle of trusted CAs: public certificates will be untrusted");
-	return ERR_OK;
+	if (!path) {
+		if (is_system_wanted(s))
+			log_warn(
+				"this system has no bundle of trusted CAs: public certificates will be untrusted");
+		return ERR_OK;
+	}
+	buffer_init(&bytes, TRUST_BYTES_MAX);
+	e = trust_read(path, &bytes, why);
+	if (e == ERR_OK)
+		e = trust_read_attributes(&bytes, why);
+	if (e == ERR_OK)
+		e = parser_options_add_store(o, TRUST_SYSTEM, true, buffer_bytes(&bytes));
+	buffer_fini(&bytes);
+	return e;
+}
+
+/* After all stores, whose order says which bit is whose. */
+static enum err add_distrusted(struct parser_options *o, struct why *why)
+{
+	struct buffer bytes;
+	enum err e;
+
+	buffer_init(&bytes, TRUST_BYTES_MAX);
+	e = trust_read_distrusted(&bytes, why);
+	if (e == ERR_OK && bytes.size && bit_of(o, TRUST_SYSTEM))
+		e = parser_options_add_distrusted(o, TRUST_SYSTEM, buffer_bytes(&bytes));
+	buffer_fini(&bytes);
+	return e;
 }
 
 /* Paths that a job alone names. */
@@ -128,9 +150,11 @@ enum err trust_stores_load(const struct settings *s, struct parser_options *out,
 	for (size_t i = 0; e == ERR_OK && i < s->trust.stores.count; i++) {
 		const struct trust_store *store = s->trust.stores.items[i];
 
-		e = add_store(out, store->name, &store->bundles, false, why);
+		e = add_store(out, store->name, &store->bundles, why);
 	}
 	for (size_t i = 0; e == ERR_OK && i < s->jobs_count; i++)
 		e = add_of_job(out, s->jobs[i].conf, why);
+	if (e == ERR_OK)
+		e = add_distrusted(out, why);
 	return e == ERR_OK ? add_judgings(s, out) : e;
 }

@@ -274,10 +274,14 @@ static void trust_store(struct parser *p, struct parser_store *s)
 {
 	size_t added = 0, skipped = 0;
 	struct why why = { 0 };
-	enum err e = trust_add(
-		p->trust, s->name, s->is_system, buffer_bytes(&s->bytes), &added, &skipped, &why);
+	enum err e = s->is_distrusted
+			     ? trust_distrust(p->trust, s->name, buffer_bytes(&s->bytes), &why)
+			     : trust_add(p->trust, s->name, s->is_system, buffer_bytes(&s->bytes),
+				       &added, &skipped, &why);
 
-	if (e != ERR_OK) {
+	if (e != ERR_OK && s->is_distrusted) {
+		log_warn("what trust store %s distrusts: %s", s->name, why_text(&why, e));
+	} else if (e != ERR_OK) {
 		log_warn("trust store %s: %s", s->name, why_text(&why, e));
 		/* Its bit must stay its own. */
 		(void)!trust_add(

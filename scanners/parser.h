@@ -36,6 +36,7 @@ extern const struct judging judging_plain;
 struct parser_store {
 	char *name; /* owned; what a verdict calls it */
 	bool is_system;
+	bool is_distrusted;  /* what it holds is not to be trusted by the store of its name */
 	uint64_t size;       /* of its bytes */
 	struct buffer bytes; /* owned; empty in the parser until they have come */
 };
@@ -54,6 +55,9 @@ void parser_options_fini(struct parser_options *o);
 enum err parser_options_add_store(
 	struct parser_options *o, const char *name, bool is_system, struct slice bytes) MUST_CHECK;
 
+/* Adds what the store of that name is not to trust; after all stores. */
+enum err parser_options_add_distrusted(
+	struct parser_options *o, const char *name, struct slice bytes) MUST_CHECK;
 /* The number of such a judging, which is added where there is none yet. */
 enum err parser_options_add_judging(
 	struct parser_options *o, const struct judging *judging, uint8_t *number) MUST_CHECK;

@@ -53,6 +53,7 @@ static enum err judge_and_tell(const struct parser_context *c, const struct pars
 	struct record r = { .kind = RECORD_CERTIFICATE };
 	struct judge_question q = { .leaf = leaf,
 		.candidates = candidates,
+		.stores = &c->judging->stores,
 		.purpose = given->purpose,
 		.now = clock_now_s() };
 	enum err e;

@@ -71,6 +71,16 @@ enum err parser_options_add_store(
 	return buffer_status(to);
 }
 
+enum err parser_options_add_distrusted(
+	struct parser_options *o, const char *name, struct slice bytes)
+{
+	enum err e = parser_options_add_store(o, name, true, bytes);
+
+	if (e == ERR_OK)
+		o->stores[o->stores_count - 1].is_distrusted = true;
+	return e;
+}
+
 enum err parser_options_add_judging(
 	struct parser_options *o, const struct judging *judging, uint8_t *number)
 {
@@ -101,6 +111,7 @@ void parser_options_encode(struct buffer *out, const struct parser_options *o)
 	for (size_t i = 0; i < o->stores_count; i++) {
 		wire_put_text(out, o->stores[i].name);
 		wire_put_bool(out, o->stores[i].is_system);
+		wire_put_bool(out, o->stores[i].is_distrusted);
 		wire_put_u64(out, o->stores[i].size);
 	}
 	wire_put_u32(out, (uint32_t)o->judgings_count);
@@ -140,6 +151,7 @@ enum err parser_options_decode(struct slice bytes, struct parser_options *out)
 	for (uint32_t i = 0; e == ERR_OK && !w.bad && i < count; i++) {
 		char *name = wire_get_text(&w, STORE_NAME_BYTES_MAX);
 		bool is_system = wire_get_bool(&w);
+		bool is_distrusted = wire_get_bool(&w);
 		uint64_t size = wire_get_u64(&w);
 
 		if (w.bad || !name)
@@ -148,6 +160,8 @@ enum err parser_options_decode(struct slice bytes, struct parser_options *out)
 			e = add_store(&o, name, is_system, size);
 		else
 			free(name);
+		if (e == ERR_OK)
+			o.stores[o.stores_count - 1].is_distrusted = is_distrusted;
 	}
 	if (e == ERR_OK)
 		e = get_judgings(&w, &o);

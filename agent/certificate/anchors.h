@@ -3,10 +3,18 @@
 #define LEAFWATCH_CERTIFICATE_ANCHORS_H
 
 #include "agent/certificate/trust.h"
+#include "agent/certificate/trust_objects.h"
+
+/* Extensions that stores attach to one anchor. */
+#define ATTACHED_MAX 4
 
 struct anchor {
 	uint8_t fingerprint[FINGERPRINT_BYTES];
-	uint64_t stores;      /* that hold it, a bit each in the order of trust_add */
+	uint64_t stores;            /* that hold it, a bit each in the order of trust_add */
+	uint64_t distrusted;        /* those of them that distrust it */
+	struct trust_limits limits; /* of all of them */
+	struct slice attached[ATTACHED_MAX]; /* borrowed from the trust; the content of each */
+	size_t attached_count;
 	struct slice der;     /* borrowed from the trust, as are the next */
 	struct slice subject; /* with its header */
 	struct slice subject_key_id;

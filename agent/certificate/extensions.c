@@ -86,7 +86,7 @@ static bool read_key_usage(struct slice value, struct extensions *x)
 	return true;
 }
 
-static bool read_purposes(struct slice value, struct extensions *x)
+uint16_t extension_purpose(struct slice oid)
 {
 	static const struct {
 		struct slice oid;
@@ -100,19 +100,22 @@ static bool read_purposes(struct slice value, struct extensions *x)
 		{ OID("\x2b\x06\x01\x05\x05\x07\x03\x09"), EKU_OCSP },
 		{ OID("\x55\x1d\x25\x00"), EKU_ANY },
 	};
+
+	for (size_t i = 0; i < sizeof(purposes) / sizeof(*purposes); i++)
+		if (same(purposes[i].oid, oid))
+			return purposes[i].bit;
+	return EKU_OTHER;
+}
+
+static bool read_purposes(struct slice value, struct extensions *x)
+{
 	struct der_item list;
 	struct der_item oid;
 
 	if (!der_take(&value, DER_SEQUENCE, &list) || value.size)
 		return false;
-	while (der_take(&list.content, DER_OID, &oid)) {
-		uint16_t bit = EKU_OTHER;
-
-		for (size_t i = 0; i < sizeof(purposes) / sizeof(*purposes); i++)
-			if (same(purposes[i].oid, oid.content))
-				bit = purposes[i].bit;
-		x->purposes |= bit;
-	}
+	while (der_take(&list.content, DER_OID, &oid))
+		x->purposes |= extension_purpose(oid.content);
 	return !list.content.size;
 }
 
@@ -278,4 +281,24 @@ void extensions_read(const struct der_certificate *c, struct extensions *out)
 		if (!read_one(item.content, out))
 			out->is_broken = true;
 	out->is_broken = out->is_broken || left.size;
+}
+
+bool extension_attach(struct slice extension, struct extensions *x)
+{
+	struct extensions alone = { .path_length = NO_NUMBER };
+	const uint32_t kinds = 1u << EXTENSION_PURPOSES | 1u << EXTENSION_NAME_CONSTRAINTS;
+
+	if (!read_one(extension, &alone) || alone.malformed || !(alone.present & kinds))
+		return false;
+	x->present |= alone.present;
+	x->malformed &= ~alone.present;
+	if (alone.present & 1u << EXTENSION_PURPOSES) {
+		x->values[EXTENSION_PURPOSES] = alone.values[EXTENSION_PURPOSES];
+		x->purposes = alone.purposes;
+		return true;
+	}
+	x->values[EXTENSION_NAME_CONSTRAINTS] = alone.values[EXTENSION_NAME_CONSTRAINTS];
+	x->permitted = alone.permitted;
+	x->excluded = alone.excluded;
+	return true;
 }

@@ -82,6 +82,11 @@ static inline bool extension_is_critical(const struct extensions *x, enum extens
 	return x->critical & 1u << which;
 }
 
+/* The EKU_ bit of a purpose's identifier. */
+uint16_t extension_purpose(struct slice oid);
+/* An extension that a store attaches to an anchor, in place of the certificate's own: the content of its
+ * SEQUENCE. False where it cannot be read; then nothing is changed. */
+bool extension_attach(struct slice extension, struct extensions *x);
 void extensions_read(const struct der_certificate *c, struct extensions *out);
 
 #endif

@@ -36,7 +36,26 @@ static struct node *next_place(struct family *f)
 	return &f->members[f->count];
 }
 
-static enum err add_anchor(struct family *f, const struct anchor *a, bool is_trusted)
+/* NULL where none of the stores that count holds it. */
+static const struct anchor *trusted(const struct anchor *a, const struct judge_question *q)
+{
+	uint64_t stores = q->stores ? *q->stores : TRUST_ALL_STORES;
+
+	return a && a->stores & stores && !(a->distrusted & stores) ? a : NULL;
+}
+
+/* What the stores that count say of it. */
+static void node_limit(struct node *n, const struct anchor *a, const struct judge_question *q)
+{
+	uint64_t stores = q->stores ? *q->stores : TRUST_ALL_STORES;
+
+	n->anchor = trusted(a, q);
+	n->is_distrusted = a && a->distrusted & stores;
+	for (size_t i = 0; n->anchor && i < a->attached_count; i++)
+		(void)extension_attach(a->attached[i], &n->extensions);
+}
+
+static enum err add_anchor(struct family *f, const struct anchor *a, const struct judge_question *q)
 {
 	struct node *n;
 
@@ -46,17 +65,12 @@ static enum err add_anchor(struct family *f, const struct anchor *a, bool is_tru
 	if (!n)
 		return f->is_cut ? ERR_OK : ERR_MEMORY;
 	if (node_of_anchor(a, n)) {
-		if (!is_trusted)
-			n->anchor = NULL;
+		n->anchor = NULL;
+		if (q)
+			node_limit(n, a, q);
 		f->count++;
 	}
 	return ERR_OK;
-}
-
-/* NULL where none of the stores that count holds it. */
-static const struct anchor *trusted(const struct anchor *a, const struct judge_question *q)
-{
-	return a && q->stores && !(a->stores & *q->stores) ? NULL : a;
 }
 
 static enum err add_certificate(const struct trust *trust, const struct judge_question *q,
@@ -70,7 +84,7 @@ static enum err add_certificate(const struct trust *trust, const struct judge_qu
 	if (!n)
 		return f->is_cut ? ERR_OK : ERR_MEMORY;
 	if (node_of_certificate(p, n)) {
-		n->anchor = trusted(trust_find(trust, p->facts.fingerprint), q);
+		node_limit(n, trust_find(trust, p->facts.fingerprint), q);
 		f->count++;
 	}
 	return ERR_OK;
@@ -89,7 +103,7 @@ static enum err add_store(
 		a = trust_named(store, n->at.issuer, n->issuer_hash, i);
 		if (!a)
 			break;
-		e = add_anchor(f, a, q && trusted(a, q));
+		e = add_anchor(f, a, q);
 	}
 	return e;
 }

@@ -15,6 +15,7 @@ struct node {
 	uint64_t subject_hash;
 	uint64_t issuer_hash;
 	bool is_self_issued;
+	bool is_distrusted;                      /* by a store that counts */
 	const struct anchor *anchor;             /* borrowed; NULL: it is not trusted by itself */
 	const struct parsed_certificate *parsed; /* borrowed; NULL: of a store */
 };

@@ -84,12 +84,31 @@ static void check_names(const struct node *const *path, size_t count, struct rul
 				constraints_check(path[i], path[j], &comparisons, broken);
 }
 
+/* What the store that holds the anchor says of its use. */
+static void check_anchor(const struct node *leaf, const struct node *last, enum purpose purpose,
+	struct rules *broken)
+{
+	const struct trust_limits *l = &last->anchor->limits;
+	uint16_t wanted = eku_of(purpose);
+
+	if (wanted & l->rejected || (wanted && l->purposes && !(l->purposes & (wanted | EKU_ANY))))
+		rules_add(broken, RULE_ANCHOR_PURPOSE);
+	if (purpose == PURPOSE_SERVER && l->server_until != TIME_UNKNOWN &&
+		leaf->not_before > l->server_until)
+		rules_add(broken, RULE_DISTRUSTED_SINCE);
+}
+
 void path_rules(const struct node *const *path, size_t count, const struct judge_question *q,
 	struct rules *broken)
 {
 	size_t below = 0; /* CAs between the leaf and the one at hand that count (4.2.1.9) */
 
 	check_extensions(path[0], broken);
+	for (size_t i = 0; i < count; i++)
+		if (path[i]->is_distrusted)
+			rules_add(broken, RULE_DISTRUSTED);
+	if (path[count - 1]->anchor)
+		check_anchor(path[0], path[count - 1], q->purpose, broken);
 	for (size_t i = 1; i < count; i++) {
 		check_extensions(path[i], broken);
 		check_issuer(path[i], below, q->purpose, broken);

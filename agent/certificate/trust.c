@@ -146,8 +146,12 @@ uint64_t trust_generation(const struct trust *t)
 /* One trust_add at work. DER is gathered in `block`; anchors are made when it no longer moves. */
 struct adding {
 	struct buffer block;
-	bool is_system;
+	struct trust_limits *limits; /* owned: of each certificate in `block` */
 	size_t found;
+	struct buffer
+		extensions; /* of p11-kit: SubjectPublicKeyInfo and Extension, one after another */
+	bool is_system;
+	bool is_distrust; /* all that is found is distrusted */
 	size_t skipped;
 };
 
@@ -166,16 +170,32 @@ static bool is_accepted(struct slice der)
 	return rc == 0;
 }
 
+static bool add_limits(struct adding *a, const struct trust_limits *limits)
+{
+	struct trust_limits *grown = reallocarray(a->limits, a->found + 1, sizeof(*grown));
+
+	if (!grown) {
+		a->block.status = ERR_MEMORY;
+		return false;
+	}
+	a->limits = grown;
+	grown[a->found] = *limits;
+	grown[a->found].is_distrusted = limits->is_distrusted || a->is_distrust;
+	return true;
+}
+
 /* Returns the bytes used, 0 when there is no whole certificate. */
-static size_t add_der(struct adding *a, struct slice bytes)
+static size_t add_der(struct adding *a, struct slice bytes, const struct trust_limits *limits)
 {
 	struct der_certificate c;
 
 	if (!der_certificate(bytes, &c) || !c.is_complete)
 		return 0;
 	if (a->is_system || is_accepted(c.whole)) {
-		buffer_slice(&a->block, c.whole);
-		a->found++;
+		if (add_limits(a, limits)) {
+			buffer_slice(&a->block, c.whole);
+			a->found++;
+		}
 	} else {
 		a->skipped++;
 	}
@@ -194,14 +214,28 @@ static bool is_certificate_label(struct slice label)
 	return false;
 }
 
-static void add_base64(struct adding *a, struct slice text)
+/* A TRUSTED CERTIFICATE is followed by OpenSSL's settings, other ones by nothing. */
+static bool add_decoded(
+	struct adding *a, struct slice der, const struct trust_limits *limits, bool has_settings)
+{
+	struct trust_limits own = *limits;
+	struct slice rest = der;
+	struct der_item item;
+
+	if (has_settings && der_take(&rest, DER_SEQUENCE, &item))
+		trust_limits_openssl(rest, &own);
+	return add_der(a, der, &own) != 0;
+}
+
+static void add_base64(
+	struct adding *a, struct slice text, const struct trust_limits *limits, bool has_settings)
 {
 	const gnutls_datum_t in = { .data = (unsigned char *)(uintptr_t)text.data,
 		.size = (unsigned)text.size };
 	gnutls_datum_t der = { 0 };
 	int rc = gnutls_base64_decode2(&in, &der);
 
-	if (rc != 0 || !add_der(a, slice_of(der.data, der.size)))
+	if (rc != 0 || !add_decoded(a, slice_of(der.data, der.size), limits, has_settings))
 		a->skipped++;
 	if (rc == 0)
 		gnutls_free(der.data);
@@ -213,7 +247,7 @@ static const uint8_t *find(struct slice in, const char *what)
 }
 
 /* The block at the start of `bytes`, which is "-----BEGIN "; returns the bytes used, at least 1. */
-static size_t add_pem(struct adding *a, struct slice bytes)
+static size_t add_pem(struct adding *a, struct slice bytes, const struct trust_limits *limits)
 {
 	static const char begin[] = "-----BEGIN ";
 	struct slice rest = slice_after(bytes, sizeof(begin) - 1);
@@ -232,22 +266,62 @@ static size_t add_pem(struct adding *a, struct slice bytes)
 		if (!end)
 			a->skipped++;
 		else
-			add_base64(a, slice_of(rest.data, (size_t)(end - rest.data)));
+			add_base64(a, slice_of(rest.data, (size_t)(end - rest.data)), limits,
+				slice_starts(label, "TRUSTED", 7));
 	}
 	/* A second BEGIN without an END between is met again as the next block. */
 	return end ? (size_t)(end - bytes.data) : bytes.size;
 }
 
+/* An extension for the certificates of a key, kept until all are known. */
+static void add_extension(struct adding *a, const struct p11kit_object *o)
+{
+	const uint8_t *text = find(o->pem, "-----\n");
+	struct slice body =
+		text ? slice_after(o->pem, (size_t)(text - o->pem.data) + 6) : slice_of(NULL, 0);
+	const uint8_t *end = find(body, "-----");
+	gnutls_datum_t in = { .data = (unsigned char *)(uintptr_t)body.data,
+		.size = end ? (unsigned)(end - body.data) : 0 };
+	gnutls_datum_t spki = { 0 };
+
+	if (!end || gnutls_base64_decode2(&in, &spki) != 0)
+		return;
+	buffer_append(&a->extensions, spki.data, spki.size);
+	buffer_slice(&a->extensions, buffer_bytes(&o->value));
+	gnutls_free(spki.data);
+}
+
+/* A section of p11-kit's. What it calls neither trusted nor distrusted is no anchor; the rest is passed over. */
+static size_t add_object(struct adding *a, struct slice left)
+{
+	size_t size = p11kit_section(left);
+	struct p11kit_object o;
+
+	p11kit_read(slice_of(left.data, size), &o);
+	if (o.is_extension && o.value.size && o.pem.size)
+		add_extension(a, &o);
+	else if (o.is_certificate && (!o.limits.is_unsaid || a->is_distrust) && o.value.size)
+		(void)add_der(a, buffer_bytes(&o.value), &o.limits);
+	else if (o.is_certificate && (!o.limits.is_unsaid || a->is_distrust) && o.pem.size)
+		(void)add_pem(a, o.pem, &o.limits);
+	p11kit_fini(&o);
+	return size;
+}
+
 /* Files of a folder come one after another, so PEM and DER may alternate. */
 static void add_all(struct adding *a, struct slice left)
 {
+	const struct trust_limits plain = { .server_until = TIME_UNKNOWN };
+
 	while (left.size && a->block.status == ERR_OK) {
 		size_t used = 0;
 
 		if (left.data[0] == DER_SEQUENCE)
-			used = add_der(a, left);
+			used = add_der(a, left, &plain);
 		else if (slice_starts(left, "-----BEGIN ", 11))
-			used = add_pem(a, left);
+			used = add_pem(a, left, &plain);
+		else if (slice_starts(left, P11KIT_MARKER, strlen(P11KIT_MARKER)))
+			used = add_object(a, left);
 		left = slice_after(left, used ? used : 1);
 	}
 }
@@ -274,8 +348,23 @@ static struct anchor *known(const struct trust *t, size_t sorted, const struct a
 	return sorted ? bsearch(a, t->anchors, sorted, sizeof(*a), by_fingerprint) : NULL;
 }
 
-/* All of `block`, which holds certificates one after another. */
-static void take_anchors(struct trust *t, struct slice block, uint64_t store)
+/* What several say of one: the strictest holds. */
+static void limit(struct anchor *a, const struct trust_limits *l, uint64_t store)
+{
+	if (l->is_distrusted)
+		a->distrusted |= store;
+	if (l->server_until != TIME_UNKNOWN && (a->limits.server_until == TIME_UNKNOWN ||
+						       l->server_until < a->limits.server_until))
+		a->limits.server_until = l->server_until;
+	if (l->purposes)
+		a->limits.purposes =
+			a->limits.purposes ? a->limits.purposes & l->purposes : l->purposes;
+	a->limits.rejected |= l->rejected;
+}
+
+/* All of `block`, which holds certificates one after another, each with its limits. */
+static void take_anchors(
+	struct trust *t, struct slice block, const struct trust_limits *limits, uint64_t store)
 {
 	size_t sorted = t->count;
 	size_t kept;
@@ -286,19 +375,28 @@ static void take_anchors(struct trust *t, struct slice block, uint64_t store)
 		struct anchor a;
 
 		describe(&a, &c);
-		a.stores = store;
 		held = known(t, sorted, &a);
-		if (held)
-			held->stores |= store;
-		else
-			t->anchors[t->count++] = a;
+		if (!held) {
+			held = &t->anchors[t->count++];
+			*held = a;
+			held->limits.server_until = TIME_UNKNOWN;
+		}
+		held->stores |= store;
+		limit(held, limits++, store);
 		block = slice_after(block, c.whole.size);
 	}
 	qsort(t->anchors, t->count, sizeof(*t->anchors), by_fingerprint);
 	kept = t->count ? 1 : 0;
-	for (size_t i = 1; i < t->count; i++)
-		if (by_fingerprint(&t->anchors[i], &t->anchors[kept - 1]) != 0)
+	for (size_t i = 1; i < t->count; i++) {
+		struct anchor *last = &t->anchors[kept - 1];
+
+		if (by_fingerprint(&t->anchors[i], last) != 0) {
 			t->anchors[kept++] = t->anchors[i];
+			continue;
+		}
+		last->distrusted |= t->anchors[i].distrusted;
+		limit(last, &t->anchors[i].limits, store);
+	}
 	t->count = kept;
 	for (uint32_t i = 0; i < t->count; i++)
 		t->by_subject[i] = i;
@@ -326,23 +424,83 @@ static bool make_room(struct trust *t, size_t more)
 	return true;
 }
 
+/* Attaches an extension to the anchors of a key; it lies in a block of the store's. */
+static void attach(struct trust *t, struct slice spki, struct slice extension, uint64_t store)
+{
+	struct der_certificate c;
+
+	for (size_t i = 0; i < t->count; i++) {
+		struct anchor *a = &t->anchors[i];
+
+		if (a->stores & store && a->attached_count < ATTACHED_MAX &&
+			der_certificate(a->der, &c) && c.spki.size == spki.size &&
+			memcmp(c.spki.data, spki.data, spki.size) == 0)
+			a->attached[a->attached_count++] = extension;
+	}
+}
+
+static enum err keep_extensions(struct trust *t, struct adding *a, uint64_t store)
+{
+	struct slice left = buffer_bytes(&a->extensions);
+	struct der_item spki;
+	struct der_item extension;
+
+	if (!left.size)
+		return buffer_status(&a->extensions);
+	if (!make_room(t, 0))
+		return ERR_MEMORY;
+	t->blocks[t->blocks_count++] = a->extensions.data;
+	buffer_init(&a->extensions, TRUST_BYTES_MAX);
+	while (der_take(&left, DER_SEQUENCE, &spki) && der_take(&left, DER_SEQUENCE, &extension))
+		attach(t, spki.whole, extension.content, store);
+	return ERR_OK;
+}
+
 /* Gives the gathered DER to the store, cut to its size. */
-static enum err keep(struct trust *t, const char *name, struct adding *a)
+static enum err keep(struct trust *t, struct adding *a, uint64_t store)
 {
 	uint8_t *block;
 
-	if (t->count + a->found > ANCHORS_MAX || t->names.count == TRUST_STORES_MAX)
+	if (t->count + a->found > ANCHORS_MAX)
 		return ERR_LIMIT;
-	if (!make_room(t, a->found) || strings_add(&t->names, name) != ERR_OK)
+	if (!make_room(t, a->found))
 		return ERR_MEMORY;
 	if (!a->found)
-		return ERR_OK;
+		return keep_extensions(t, a, store);
 	block = realloc(a->block.data, a->block.size);
 	if (!block)
 		block = a->block.data;
 	t->blocks[t->blocks_count++] = block;
-	take_anchors(t, slice_of(block, a->block.size), UINT64_C(1) << (t->names.count - 1));
+	take_anchors(t, slice_of(block, a->block.size), a->limits, store);
 	buffer_init(&a->block, TRUST_BYTES_MAX);
+	return keep_extensions(t, a, store);
+}
+
+static enum err add_bytes(
+	struct trust *t, struct adding *a, uint64_t store, struct slice bytes, struct why *why)
+{
+	enum err e;
+
+	buffer_init(&a->block, TRUST_BYTES_MAX);
+	buffer_init(&a->extensions, TRUST_BYTES_MAX);
+	add_all(a, bytes);
+	e = buffer_status(&a->block);
+	if (e == ERR_OK)
+		e = keep(t, a, store);
+	buffer_fini(&a->block);
+	buffer_fini(&a->extensions);
+	free(a->limits);
+	t->generation++;
+	return e == ERR_LIMIT ? why_fail(why, e, "more than %d anchors", ANCHORS_MAX) : e;
+}
+
+enum err trust_distrust(struct trust *t, const char *name, struct slice bytes, struct why *why)
+{
+	struct adding a = { .is_system = true, .is_distrust = true };
+
+	for (size_t i = 0; i < t->names.count; i++)
+		if (strcmp(t->names.items[i], name) == 0)
+			return add_bytes(t, &a, UINT64_C(1) << i, bytes, why);
 	return ERR_OK;
 }
 
@@ -356,18 +514,13 @@ enum err trust_add(struct trust *t, const char *name, bool is_system, struct sli
 
 	if (bytes.size > TRUST_BYTES_MAX)
 		return why_fail(why, ERR_LIMIT, "a trust store may hold 16 MiB");
-	buffer_init(&a.block, TRUST_BYTES_MAX);
-	add_all(&a, bytes);
-	e = buffer_status(&a.block);
+	if (t->names.count == TRUST_STORES_MAX)
+		return why_fail(why, ERR_LIMIT, "more than %d stores", TRUST_STORES_MAX);
+	e = add_bytes(t, &a, UINT64_C(1) << t->names.count, bytes, why);
 	if (e == ERR_OK)
-		e = keep(t, name, &a);
-	buffer_fini(&a.block);
-	if (e == ERR_LIMIT)
-		return why_fail(
-			why, e, "more than %d anchors or %d stores", ANCHORS_MAX, TRUST_STORES_MAX);
+		e = strings_add(&t->names, name);
 	if (e != ERR_OK)
 		return e;
-	t->generation++;
 	if (added)
 		*added = t->count - before;
 	if (skipped)

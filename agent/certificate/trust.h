@@ -20,6 +20,10 @@ void trust_free(struct trust *t);
  * `is_system`: its anchors are public roots. */
 enum err trust_add(struct trust *t, const char *name, bool is_system, struct slice bytes,
 	size_t *added, size_t *skipped, struct why *why) MUST_CHECK;
+/* Distrusts all certificates of the bytes in the store of that name, which was added before, whatever it
+ * holds itself. */
+enum err trust_distrust(
+	struct trust *t, const char *name, struct slice bytes, struct why *why) MUST_CHECK;
 /* How many were added, and their names; borrowed from `t`. */
 size_t trust_stores(const struct trust *t);
 const char *trust_store_name(const struct trust *t, size_t store);
@@ -33,5 +37,9 @@ struct slice trust_der(const struct trust *t, const uint8_t fingerprint[FINGERPR
  * trust_system_path: the first of the known bundle paths that exists, or NULL. */
 enum err trust_read(const char *path, struct buffer *out, struct why *why) MUST_CHECK;
 const char *trust_system_path(void);
+/* Appends what the folders of p11-kit's trust sources say of that bundle's CAs; and what lies in those for what
+ * is distrusted. Folders that are not there add nothing. */
+enum err trust_read_attributes(struct buffer *out, struct why *why) MUST_CHECK;
+enum err trust_read_distrusted(struct buffer *out, struct why *why) MUST_CHECK;
 
 #endif

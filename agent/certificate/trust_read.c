@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +12,7 @@
 
 #define READ_BYTES 65536
 #define FOLDER_FILES_MAX 10000
+#define SOURCE_BYTES 128
 
 static enum err failed(struct why *why, const char *path, int number)
 {
@@ -40,14 +42,26 @@ static enum err read_open(int fd, const char *path, struct buffer *out, struct w
 		if (buffer_status(out) != ERR_OK)
 			return buffer_status(out);
 	}
-	/* The next file's first line must not join this one's last. */
+	/* The next file's first line must not join this one's last, nor the last section of p11-kit's go on. */
 	buffer_byte(out, '\n');
+	buffer_byte(out, 0);
 	return buffer_status(out);
 }
+
+typedef int filter_fn(const struct dirent *entry);
 
 static int not_hidden(const struct dirent *entry)
 {
 	return entry->d_name[0] != '.';
+}
+
+static int is_p11kit(const struct dirent *entry)
+{
+	static const char end[] = ".p11-kit";
+	size_t size = strlen(entry->d_name);
+
+	return not_hidden(entry) && size > strlen(end) &&
+	       strcmp(entry->d_name + size - strlen(end), end) == 0;
 }
 
 /* Links are followed: a folder of anchors consists of them (c_rehash), and it is the administrator's. */
@@ -68,10 +82,11 @@ static enum err read_member(int folder, const char *name, struct buffer *out, st
 	return e;
 }
 
-static enum err read_folder(int fd, const char *path, struct buffer *out, struct why *why)
+static enum err read_folder(
+	int fd, const char *path, filter_fn *filter, struct buffer *out, struct why *why)
 {
 	struct dirent **entries = NULL;
-	int count = scandirat(fd, ".", &entries, not_hidden, alphasort);
+	int count = scandirat(fd, ".", &entries, filter, alphasort);
 	enum err e = ERR_OK;
 
 	if (count < 0)
@@ -98,7 +113,7 @@ enum err trust_read(const char *path, struct buffer *out, struct why *why)
 	if (fstat(fd, &st) != 0)
 		e = failed(why, path, errno);
 	else if (S_ISDIR(st.st_mode))
-		e = read_folder(fd, path, out, why);
+		e = read_folder(fd, path, not_hidden, out, why);
 	else if (S_ISREG(st.st_mode))
 		e = read_open(fd, path, out, why);
 	else
@@ -118,4 +133,45 @@ const char *trust_system_path(void)
 		if (access(paths[i], R_OK) == 0)
 			return paths[i];
 	return NULL;
+}
+
+/* Those of p11-kit's trust module (p11-kit trust/module.c) on most distributions. */
+static const char *const sources[] = { "/etc/pki/ca-trust/source", "/usr/share/pki/ca-trust-source",
+	"/etc/ca-certificates/trust-source", "/usr/share/ca-certificates/trust-source",
+	"/etc/pki/trust", "/usr/share/pki/trust" };
+
+static enum err read_source(
+	const char *path, filter_fn *filter, struct buffer *out, struct why *why)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+	enum err e;
+
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR ? ERR_OK : failed(why, path, errno);
+	e = read_folder(fd, path, filter, out, why);
+	(void)close(fd);
+	return e;
+}
+
+enum err trust_read_attributes(struct buffer *out, struct why *why)
+{
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && i < sizeof(sources) / sizeof(*sources); i++)
+		e = read_source(sources[i], is_p11kit, out, why);
+	return e;
+}
+
+enum err trust_read_distrusted(struct buffer *out, struct why *why)
+{
+	static const char *const blocked[] = { "blocklist", "blacklist" };
+	char path[SOURCE_BYTES];
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && i < sizeof(sources) / sizeof(*sources); i++)
+		for (size_t k = 0; e == ERR_OK && k < sizeof(blocked) / sizeof(*blocked); k++) {
+			(void)snprintf(path, sizeof(path), "%s/%s", sources[i], blocked[k]);
+			e = read_source(path, not_hidden, out, why);
+		}
+	return e;
 }

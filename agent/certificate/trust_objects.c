@@ -1,0 +1,171 @@
+/* OpenSSL's trust settings and p11-kit's attributes (p11-kit trust/persist.c, pkcs11x.h). */
+#include "agent/certificate/trust_objects.h"
+
+#include "agent/certificate/der.h"
+#include "agent/certificate/extensions.h"
+
+#include <string.h>
+
+#define PEM_MARKER "-----BEGIN "
+#define VALUE_BYTES_MAX (1024 * 1024)
+
+/* ---- OpenSSL ------------------------------------------------------------------------------------- */
+
+/* Purposes of a SEQUENCE OF OBJECT IDENTIFIER's content. */
+static uint16_t purposes_of(struct slice list)
+{
+	struct der_item oid;
+	uint16_t bits = 0;
+
+	while (der_take(&list, DER_OID, &oid))
+		bits |= extension_purpose(oid.content);
+	return bits;
+}
+
+/* SEQUENCE { trust SEQUENCE OF OID OPTIONAL, reject [0] IMPLICIT OPTIONAL, alias ... }. With no setting at all
+ * it is trusted for everything, as by OpenSSL. */
+void trust_limits_openssl(struct slice aux, struct trust_limits *out)
+{
+	struct der_item all;
+	struct der_item item;
+
+	if (!der_take(&aux, DER_SEQUENCE, &all))
+		return;
+	if (der_take(&all.content, DER_SEQUENCE, &item))
+		out->purposes = purposes_of(item.content);
+	if (der_take(&all.content, DER_CONTEXT_CONSTRUCTED, &item))
+		out->rejected = purposes_of(item.content);
+	if (out->rejected & EKU_ANY)
+		out->is_distrusted = true;
+}
+
+/* ---- p11-kit ------------------------------------------------------------------------------------- */
+
+size_t p11kit_section(struct slice text)
+{
+	const uint8_t *end = text.size ? memchr(text.data, 0, text.size) : NULL;
+	const uint8_t *next;
+
+	if (end)
+		text.size = (size_t)(end - text.data);
+	next = memmem(text.data, text.size, "\n" P11KIT_MARKER, strlen("\n" P11KIT_MARKER));
+	return next ? (size_t)(next - text.data) + 1 : text.size;
+}
+
+static struct slice line_of(struct slice *left)
+{
+	const uint8_t *end = memchr(left->data, '\n', left->size);
+	struct slice line = slice_of(left->data, end ? (size_t)(end - left->data) : left->size);
+
+	*left = slice_after(*left, line.size + 1);
+	while (line.size && (line.data[line.size - 1] == '\r' || line.data[line.size - 1] == ' '))
+		line.size--;
+	return line;
+}
+
+/* "key: value" */
+static bool is_key(struct slice line, const char *key, struct slice *value)
+{
+	size_t size = strlen(key);
+
+	if (!slice_starts(line, key, size) || line.size <= size || line.data[size] != ':')
+		return false;
+	*value = slice_after(line, size + 1);
+	while (value->size && (value->data[0] == ' ' || value->data[0] == '\t'))
+		*value = slice_after(*value, 1);
+	return true;
+}
+
+static bool is_word(struct slice s, const char *word)
+{
+	return s.size == strlen(word) && memcmp(s.data, word, s.size) == 0;
+}
+
+static int digit(uint8_t c)
+{
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
+}
+
+/* A quoted, percent-encoded text. */
+static void unquote(struct slice s, struct buffer *out)
+{
+	if (s.size && s.data[0] == '"')
+		s = slice_after(s, 1);
+	if (s.size && s.data[s.size - 1] == '"')
+		s.size--;
+	while (s.size) {
+		int high = s.size > 2 && s.data[0] == '%' ? digit(s.data[1]) : -1;
+		int low = high >= 0 ? digit(s.data[2]) : -1;
+
+		buffer_byte(out, (uint8_t)(low >= 0 ? high << 4 | low : s.data[0]));
+		s = slice_after(s, low >= 0 ? 3 : 1);
+	}
+}
+
+/* NSS writes the bytes of a UTCTime without its header; anything else (a single zero byte) means never. */
+static int64_t until_of(struct slice value)
+{
+	struct der_item time = { .tag = DER_UTC_TIME };
+	struct buffer text;
+	int64_t until;
+
+	buffer_init(&text, VALUE_BYTES_MAX);
+	unquote(value, &text);
+	time.content = buffer_bytes(&text);
+	until = buffer_status(&text) == ERR_OK ? der_time(&time) : TIME_UNKNOWN;
+	buffer_fini(&text);
+	return until;
+}
+
+struct attributes {
+	struct p11kit_object *object;
+	bool is_trusted;
+	bool is_distrusted;
+};
+
+static void take_line(struct attributes *a, struct slice line)
+{
+	struct p11kit_object *o = a->object;
+	struct slice value;
+
+	if (is_key(line, "class", &value)) {
+		o->is_certificate = is_word(value, "certificate");
+		o->is_extension = is_word(value, "x-certificate-extension");
+	} else if (is_key(line, "value", &value)) {
+		buffer_clear(&o->value);
+		unquote(value, &o->value);
+	} else if (is_key(line, "trusted", &value)) {
+		a->is_trusted = is_word(value, "true");
+	} else if (is_key(line, "x-distrusted", &value)) {
+		a->is_distrusted = is_word(value, "true");
+	} else if (is_key(line, "nss-server-distrust-after", &value)) {
+		o->limits.server_until = until_of(value);
+	}
+}
+
+void p11kit_read(struct slice section, struct p11kit_object *out)
+{
+	struct attributes a = { .object = out };
+
+	*out = (struct p11kit_object){ .limits = { .server_until = TIME_UNKNOWN } };
+	buffer_init(&out->value, VALUE_BYTES_MAX);
+	while (section.size) {
+		if (!out->pem.size && slice_starts(section, PEM_MARKER, strlen(PEM_MARKER)))
+			out->pem = section;
+		/* Attributes may follow the PEM block, too; base64 has no colon. */
+		take_line(&a, line_of(&section));
+	}
+	/* p11-kit's class is optional where a certificate stands in PEM. */
+	if (out->pem.size && !out->is_extension)
+		out->is_certificate = true;
+	out->limits.is_distrusted = a.is_distrusted;
+	out->limits.is_unsaid = !a.is_trusted && !a.is_distrusted;
+}
+
+void p11kit_fini(struct p11kit_object *o)
+{
+	buffer_fini(&o->value);
+}
