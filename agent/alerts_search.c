@@ -4,6 +4,7 @@
 #include "agent/base/index.h"
 #include "agent/certificate/certificate.h"
 #include "scanners/formats/format.h"
+#include "scanners/revocation/revocation.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -211,6 +212,9 @@ static enum err on_certificate(void *arg, const struct sighting *sight)
 		e = note_leaf(s, r);
 	if (e != ERR_OK || is_public_root(r) || is_signature(r))
 		return e;
+	/* Issuers that were fetched are others' to renew; chains over them tell when they end. */
+	if (strcmp(r->location.scanner, REVOCATION_SCANNER) == 0)
+		return ERR_OK;
 	if (r->certificate.is_served && is_bystander(s, r))
 		return ERR_OK;
 	if (!r->certificate.is_served)

@@ -7,6 +7,7 @@
 #include "agent/inventory_internal.h"
 #include "agent/process/messages.h"
 #include "scanners/fetch.h"
+#include "scanners/revocation/revocation.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@
 
 #define SUBJECTS_MAX 100000
 #define ASK_AGAIN_S 86400
+/* Places that fetched issuers name in turn: who answers with ever new ones must not fill the inventory. */
+#define ISSUERS_OF_FETCHED_MAX 64
 #define PLACE_DIGITS 16 /* of a fingerprint, to tell places of one URL apart */
 
 /* One certificate at one URL. */
@@ -46,6 +49,7 @@ struct search {
 	size_t subjects_count;
 	struct source *sources; /* owned, sorted by uri */
 	size_t sources_count;
+	size_t of_fetched; /* questions for issuers of issuers that were fetched */
 	bool is_full;
 };
 
@@ -174,6 +178,13 @@ static bool misses_issuer(
 	       (verdict_lacks_issuer(&r->verdict) && r->verdict.chain.count == 1);
 }
 
+static bool may_go_on(struct search *s, const struct record *r)
+{
+	if (strcmp(r->location.scanner, REVOCATION_SCANNER) != 0)
+		return true;
+	return s->of_fetched++ < ISSUERS_OF_FETCHED_MAX;
+}
+
 /* Lists first: one answers for many, and tells nobody which certificate is asked about. */
 static enum err on_sighting(void *arg, const struct sighting *sighting)
 {
@@ -184,7 +195,7 @@ static enum err on_sighting(void *arg, const struct sighting *sighting)
 	const char *issuers = choose_url(&r->facts.issuer_urls);
 	enum err e = ERR_OK;
 
-	if (issuers && misses_issuer(s, r, issuers))
+	if (issuers && misses_issuer(s, r, issuers) && may_go_on(s, sighting->record))
 		e = add_subject(s, r, FETCH_ISSUERS, issuers);
 	if (e != ERR_OK || !is_worth_asking(s, r))
 		return e;
