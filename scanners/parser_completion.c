@@ -67,6 +67,8 @@ static enum err judge_and_tell(const struct parser_context *c, const struct pars
 	}
 	q.candidates_count = parse_candidates(c, given, parsed, candidates);
 	e = judge(c->trust, c->cache, &q, &r.certificate.verdict);
+	if (e == ERR_OK)
+		e = judge_stores(c->trust, c->cache, &q, &r.certificate.verdict);
 	if (e == ERR_OK) {
 		revocation_note_issuer(c->trust, &q, &r.certificate.verdict);
 		r.certificate.facts = leaf->facts; /* lent */
