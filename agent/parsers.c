@@ -41,6 +41,7 @@ struct parser {
 	struct parsers *pool;
 	struct child *child; /* NULL = not running */
 	struct finding *first;
+	struct buffer record; /* the pieces of one that have come */
 	size_t bytes;
 	int64_t idle_since_ms;
 	unsigned deaths; /* in a row, with no finding to blame */
@@ -66,8 +67,10 @@ enum err parsers_new(const struct parsers_conf *conf, struct parsers **out)
 	p->conf = *conf;
 	if (p->conf.count_max > PARSERS_MAX)
 		p->conf.count_max = PARSERS_MAX;
-	for (size_t i = 0; i < PARSERS_MAX; i++)
+	for (size_t i = 0; i < PARSERS_MAX; i++) {
 		p->parsers[i].pool = p;
+		buffer_init(&p->parsers[i].record, RECORD_BYTES_MAX);
+	}
 	*out = p;
 	return ERR_OK;
 }
@@ -118,6 +121,7 @@ void parsers_free(struct parsers *p)
 			parser->first = f->next;
 			finding_free(f);
 		}
+		buffer_fini(&parser->record);
 	}
 	free(p);
 }
@@ -316,7 +320,7 @@ static bool is_at_place(const struct record *r, const struct finding *f)
 	return !r->location.uri[size] || strncmp(r->location.uri + size, "!/", 2) == 0;
 }
 
-static enum err on_record(struct parser *parser, struct slice payload)
+static enum err take_record(struct parser *parser, struct slice bytes)
 {
 	struct parsers *p = parser->pool;
 	struct finding *f = parser->first;
@@ -325,7 +329,7 @@ static enum err on_record(struct parser *parser, struct slice payload)
 
 	if (!f || !f->is_whole)
 		return ERR_MALFORMED;
-	e = record_decode(payload, &r);
+	e = record_decode(bytes, &r);
 	if (e != ERR_OK)
 		return e;
 	if (!is_at_place(&r, f))
@@ -336,13 +340,35 @@ static enum err on_record(struct parser *parser, struct slice payload)
 	return e;
 }
 
+static enum err on_record_piece(struct parser *parser, struct slice payload)
+{
+	if (!parser->first || !parser->first->is_whole)
+		return ERR_MALFORMED;
+	buffer_slice(&parser->record, payload);
+	return buffer_status(&parser->record);
+}
+
+static enum err on_record(struct parser *parser, struct slice payload)
+{
+	enum err e;
+
+	if (!parser->record.size)
+		return take_record(parser, payload);
+	e = on_record_piece(parser, payload);
+	if (e == ERR_OK)
+		e = take_record(parser, buffer_bytes(&parser->record));
+	/* Large ones are rare: their room is not kept. */
+	buffer_fini(&parser->record);
+	return e;
+}
+
 static enum err on_done(struct parser *parser, struct slice payload)
 {
 	struct wire w = wire_of(payload);
 	uint64_t id = wire_get_u64(&w);
 	struct finding *f = parser->first;
 
-	if (wire_end(&w) != ERR_OK || !f || !f->is_whole || f->id != id)
+	if (wire_end(&w) != ERR_OK || !f || !f->is_whole || f->id != id || parser->record.size)
 		return ERR_MALFORMED;
 	parser->deaths = 0;
 	finding_done(parser, false);
@@ -372,6 +398,8 @@ static enum err on_frame(void *arg, uint16_t type, struct slice payload)
 	switch (type) {
 	case MESSAGE_RECORD:
 		return on_record(arg, payload);
+	case MESSAGE_RECORD_PIECE:
+		return on_record_piece(arg, payload);
 	case MESSAGE_FINDING_DONE:
 		return on_done(arg, payload);
 	case MESSAGE_SANDBOX:
@@ -423,6 +451,7 @@ static void on_gone(void *arg, bool in_order, const char *how)
 
 	(void)in_order;
 	parser->child = NULL;
+	buffer_fini(&parser->record);
 	if (!parser->first)
 		return;
 	if (!blame(parser, how))
@@ -442,6 +471,7 @@ static void end_idle(struct parser *parser)
 		child_abandon(parser->child);
 		parser->child = NULL;
 	}
+	buffer_fini(&parser->record);
 }
 
 void parsers_tick(struct parsers *p)

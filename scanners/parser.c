@@ -8,13 +8,15 @@
 #include "scanners/parser_finding.h"
 
 #include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Verdicts, and certificates that GnuTLS took, remembered between findings. */
 #define CACHE_ENTRIES_MAX 4096
-/* Names left in a record that is larger than a frame. */
+/* Names left in a record that is over its ceiling. */
 #define CUT_NAMES_MAX 2000
 #define CUT_NAMES_BYTES_MAX (256 * 1024)
+#define CUT_MESSAGE_BYTES 96
 /* After a finding of this size memory goes back to the system. */
 #define TRIM_BYTES_MIN (1024 * 1024)
 
@@ -45,21 +47,7 @@ struct parser {
 
 /* --- telling ---------------------------------------------------------------------------------- */
 
-static enum err send_record(struct parser *p, const struct record *r)
-{
-	struct buffer out;
-	enum err e;
-
-	buffer_init(&out, FRAME_BYTES_MAX);
-	record_encode(&out, r);
-	e = buffer_status(&out);
-	if (e == ERR_OK)
-		e = channel_write(&p->channel, MESSAGE_RECORD, buffer_bytes(&out));
-	buffer_fini(&out);
-	return e;
-}
-
-/* How many of these texts fit beside the rest of a record in one frame. */
+/* How many of these texts are left in a record that is told in short. */
 static size_t texts_that_fit(const struct strings *s)
 {
 	size_t count = 0, bytes = 0;
@@ -71,30 +59,39 @@ static size_t texts_that_fit(const struct strings *s)
 	return count;
 }
 
-/* A record larger than a frame is told with fewer names, and that this was done is told too. */
+/* A record over the ceiling is told with fewer names, and that this was done is told too. */
 static enum err send_cut(struct parser *p, const struct record *r)
 {
+	char message[CUT_MESSAGE_BYTES] = "what is known of it is larger than can be recorded";
 	struct record cut = *r;
+	struct strings *names = NULL;
+	size_t count = 0;
 	enum err e;
 
 	if (r->kind == RECORD_CERTIFICATE)
-		cut.certificate.facts.names.count = texts_that_fit(&r->certificate.facts.names);
+		names = &cut.certificate.facts.names;
 	if (r->kind == RECORD_ENDPOINT)
-		cut.endpoint.acceptable_cas.count = texts_that_fit(&r->endpoint.acceptable_cas);
-	e = send_record(p, &cut);
+		names = &cut.endpoint.acceptable_cas;
+	if (names) {
+		count = names->count;
+		names->count = texts_that_fit(names);
+	}
+	e = channel_record(&p->channel, &cut);
 	if (e != ERR_OK && e != ERR_LIMIT)
 		return e;
-	return channel_problem(&p->channel, r->location.scanner, r->location.uri,
-		REASON_LIMIT_REACHED,
-		e == ERR_OK ? "it has more names than are kept"
-			    : "what is known of it is larger than 512 KiB");
+	if (e == ERR_OK && names)
+		(void)snprintf(message, sizeof(message), "it has %zu names; %zu are recorded",
+			count, names->count);
+	return channel_problem(
+		&p->channel, r->location.scanner, r->location.uri, REASON_LIMIT_REACHED, message);
 }
 
 static enum err on_record(void *arg, const struct record *r)
 {
-	enum err e = send_record(arg, r);
+	struct parser *p = arg;
+	enum err e = channel_record(&p->channel, r);
 
-	return e == ERR_LIMIT ? send_cut(arg, r) : e;
+	return e == ERR_LIMIT ? send_cut(p, r) : e;
 }
 
 static enum err send_done(struct parser *p, uint64_t id)

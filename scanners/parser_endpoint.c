@@ -193,13 +193,34 @@ static enum err tell_certificate(
 	return e;
 }
 
+/* The record of a certificate does not show all that it says: this is told. */
+static enum err tell_cut(const struct chain *c, size_t i)
+{
+	char text[CERTIFICATE_CUT_BYTES];
+	struct record r;
+	enum err e;
+
+	if (!parsed_certificate_cut(&c->parsed[i], text))
+		return ERR_OK;
+	e = record_problem(&r, c->place->scanner, c->place->uri, REASON_LIMIT_REACHED, text);
+	if (e != ERR_OK)
+		return e;
+	r.location.index = (uint32_t)i;
+	e = c->context->record(c->context->arg, &r);
+	record_fini(&r);
+	return e;
+}
+
 static enum err tell_chain(const struct chain *c)
 {
 	enum err e = ERR_OK;
 
-	for (size_t i = 0; e == ERR_OK && i < c->count; i++)
+	for (size_t i = 0; e == ERR_OK && i < c->count; i++) {
 		e = c->is_parsed[i] ? tell_certificate(c, i, c->all, c->all_count)
 				    : tell_malformed(c, i);
+		if (e == ERR_OK && c->is_parsed[i])
+			e = tell_cut(c, i);
+	}
 	return e;
 }
 

@@ -295,8 +295,9 @@ static enum err add_certificate(
 {
 	struct item item = { 0 };
 	struct why why = { 0 };
-	char message[96];
+	char message[CERTIFICATE_CUT_BYTES];
 	size_t trailing = 0;
+	bool is_cut;
 	enum err e;
 
 	if (++g->certificates > FORMAT_CERTIFICATES_MAX)
@@ -318,6 +319,7 @@ static enum err add_certificate(
 		item_fini(&item);
 		return refused(g, der, e, &why);
 	}
+	is_cut = parsed_certificate_cut(&item.parsed, message);
 	item.record.kind = RECORD_CERTIFICATE;
 	item.is_x509 = true;
 	e = locate(g, &item.record.location, alias, integrity);
@@ -328,6 +330,8 @@ static enum err add_certificate(
 		e = add_item(g, &item);
 	}
 	item_fini(&item);
+	if (e == ERR_OK && is_cut)
+		e = add_problem(g, REASON_LIMIT_REACHED, slice_of(NULL, 0), message);
 	if (e != ERR_OK || !trailing)
 		return e;
 	(void)snprintf(message, sizeof(message), "%zu bytes follow the certificate", trailing);

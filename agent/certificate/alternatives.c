@@ -130,7 +130,7 @@ static void put_name(struct buffer *out, const struct der_item *name, bool *is_c
 	put_hex(out, name->whole, is_cut);
 }
 
-enum err name_alternatives(struct slice extension, struct strings *names, bool *is_cut)
+enum err name_alternatives(struct slice extension, struct alternatives *out)
 {
 	struct der_item list;
 	struct der_item name;
@@ -142,16 +142,17 @@ enum err name_alternatives(struct slice extension, struct strings *names, bool *
 		return ERR_OK;
 	buffer_init(&text, RECORD_TEXT_BYTES_MAX);
 	while (e == ERR_OK && list.content.size && der_next(&list.content, &name)) {
-		if (names->count >= RECORD_NAMES_MAX || total >= NAMES_BYTES_MAX) {
-			*is_cut = true;
-			break;
+		out->seen++;
+		if (out->names->count >= RECORD_NAMES_MAX || total >= NAMES_BYTES_MAX) {
+			out->is_cut = true;
+			continue;
 		}
 		buffer_clear(&text);
-		put_name(&text, &name, is_cut);
+		put_name(&text, &name, &out->is_cut);
 		total += text.size;
 		e = buffer_status(&text);
 		if (e == ERR_OK)
-			e = strings_add(names, buffer_string(&text));
+			e = strings_add(out->names, buffer_string(&text));
 	}
 	buffer_fini(&text);
 	return e;

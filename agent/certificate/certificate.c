@@ -10,9 +10,11 @@
 #include "agent/certificate/sources.h"
 
 #include <gnutls/x509.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define SERIAL_BYTES_MAX 4096
+#define CONSENT_BYTES_MAX ((size_t)64 * 1024)
 
 #define OID(bytes) slice_of(bytes, sizeof(bytes) - 1)
 
@@ -98,7 +100,12 @@ static enum err read_algorithms(const struct der_certificate *c, struct certific
 
 static enum err read_alternatives(struct slice value, struct parsed_certificate *p)
 {
-	return name_alternatives(value, &p->facts.names, &p->is_cut);
+	struct alternatives all = { .names = &p->facts.names };
+	enum err e = name_alternatives(value, &all);
+
+	p->names_seen = all.seen;
+	p->is_cut = p->is_cut || all.is_cut;
+	return e;
 }
 
 static enum err read_basic_constraints(struct slice value, struct parsed_certificate *p)
@@ -271,6 +278,14 @@ static enum err import(struct slice der, gnutls_x509_crt_t *out, struct why *why
 	return why_fail(why, ERR_MALFORMED, "GnuTLS: %s", gnutls_strerror(rc));
 }
 
+/* Is it one that GnuTLS takes too long, and 25 times its size in memory, to parse? Then our own walk has to
+ * do, if that could read the dates. Only names make a certificate so large. */
+static bool is_read_alone(const struct der_certificate *c)
+{
+	return c->whole.size > CONSENT_BYTES_MAX && der_time(&c->not_before) != TIME_UNKNOWN &&
+	       der_time(&c->not_after) != TIME_UNKNOWN;
+}
+
 /* What takes GnuTLS: its consent, and the dates that our own walk cannot read. */
 static enum err ask_gnutls(const struct der_certificate *c, struct known_certificates *known,
 	struct parsed_certificate *p, struct why *why)
@@ -280,6 +295,11 @@ static enum err ask_gnutls(const struct der_certificate *c, struct known_certifi
 	struct known now;
 	enum err e;
 
+	if (is_read_alone(c)) {
+		facts->not_before = der_time(&c->not_before);
+		facts->not_after = der_time(&c->not_after);
+		return ERR_OK;
+	}
 	if (before) {
 		facts->not_before = before->not_before;
 		facts->not_after = before->not_after;
@@ -296,6 +316,19 @@ static enum err ask_gnutls(const struct der_certificate *c, struct known_certifi
 	memcpy(now.fingerprint, facts->fingerprint, FINGERPRINT_BYTES);
 	known_put(known, &now);
 	return ERR_OK;
+}
+
+bool parsed_certificate_cut(const struct parsed_certificate *p, char text[CERTIFICATE_CUT_BYTES])
+{
+	size_t shown = p->facts.names.count;
+
+	if (shown < p->names_seen)
+		(void)snprintf(text, CERTIFICATE_CUT_BYTES,
+			"it has %zu names; the first %zu are recorded", p->names_seen, shown);
+	else if (p->is_cut)
+		(void)snprintf(text, CERTIFICATE_CUT_BYTES,
+			"it says more, or at greater length, than is recorded of it");
+	return p->is_cut;
 }
 
 enum err certificate_parse(

@@ -11,12 +11,13 @@
 void fingerprint_of(struct slice bytes, uint8_t out[FINGERPRINT_BYTES]);
 
 /* A parsed certificate: facts to tell, handle to verify. Handles are costly (24 KiB): drop them soon.
- * NULL where the certificate was known before; the judge makes one where it needs it. */
+ * NULL where the certificate was known before, or is larger than 64 KiB: GnuTLS is not asked then. */
 struct parsed_certificate {
 	struct certificate facts;
 	gnutls_x509_crt_t handle; /* owned, or NULL */
 	struct slice der;         /* borrowed: exactly the certificate, without trailing bytes */
-	bool is_cut; /* a ceiling of record.h was reached: facts show less than there is */
+	bool is_cut;       /* a ceiling of record.h was reached: facts show less than there is */
+	size_t names_seen; /* names it has, those that are not shown too */
 
 	/* Where its parts lie in `der`, for the judge; borrowed, possibly empty. */
 	struct slice subject;
@@ -27,6 +28,9 @@ struct parsed_certificate {
 	uint64_t issuer_hash;
 };
 void parsed_certificate_fini(struct parsed_certificate *p);
+/* The sentence that tells what facts do not show of it; false where they show all. */
+#define CERTIFICATE_CUT_BYTES 160
+bool parsed_certificate_cut(const struct parsed_certificate *p, char text[CERTIFICATE_CUT_BYTES]);
 
 /* What bytes show of a certificate that GnuTLS refuses, read by a small DER walk of our own. */
 struct evident_certificate {

@@ -17,8 +17,13 @@ struct name_text {
 /* Reads a DER Name. ERR_MALFORMED when it is none at all; odd parts are shown as "#hex". */
 enum err name_read(struct slice der_name, struct name_text *out) MUST_CHECK;
 
+struct alternatives {
+	struct strings *names; /* borrowed: added to */
+	size_t seen;           /* names there are, those over the ceilings too */
+	bool is_cut;           /* a ceiling was reached */
+};
 /* Adds the GeneralNames of a subjectAltName extension (the content of its OCTET STRING) as "dns:",
- * "ip:", "email:", "uri:" and "other:" texts; `is_cut` is set when a ceiling was reached. */
-enum err name_alternatives(struct slice extension, struct strings *names, bool *is_cut) MUST_CHECK;
+ * "ip:", "email:", "uri:" and "other:" texts. */
+enum err name_alternatives(struct slice extension, struct alternatives *out) MUST_CHECK;
 
 #endif

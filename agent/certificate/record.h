@@ -21,7 +21,7 @@
 #define RECORD_NAMES_MAX 100000
 #define RECORD_TEXT_BYTES_MAX 65536
 #define RECORD_CHAIN_MAX 64
-#define RECORD_CAS_MAX 4096
+#define RECORD_CAS_MAX 21845 /* of three bytes each, what RFC 8446 4.2.4 has room for */
 #define RECORD_USAGES_MAX 4096
 #define RECORD_URLS_MAX 8
 #define RECORD_URL_BYTES_MAX 2048

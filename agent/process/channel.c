@@ -129,21 +129,34 @@ enum err channel_write(struct channel *c, uint16_t type, struct slice payload)
 	return e;
 }
 
+enum err channel_record(struct channel *c, const struct record *r)
+{
+	struct buffer out;
+	struct slice left;
+	enum err e;
+
+	buffer_init(&out, RECORD_BYTES_MAX);
+	record_encode(&out, r);
+	e = buffer_status(&out);
+	left = buffer_bytes(&out);
+	for (; e == ERR_OK && left.size > RECORD_PIECE_BYTES;
+		left = slice_after(left, RECORD_PIECE_BYTES))
+		e = channel_write(c, MESSAGE_RECORD_PIECE, slice_of(left.data, RECORD_PIECE_BYTES));
+	if (e == ERR_OK)
+		e = channel_write(c, MESSAGE_RECORD, left);
+	buffer_fini(&out);
+	return e;
+}
+
 enum err channel_problem(struct channel *c, const char *scanner, const char *uri,
 	enum reason reason, const char *message)
 {
 	struct record record;
-	struct buffer out;
 	enum err e = record_problem(&record, scanner, uri, reason, message);
 
 	if (e != ERR_OK)
 		return e;
-	buffer_init(&out, FRAME_BYTES_MAX);
-	record_encode(&out, &record);
-	e = buffer_status(&out);
-	if (e == ERR_OK)
-		e = channel_write(c, MESSAGE_RECORD, buffer_bytes(&out));
-	buffer_fini(&out);
+	e = channel_record(c, &record);
 	record_fini(&record);
 	return e;
 }

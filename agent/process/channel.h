@@ -33,6 +33,9 @@ enum err channel_fill(struct channel *c) MUST_CHECK;
 /* One frame, waiting until it is written (also on a non-blocking fd). ERR_CLOSED when main is gone. */
 enum err channel_write(struct channel *c, uint16_t type, struct slice payload) MUST_CHECK;
 
+/* A record, in as many pieces as it needs. By one thread only where it may be larger than a piece.
+ * ERR_LIMIT beyond RECORD_BYTES_MAX: nothing was written. */
+enum err channel_record(struct channel *c, const struct record *r) MUST_CHECK;
 /* A problem record in one call. */
 enum err channel_problem(struct channel *c, const char *scanner, const char *uri,
 	enum reason reason, const char *message) MUST_CHECK;

@@ -10,14 +10,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Ceiling of one frame's payload, either way. A finding's bytes travel in pieces. */
+/* Ceiling of one frame's payload, either way. A finding's bytes travel in pieces, and so does a record
+ * that is larger than one: of a certificate with tens of thousands of names. */
 #define FRAME_BYTES_MAX (512 * 1024)
 #define FINDING_PIECE_BYTES (256 * 1024)
+#define RECORD_PIECE_BYTES (256 * 1024)
 #define PLACE_BYTES_MAX (64 * 1024)
 
 /* The life of a reader or probe process is one pass: SETUP, MEMORY*, WORK*, FINISH from main; it
  * answers with FINDING, RECORD (problems), UNCHANGED, WORK_DONE, PROGRESS, then MEMORY*, FINISHED.
- * A parser lives on: SETUP, then FINDING pieces; it answers RECORD* and FINDING_DONE in order. */
+ * A parser lives on: SETUP, then FINDING pieces; it answers (RECORD_PIECE* RECORD)* and FINDING_DONE in
+ * order. */
 enum message {
 	MESSAGE_SETUP = 1,    /* main: struct setup */
 	MESSAGE_MEMORY,       /* both: raw bytes of what a scanner remembers between passes */
@@ -32,8 +35,9 @@ enum message {
 	MESSAGE_FINISHED,     /* role: its last word */
 	MESSAGE_SANDBOX,      /* role: struct sandbox_layer, after SETUP */
 	MESSAGE_KEPT, /* probe: text uri; it could not be looked at: what was known is kept as such */
-	MESSAGE_WANT,  /* probe: u64, connections it would begin, where there is a rate */
-	MESSAGE_GRANT, /* main: u64, so many of them it may */
+	MESSAGE_WANT,         /* probe: u64, connections it would begin, where there is a rate */
+	MESSAGE_GRANT,        /* main: u64, so many of them it may */
+	MESSAGE_RECORD_PIECE, /* parser: what stands before the next RECORD's bytes */
 };
 
 struct setup {

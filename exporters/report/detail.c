@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define LABEL_CELLS 22
+#define LIST_LINES_MAX 200
 #define FINGERPRINT_SHORT_DIGITS 16
 
 struct detail {
@@ -56,12 +57,6 @@ static void fact_time(struct detail *d, const char *label, int64_t t)
 	fact_buffer(d, label, &text, INK_PLAIN);
 }
 
-static void fact_list(struct detail *d, const char *label, const struct strings *list)
-{
-	for (size_t i = 0; i < list->count; i++)
-		fact(d, i ? "" : label, list->items[i], INK_PLAIN);
-}
-
 static void fact_count(struct detail *d, uint64_t count, const char *of_what)
 {
 	struct buffer text;
@@ -69,6 +64,16 @@ static void fact_count(struct detail *d, uint64_t count, const char *of_what)
 	buffer_init(&text, RECORD_TEXT_BYTES_MAX);
 	buffer_format(&text, "%" PRIu64 " %s", count, of_what);
 	fact_buffer(d, "", &text, INK_DIM);
+}
+
+static void fact_list(struct detail *d, const char *label, const struct strings *list)
+{
+	size_t shown = list->count > LIST_LINES_MAX ? LIST_LINES_MAX : list->count;
+
+	for (size_t i = 0; i < shown; i++)
+		fact(d, i ? "" : label, list->items[i], INK_PLAIN);
+	if (shown < list->count)
+		fact_count(d, list->count - shown, "more, all of them with -o json");
 }
 
 static void fact_fingerprints(struct detail *d, const char *label, const struct fingerprints *list)

@@ -17,6 +17,9 @@
 
 /* Ceiling of one handshake message: certificates with 50,000 names are 1.4 MB. */
 #define TLS_MESSAGE_BYTES_MAX (2 * 1024 * 1024)
+/* A certificate above it (18,000 names) is recorded, but the handshake ends there: GnuTLS would parse it more
+ * than once, at 25 times its size in memory, and 50,000 names hold all other targets up for a second. */
+#define TLS_CERTIFICATE_BYTES_MAX ((size_t)512 * 1024)
 /* Ceiling of all that one connection may make the probe read, and of what may follow the handshake. */
 #define TLS_RECEIVED_BYTES_MAX (4 * 1024 * 1024)
 #define TLS_AFTERWARDS_BYTES_MAX (256 * 1024)

@@ -76,6 +76,7 @@ struct tls {
 	char *answer_texts[ROUND_COUNT]; /* owned: sight.answer_text */
 	char *label;                     /* owned: sight.question, of what is not HTTP */
 	size_t certificates_sent;        /* how many the server sent, kept or not */
+	bool is_certificate_large;       /* one of them is over TLS_CERTIFICATE_BYTES_MAX */
 	struct blobs certificates;
 	struct blobs authorities;
 	bool are_authorities_of_12; /* they came in ROUND_NAMES */

@@ -39,7 +39,11 @@ static void describe_limit(const struct tls *t, struct failure *f)
 {
 	char text[MESSAGE_BYTES];
 
-	if (t->is_over_ceiling)
+	if (t->is_certificate_large)
+		(void)snprintf(text, sizeof(text),
+			"a certificate of more than %zu KiB: the handshake was not gone on with",
+			TLS_CERTIFICATE_BYTES_MAX / 1024);
+	else if (t->is_over_ceiling)
 		(void)snprintf(text, sizeof(text), "the server sent more than %d MiB",
 			TLS_RECEIVED_BYTES_MAX / (1024 * 1024));
 	else if (t->error == GNUTLS_E_HANDSHAKE_TOO_LARGE)
@@ -66,6 +70,10 @@ static bool describe(const struct tls *t, const struct sight *s, struct failure 
 		say(f, REASON_NOT_TLS, "not-tls", "");
 		banner_describe(slice_of(t->head, t->head_size), f->message, sizeof(f->message));
 		return true;
+	case ENDING_ENOUGH:
+		if (t->is_certificate_large)
+			describe_limit(t, f);
+		return t->is_certificate_large;
 	case ENDING_LIMIT:
 		describe_limit(t, f);
 		return !s->is_finished;
@@ -185,6 +193,8 @@ static enum err report_presented(const struct tls *t, struct presented *out)
 		return ERR_OK;
 	out->is_given = true;
 	memcpy(out->fingerprint, t->own->fingerprint, FINGERPRINT_BYTES);
+	if (t->is_certificate_large)
+		return copy_text(&out->evidence, "the handshake was left before");
 	if (first->was_asked || first->was_asked_later || !first->is_finished) {
 		out->accepted = evidence_acceptance(s, text);
 		return copy_text(&out->evidence, first->was_asked || first->was_asked_later

@@ -32,7 +32,8 @@ static enum round next_round(const struct tls *t)
 {
 	const struct sight *s = &t->sights[ROUND_FIRST];
 
-	if (t->shared->is_certificates_only)
+	/* Another connection would come no further. */
+	if (t->shared->is_certificates_only || t->is_certificate_large)
 		return ROUND_COUNT;
 	if (t->round < ROUND_CONFIRM && evidence_wants_second_look(s))
 		return ROUND_CONFIRM;
@@ -80,8 +81,9 @@ static enum tls_status end_by_error(struct tls *t, int ret)
 	struct sight *s = tls_sight(t);
 
 	t->error = ret;
-	if (s->ending == ENDING_ENOUGH)
-		return end(t, ENDING_ENOUGH);
+	/* Left by us. */
+	if (s->ending != ENDING_NONE)
+		return end(t, s->ending);
 	if (t->is_over_ceiling || ret == GNUTLS_E_HANDSHAKE_TOO_LARGE)
 		return end(t, ENDING_LIMIT);
 	if (ret == GNUTLS_E_FATAL_ALERT_RECEIVED) {

@@ -152,6 +152,7 @@ static void take_certificates(struct tls *t, struct slice message)
 		if (is_13 && !t->certificates_sent)
 			take_staple(t, extensions);
 		t->certificates_sent++;
+		t->is_certificate_large |= der.size > TLS_CERTIFICATE_BYTES_MAX;
 		if (der.size && t->certificates.count < RECORD_CHAIN_MAX &&
 			blobs_add(&t->certificates, der) != ERR_OK)
 			t->is_out_of_memory = true;
@@ -178,10 +179,10 @@ int tls_wire_on_request(gnutls_session_t session, const gnutls_datum_t *names, i
 	return 0;
 }
 
-/* Leaves the handshake: all that is wanted of this connection is known. */
-static int leave(struct tls *t)
+/* Leaves the handshake. */
+static int leave(struct tls *t, enum ending ending)
 {
-	tls_sight(t)->ending = ENDING_ENOUGH;
+	tls_sight(t)->ending = ending;
 	return GNUTLS_E_APPLICATION_ERROR_MIN;
 }
 
@@ -197,14 +198,19 @@ static int on_incoming(struct tls *t, unsigned type, struct slice message)
 	/* A second one (renegotiation, second connection) adds nothing. */
 	if (type == GNUTLS_HANDSHAKE_CERTIFICATE_PKT && !t->certificates_sent)
 		take_certificates(t, message);
+	/* In TLS 1.3 it is known by now whether one is asked for (RFC 8446 4.3.2). */
+	if (type == GNUTLS_HANDSHAKE_CERTIFICATE_PKT && t->is_certificate_large) {
+		s->is_brief = true;
+		return leave(t, is_13 ? ENDING_ENOUGH : ENDING_LIMIT);
+	}
 	/* RFC 8446 4.3.2: CertificateRequest comes before Certificate; in RFC 5246 7.3 it is the last but
 	 * ServerHelloDone. */
 	if (t->shared->is_certificates_only &&
 		type == (unsigned)(is_13 ? GNUTLS_HANDSHAKE_CERTIFICATE_PKT
 					 : GNUTLS_HANDSHAKE_SERVER_HELLO_DONE))
-		return leave(t);
+		return leave(t, ENDING_ENOUGH);
 	if (t->round == ROUND_NAMES && type == GNUTLS_HANDSHAKE_SERVER_HELLO_DONE)
-		return leave(t);
+		return leave(t, ENDING_ENOUGH);
 	return 0;
 }
 

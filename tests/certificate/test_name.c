@@ -179,18 +179,19 @@ static void test_ceilings(void **state)
 static void check_alternative(uint8_t tag, struct slice content, const char *expected)
 {
 	struct strings names = { 0 };
+	struct alternatives all = { .names = &names };
 	struct buffer one;
 	struct buffer list;
-	bool is_cut = false;
 
 	buffer_init(&one, 1 << 20);
 	buffer_init(&list, 1 << 20);
 	put_tlv(&one, tag, content);
 	put_tlv(&list, 0x30, buffer_bytes(&one));
-	assert_int_equal(name_alternatives(buffer_bytes(&list), &names, &is_cut), ERR_OK);
+	assert_int_equal(name_alternatives(buffer_bytes(&list), &all), ERR_OK);
 	assert_int_equal(names.count, 1);
 	assert_string_equal(names.items[0], expected);
-	assert_false(is_cut);
+	assert_false(all.is_cut);
+	assert_int_equal(all.seen, 1);
 	strings_fini(&names);
 	buffer_fini(&one);
 	buffer_fini(&list);
@@ -227,7 +228,7 @@ static void test_many_alternatives(void **state)
 	struct strings names = { 0 };
 	struct buffer list;
 	size_t wanted = RECORD_NAMES_MAX + 10;
-	bool is_cut = false;
+	struct alternatives all = { .names = &names };
 
 	(void)state;
 	buffer_init(&list, 1 << 24);
@@ -238,9 +239,10 @@ static void test_many_alternatives(void **state)
 	buffer_byte(&list, (uint8_t)(wanted * 3));
 	for (size_t i = 0; i < wanted; i++)
 		buffer_append(&list, "\x82\x01x", 3);
-	assert_int_equal(name_alternatives(buffer_bytes(&list), &names, &is_cut), ERR_OK);
+	assert_int_equal(name_alternatives(buffer_bytes(&list), &all), ERR_OK);
 	assert_int_equal(names.count, RECORD_NAMES_MAX);
-	assert_true(is_cut);
+	assert_true(all.is_cut);
+	assert_int_equal(all.seen, wanted);
 	strings_fini(&names);
 	buffer_fini(&list);
 }

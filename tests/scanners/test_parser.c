@@ -22,6 +22,8 @@ struct peer {
 	enum err result;
 	struct record *records;
 	size_t count;
+	struct buffer pieces; /* of a record that is not whole yet */
+	size_t pieces_count;
 	uint64_t done;
 	gnutls_datum_t ca;
 	gnutls_datum_t leaf;
@@ -94,6 +96,7 @@ static int setup(void **state)
 	struct peer *p = calloc(1, sizeof(*p));
 	struct buffer bundle;
 
+	buffer_init(&p->pieces, RECORD_BYTES_MAX);
 	make_chain(p);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p->fds), 0);
 	assert_int_equal(channel_init(&p->channel, p->fds[0]), ERR_OK);
@@ -133,6 +136,7 @@ static int teardown(void **state)
 	(void)close(p->fds[0]);
 	(void)close(p->fds[1]);
 	channel_fini(&p->channel);
+	buffer_fini(&p->pieces);
 	forget(p);
 	gnutls_free(p->ca.data);
 	gnutls_free(p->leaf.data);
@@ -150,6 +154,23 @@ static void send_finding(struct peer *p, uint64_t id, enum finding_kind kind, st
 	assert_int_equal(channel_finding(&p->channel, &head, bytes), ERR_OK);
 }
 
+/* A record is its last frame, or that and the pieces before it. */
+static void take_record(struct peer *p, uint16_t type, struct slice payload)
+{
+	buffer_slice(&p->pieces, payload);
+	if (type == MESSAGE_RECORD_PIECE) {
+		assert_int_equal(payload.size, RECORD_PIECE_BYTES);
+		p->pieces_count++;
+		return;
+	}
+	assert_int_equal(type, MESSAGE_RECORD);
+	if (p->count % RECORDS_STEP == 0)
+		p->records = reallocarray(p->records, p->count + RECORDS_STEP, sizeof(*p->records));
+	assert_int_equal(record_decode(buffer_bytes(&p->pieces), &p->records[p->count]), ERR_OK);
+	buffer_clear(&p->pieces);
+	p->count++;
+}
+
 static void receive(struct peer *p)
 {
 	struct slice payload;
@@ -164,12 +185,7 @@ static void receive(struct peer *p)
 			assert_int_equal(wire_end(&w), ERR_OK);
 			return;
 		}
-		assert_int_equal(type, MESSAGE_RECORD);
-		if (p->count % RECORDS_STEP == 0)
-			p->records = reallocarray(
-				p->records, p->count + RECORDS_STEP, sizeof(*p->records));
-		assert_int_equal(record_decode(payload, &p->records[p->count]), ERR_OK);
-		p->count++;
+		take_record(p, type, payload);
 	}
 }
 
@@ -401,18 +417,15 @@ static void an_endpoint(void **state)
 	buffer_fini(&bytes);
 }
 
-/* A certificate with more names than a frame holds. */
-static void more_names_than_a_frame(void **state)
+/* A certificate with so many names. */
+static void make_names(int count, gnutls_datum_t *der)
 {
-	struct peer *p = *state;
 	gnutls_x509_privkey_t key;
 	gnutls_x509_crt_t crt;
-	gnutls_datum_t der;
-	struct buffer names, extension;
+	struct buffer names;
 
 	buffer_init(&names, TEST_BYTES_MAX);
-	buffer_init(&extension, TEST_BYTES_MAX);
-	for (int i = 0; i < 15000; i++) {
+	for (int i = 0; i < count; i++) {
 		char name[64];
 
 		(void)snprintf(name, sizeof(name), "host-%d.with-a-long-name.example.org", i);
@@ -424,18 +437,55 @@ static void more_names_than_a_frame(void **state)
 		gnutls_x509_crt_set_extension_by_oid(crt, "2.5.29.17", names.data, names.size, 0),
 		0);
 	assert_int_equal(gnutls_x509_crt_sign2(crt, crt, key, GNUTLS_DIG_SHA256, 0), 0);
-	assert_int_equal(gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_DER, &der), 0);
-	look(p, FINDING_FILE, slice_datum(&der));
-	assert_int_equal(p->count, 2);
-	assert_int_equal(p->records[0].kind, RECORD_CERTIFICATE);
-	assert_string_equal(p->records[0].certificate.facts.subject_cn, "many");
-	assert_true(p->records[0].certificate.facts.names.count >= 1000);
-	assert_int_equal(p->records[1].problem.reason, REASON_LIMIT_REACHED);
-	gnutls_free(der.data);
+	assert_int_equal(gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_DER, der), 0);
 	gnutls_x509_crt_deinit(crt);
 	gnutls_x509_privkey_deinit(key);
 	buffer_fini(&names);
-	buffer_fini(&extension);
+}
+
+/* A record that is larger than a frame comes in pieces, and whole. */
+static void more_names_than_a_frame(void **state)
+{
+	struct peer *p = *state;
+	const struct certificate *facts;
+	gnutls_datum_t der;
+
+	make_names(50000, &der);
+	look(p, FINDING_FILE, slice_datum(&der));
+	assert_int_equal(p->count, 1);
+	assert_true(p->pieces_count > FRAME_BYTES_MAX / RECORD_PIECE_BYTES);
+	facts = &p->records[0].certificate.facts;
+	assert_string_equal(facts->subject_cn, "many");
+	assert_int_equal(facts->not_after, TEST_NOW + 86400);
+	assert_int_equal(facts->names.count, 50000);
+	assert_string_equal(
+		facts->names.items[49999], "dns:host-49999.with-a-long-name.example.org");
+	/* What comes after it is not mixed with it. */
+	look(p, FINDING_FILE, slice_datum(&p->leaf));
+	assert_int_equal(p->count, 1);
+	assert_string_equal(p->records[0].certificate.facts.subject_cn, "api.example.org");
+	gnutls_free(der.data);
+}
+
+/* Names beyond the ceiling are counted, and nothing else is lost. */
+static void more_names_than_are_recorded(void **state)
+{
+	struct peer *p = *state;
+	const struct certificate *facts;
+	gnutls_datum_t der;
+
+	make_names(RECORD_NAMES_MAX + 7, &der);
+	look(p, FINDING_FILE, slice_datum(&der));
+	assert_int_equal(p->count, 2);
+	facts = &p->records[0].certificate.facts;
+	assert_int_equal(facts->not_after, TEST_NOW + 86400);
+	assert_int_equal(facts->names.count, RECORD_NAMES_MAX);
+	assert_true(p->records[0].certificate.verdict.is_checked);
+	assert_int_equal(p->records[1].problem.reason, REASON_LIMIT_REACHED);
+	assert_string_equal(p->records[1].location.uri, "file:///x");
+	assert_string_equal(p->records[1].problem.message,
+		"it has 100007 names; the first 100000 are recorded");
+	gnutls_free(der.data);
 }
 
 static void finish_is_answered(void **state)
@@ -501,6 +551,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(too_large_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_endpoint, setup, teardown),
 		cmocka_unit_test_setup_teardown(more_names_than_a_frame, setup, teardown),
+		cmocka_unit_test_setup_teardown(more_names_than_are_recorded, setup, teardown),
 		cmocka_unit_test_setup_teardown(finish_is_answered, setup, teardown),
 		cmocka_unit_test_setup_teardown(nonsense_ends_it, setup, teardown),
 	};

@@ -1,4 +1,6 @@
 """Makes keys, certificates and keystores with certtool and openssl, in a folder of the test's own."""
+import base64
+import hashlib
 import os
 import subprocess
 from pathlib import Path
@@ -11,10 +13,21 @@ def run(*args, **kwargs):
     return done.stdout
 
 
+def der(tag, content):
+    """One TLV."""
+    size = len(content)
+    length = bytes([size]) if size < 128 else bytes([0x80 | (size.bit_length() + 7) // 8]) + size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes([tag]) + length + content
+
+
+def der_of(pem):
+    """The DER of the first certificate of a PEM text."""
+    return base64.b64decode(pem.split("-----BEGIN CERTIFICATE-----")[1].split("-----END CERTIFICATE-----")[0])
+
+
 def fingerprint(pem):
     """SHA-256 of the first certificate of a PEM text."""
-    text = run("openssl", "x509", "-noout", "-fingerprint", "-sha256", input=pem.encode())
-    return text.decode().split("=")[1].strip().replace(":", "").lower()
+    return hashlib.sha256(der_of(pem)).hexdigest()
 
 
 class Certificate:
@@ -27,7 +40,7 @@ class Certificate:
         self.fingerprint = fingerprint(pem)
 
     def der(self):
-        return run("openssl", "x509", "-outform", "DER", input=self.pem.encode())
+        return der_of(self.pem)
 
     def chain(self):
         """This certificate and its issuers, without the root."""
@@ -66,6 +79,20 @@ class Pki:
         for suffix in (".t", ".k"):
             work.with_suffix(suffix).unlink()
         return Certificate(self.folder / f"certificate{self.count}", name, pem, key, issuer)
+
+    def make_many(self, name, issuer, count, days=90):
+        """A server's certificate with so many names; openssl's word for each would be slow, so its DER is given."""
+        self.count += 1
+        names = der(0x30, b"".join(der(0x82, b"host-%05d.apps.example.org" % i) for i in range(count)))
+        stem = self.folder / f"certificate{self.count}"
+        request, extensions, key = (stem.with_suffix(suffix) for suffix in (".csr", ".cnf", ".key"))
+        extensions.write_text("basicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth\nkeyUsage=critical,digitalSignature\n"
+                              f"subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\nsubjectAltName=DER:{names.hex()}\n")
+        run("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
+            "-keyout", key, "-out", request)
+        pem = run("openssl", "x509", "-req", "-in", request, "-CA", issuer.pem_file, "-CAkey", issuer.key_file, "-set_serial",
+                  str(1000 + self.count), "-days", str(days), "-extfile", extensions).decode()
+        return Certificate(stem, name, pem, key.read_text(), issuer)
 
     def crl(self, issuer, revoked=(), begins="-1 hour", ends="+7 days", number=1):
         """The DER of a revocation list."""
