@@ -1,10 +1,12 @@
 """TLS servers of ill will, one behaviour a function; each gets a connected socket and misbehaves on it.
 
-A handshake of which only the first flight matters is written by hand: TLS 1.2, so that nothing is encrypted."""
+A handshake of which only the first flight matters is written by hand: TLS 1.2, so that nothing is encrypted. What
+takes a finished session is tls_peer's, which is built beside the tests."""
 import os
 import socket
 import ssl
 import struct
+import subprocess
 import threading
 import time
 
@@ -156,6 +158,8 @@ ALL = {name: value for name, value in list(globals().items())
            "flood_of_empty_records flood_of_hello_requests empty_certificates one_byte_records reset_at_once "
            "reset_after_hello reset_in_record reset_after_certificate http zero_window endless_answer "
            "mute_after_handshake").split()}
+# What tls_peer does in a finished session.
+IN_SESSION = "tickets key-updates key-updates-both hello-requests renegotiations certificate-requests warnings padding".split()
 # Before TLS: to be met with smtp://
 IN_DIALOGUE = {"drip_lines", "endless_line", "endless_lines"}
 
@@ -196,3 +200,19 @@ class Hostile:
 
     def close(self):
         self.listener.close()
+
+
+class Peer:
+    """tls_peer in one of its modes; it asks for a client certificate of the CAs of a file."""
+    PROGRAM = os.environ.get("LEAFWATCH_TLS_PEER", "build/sanitize/tests/system/system_tls_peer")
+
+    def __init__(self, mode, certificate, cas=None):
+        self.process = subprocess.Popen([self.PROGRAM, certificate.pem_file, certificate.key_file, mode, *([cas] if cas else [])],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
+        self.port = int(self.process.stdout.readline())
+
+    def close(self):
+        # It serves each client in a process of its own.
+        os.killpg(self.process.pid, 9)
+        self.process.wait(5)
+        self.process.stdout.close()

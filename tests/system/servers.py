@@ -10,6 +10,7 @@ of the loopback with a configuration made in the test's folder, and is stopped b
 import grp
 import os
 import pwd
+import random
 import shutil
 import socket
 import struct
@@ -246,13 +247,25 @@ seccomp_sandbox=NO
         return ["vsftpd", self.conf]
 
 
+def ldaps_address():
+    """A loopback address whose port 636 is free: there LDAP is known by its port. None where it may not be had."""
+    address = f"127.{random.randrange(1, 255)}.{random.randrange(256)}.1"
+    with socket.socket() as s:
+        try:
+            s.bind((address, 636))
+        except OSError:
+            return None
+    return address
+
+
 class Slapd(Server):
     scheme = "ldap"
 
     def configure(self):
         self.tls_port = free_port()
+        self.ldaps = ldaps_address()
         (self.folder / "db").mkdir()
-        word = {"none": "never", "request": "allow", "require": "demand"}[self.verify]
+        word = {"none": "never", "request": "allow", "try": "try", "require": "demand"}[self.verify]
         tls = f"""TLSCertificateFile {self.pem}
 TLSCertificateKeyFile {self.key}
 TLSVerifyClient {word}
@@ -270,6 +283,7 @@ directory {self.folder}/db
 
     def command(self):
         hosts = f"ldap://127.0.0.1:{self.port}/" + (f" ldaps://127.0.0.1:{self.tls_port}/" if self.offer else "")
+        hosts += f" ldaps://{self.ldaps}:636/" if self.offer and self.ldaps else ""
         return ["slapd", "-d", "0", "-h", hosts, "-f", self.conf]
 
 

@@ -1,12 +1,43 @@
 """Servers of ill will: each ends by its deadline, costs little, and the others do not notice."""
+import concurrent.futures
+import os
+import subprocess
 import time
 import unittest
+from pathlib import Path
 
 import hostile
-from harness import Case, certificates, endpoints, problems
+from harness import BINARY, Case, certificates, endpoints, problems
 
 TIMEOUT_S = 10
-SLACK_S = 20  # processes that start, a sanitizer, a busy machine; the deadline itself is measured in the record
+SLACK_S = 20  # processes that start, a sanitizer, a busy machine
+# What one server may cost the probe. A sanitizer puts zones around what is allocated, an eighth of shadow on top, and
+# keeps what is freed (16 MiB of it here).
+GROWTH_KIB_MAX = 32 * 1024
+SANITIZER = "quarantine_size_mb=16:malloc_context_size=0"
+IS_SANITIZED = b"__asan_init" in Path(BINARY).read_bytes()
+
+
+def children_of(pid):
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def arguments_of(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+    except OSError:
+        return []
+
+
+def peak_of(pid):
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return max([int(line.split()[1]) for line in lines if line.startswith("VmHWM:")] or [0])
 
 
 class HostileServers(Case):
@@ -16,12 +47,46 @@ class HostileServers(Case):
         self.server = self.pki.make("localhost", self.root, names=["localhost", "127.0.0.1"])
 
     def hostile(self, name):
-        server = hostile.Hostile(hostile.ALL[name], self.server)
+        if name in hostile.IN_SESSION:
+            server = hostile.Peer(name, self.server, self.root.pem_file)
+        else:
+            server = hostile.Hostile(hostile.ALL[name], self.server)
         self.addCleanup(server.close)
         return ("smtp://" if name in hostile.IN_DIALOGUE else "") + f"127.0.0.1:{server.port}"
 
+    def peak_kib(self, target):
+        """The most memory that a probe took which met only this server."""
+        env = {**os.environ, "ASAN_OPTIONS": SANITIZER + ":" + os.environ.get("ASAN_OPTIONS", "")}
+        process = subprocess.Popen([BINARY, "scan", "-o", "jsonl", "--concurrency", "8", "--timeout", "4s", "--trust", self.root.pem_file,
+                                    "--no-system-trust", target], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, env=env)
+        peak = 0
+        while process.poll() is None:
+            peak = max([peak] + [peak_of(child) for child in children_of(process.pid) if "probe" in arguments_of(child)])
+            time.sleep(0.02)
+        self.assertEqual(process.returncode, 0)
+        return peak
+
+    def test_none_costs_much_memory(self):
+        # Of each, one connection: what it makes the probe keep. `silent` is what a target costs at least.
+        names = ("silent large_message endless_lines endless_answer empty_certificates one_byte_records flood_of_alerts "
+                 "tickets key-updates-both renegotiations certificate-requests").split()
+        targets = {name: self.hostile(name) for name in names}
+        # GnuTLS makes its list of names longer one by one: under a sanitizer, whose realloc always copies, that is 200 MB.
+        for count in (50000,) if IS_SANITIZED else (10000, 50000):
+            targets[f"{count} names"] = f"127.0.0.1:{self.s_server(self.pki.make_many('many', self.root, count))}"
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            peaks = dict(zip(targets, pool.map(self.peak_kib, targets.values())))
+        self.assertGreater(peaks["silent"], 1000, peaks)
+        most = GROWTH_KIB_MAX * (2 if IS_SANITIZED else 1)
+        growth = {name: peak - peaks["silent"] for name, peak in peaks.items()}
+        if os.environ.get("LEAFWATCH_TELL"):
+            print("\n".join(f"{kib:8} KiB  {name}" for name, kib in growth.items()))
+        for name, kib in growth.items():
+            self.assertLess(kib, most, (name, growth))
+
     def test_each_ends_in_time_and_is_told(self):
-        places = {self.hostile(name): name for name in hostile.ALL}
+        places = {self.hostile(name): name for name in [*hostile.ALL, *hostile.IN_SESSION]}
         before = time.monotonic()
         records = self.scan("--timeout", f"{TIMEOUT_S}s", *places)
         self.assertLess(time.monotonic() - before, TIMEOUT_S + SLACK_S)
@@ -29,7 +94,7 @@ class HostileServers(Case):
         for place, name in places.items():
             self.assertIn(place.split("://")[-1], told, name)
         # Who got as far as Finished is no problem; all others are, each with its reason.
-        finished = {"endless_answer", "mute_after_handshake"}
+        finished = {"endless_answer", "mute_after_handshake", *hostile.IN_SESSION}
         reasons = {p["location"]["uri"].split("://")[1]: p["reason"] for p in problems(records)}
         for place, name in places.items():
             self.assertEqual(place.split("://")[-1] in reasons, name not in finished, (name, reasons))
@@ -38,6 +103,12 @@ class HostileServers(Case):
             self.assertEqual(by_name[name], "timeout")
         self.assertEqual(by_name["large_message"], "limit-reached")
         self.assertEqual(by_name["http"], "not-tls")
+        # A flood is no answer: what these servers want of clients is not guessed.
+        seen = {e["port"]: e for e in endpoints(records)}
+        for name in hostile.IN_SESSION:
+            port, = [int(place.rsplit(":", 1)[1]) for place, other in places.items() if other == name]
+            self.assertEqual(seen[port]["client_certificate"], "unknown", (name, seen[port]))
+            self.assertEqual(seen[port]["chain"], [self.server.fingerprint])
 
     def test_a_thousand_others_do_not_notice(self):
         ports = self.nginx(f"""server {{ listen 127.0.0.1:PORT1 ssl backlog=4096; ssl_certificate {self.server.pem_file};
@@ -45,7 +116,8 @@ class HostileServers(Case):
         # 980 addresses of one good server, and every hostile one among them
         good = [f"127.0.0.1:{ports['PORT1']}"]
         targets = self.folder / "targets"
-        bad = [self.hostile(name) for name in hostile.ALL if name not in hostile.IN_DIALOGUE]
+        bad = [self.hostile(name) for name in [*hostile.ALL, *hostile.IN_SESSION]]
+        bad.append(f"127.0.0.1:{self.s_server(self.pki.make_many('many', self.root, 50000))}")
         names = [f"name{i}.example@{good[0]}" for i in range(1000 - len(bad))]
         lines = []
         for i, name in enumerate(names):
