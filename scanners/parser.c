@@ -3,7 +3,6 @@
 
 #include "agent/base/log.h"
 #include "agent/base/text.h"
-#include "agent/base/wire.h"
 #include "agent/process/channel.h"
 #include "scanners/parser_finding.h"
 
@@ -92,20 +91,6 @@ static enum err on_record(void *arg, const struct record *r)
 	enum err e = channel_record(&p->channel, r);
 
 	return e == ERR_LIMIT ? send_cut(p, r) : e;
-}
-
-static enum err send_done(struct parser *p, uint64_t id)
-{
-	struct buffer out;
-	enum err e;
-
-	buffer_init(&out, sizeof(id));
-	wire_put_u64(&out, id);
-	e = buffer_status(&out);
-	if (e == ERR_OK)
-		e = channel_write(&p->channel, MESSAGE_FINDING_DONE, buffer_bytes(&out));
-	buffer_fini(&out);
-	return e;
 }
 
 /* --- findings --------------------------------------------------------------------------------- */
@@ -240,7 +225,7 @@ static enum err finding_end(struct parser *p, struct finding *f, bool is_abandon
 	finding_fini(p, f);
 	if (size >= TRIM_BYTES_MIN)
 		(void)malloc_trim(0);
-	return e == ERR_OK ? send_done(p, id) : e;
+	return e == ERR_OK ? channel_number(&p->channel, MESSAGE_FINDING_DONE, id) : e;
 }
 
 static enum err on_finding(struct parser *p, struct slice payload)

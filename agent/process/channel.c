@@ -1,6 +1,7 @@
 /* The role's end of its socket. */
 #include "agent/process/channel.h"
 
+#include "agent/base/wire.h"
 #include "agent/certificate/record.h"
 #include "agent/process/frame.h"
 
@@ -126,6 +127,34 @@ enum err channel_write(struct channel *c, uint16_t type, struct slice payload)
 	(void)pthread_mutex_lock(&c->write_lock);
 	e = write_all(c->fd, parts, payload.size ? 2 : 1);
 	(void)pthread_mutex_unlock(&c->write_lock);
+	return e;
+}
+
+enum err channel_number(struct channel *c, enum message type, uint64_t number)
+{
+	struct buffer out;
+	enum err e;
+
+	buffer_init(&out, sizeof(number));
+	wire_put_u64(&out, number);
+	e = buffer_status(&out);
+	if (e == ERR_OK)
+		e = channel_write(c, (uint16_t)type, buffer_bytes(&out));
+	buffer_fini(&out);
+	return e;
+}
+
+enum err channel_progress(struct channel *c, const struct progress *p)
+{
+	struct buffer out;
+	enum err e;
+
+	buffer_init(&out, FRAME_BYTES_MAX);
+	progress_encode(&out, p);
+	e = buffer_status(&out);
+	if (e == ERR_OK)
+		e = channel_write(c, MESSAGE_PROGRESS, buffer_bytes(&out));
+	buffer_fini(&out);
 	return e;
 }
 

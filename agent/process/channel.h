@@ -33,6 +33,9 @@ enum err channel_fill(struct channel *c) MUST_CHECK;
 /* One frame, waiting until it is written (also on a non-blocking fd). ERR_CLOSED when main is gone. */
 enum err channel_write(struct channel *c, uint16_t type, struct slice payload) MUST_CHECK;
 
+/* A message that is one number: WORK_DONE, FINDING_DONE, WANT. */
+enum err channel_number(struct channel *c, enum message type, uint64_t number) MUST_CHECK;
+enum err channel_progress(struct channel *c, const struct progress *p) MUST_CHECK;
 /* A record, in as many pieces as it needs. By one thread only where it may be larger than a piece.
  * ERR_LIMIT beyond RECORD_BYTES_MAX: nothing was written. */
 enum err channel_record(struct channel *c, const struct record *r) MUST_CHECK;

@@ -76,25 +76,19 @@ static enum err send_progress(struct reader *r)
 	struct progress progress = { .items = walk_files(&r->walk) };
 	struct buffer path;
 	struct buffer uri;
-	struct buffer out;
 	enum err e;
 
 	if (r->walk.seen.count > progress.items)
 		progress.expected = r->walk.seen.count;
 	buffer_init(&path, READER_PATH_BYTES_MAX);
 	buffer_init(&uri, PLACE_BYTES_MAX);
-	buffer_init(&out, FRAME_BYTES_MAX);
 	walk_at(&r->walk, &path);
 	if (path.size && buffer_status(&path) == ERR_OK) {
 		path_uri(&uri, buffer_bytes(&path));
 		if (buffer_status(&uri) == ERR_OK)
 			progress.at = buffer_bytes(&uri);
 	}
-	progress_encode(&out, &progress);
-	e = buffer_status(&out);
-	if (e == ERR_OK)
-		e = channel_write(&r->channel, MESSAGE_PROGRESS, buffer_bytes(&out));
-	buffer_fini(&out);
+	e = channel_progress(&r->channel, &progress);
 	buffer_fini(&uri);
 	buffer_fini(&path);
 	return e;

@@ -2,7 +2,6 @@
 #include "scanners/files/walk.h"
 
 #include "agent/base/text.h"
-#include "agent/base/wire.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -98,16 +97,7 @@ enum err tell_unchanged(struct worker *w, struct slice name)
 
 enum err tell_work_done(struct walk *w, uint64_t work)
 {
-	struct buffer out;
-	enum err e;
-
-	buffer_init(&out, sizeof(work));
-	wire_put_u64(&out, work);
-	e = buffer_status(&out);
-	if (e == ERR_OK)
-		e = channel_write(w->channel, MESSAGE_WORK_DONE, buffer_bytes(&out));
-	buffer_fini(&out);
-	return e;
+	return channel_number(w->channel, MESSAGE_WORK_DONE, work);
 }
 
 /* --- findings ---------------------------------------------------------------------------------- */

@@ -29,11 +29,9 @@ static enum err write_frame(struct probe *p, enum message type, struct slice pay
 
 enum err probe_tell_number(struct probe *p, enum message type, uint64_t number)
 {
-	uint8_t bytes[8];
+	int64_t begin = stall_begin();
 
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		bytes[i] = (uint8_t)(number >> (8 * i));
-	return write_frame(p, type, slice_of(bytes, sizeof(bytes)));
+	return stall_end(p, begin, channel_number(&p->channel, type, number));
 }
 
 enum err probe_tell_session(struct probe *p, const char *place, const struct session *seen)
@@ -93,16 +91,9 @@ enum err probe_tell_kept(struct probe *p, const char *place)
 enum err probe_tell_progress(struct probe *p)
 {
 	const struct progress progress = { .items = p->tried, .at = slice_text(p->at) };
-	struct buffer out;
-	enum err e;
+	int64_t begin = stall_begin();
 
-	buffer_init(&out, FRAME_BYTES_MAX);
-	progress_encode(&out, &progress);
-	e = buffer_status(&out);
-	if (e == ERR_OK)
-		e = write_frame(p, MESSAGE_PROGRESS, buffer_bytes(&out));
-	buffer_fini(&out);
-	return e;
+	return stall_end(p, begin, channel_progress(&p->channel, &progress));
 }
 
 /* A name that was only guessed is told when it is served: with a certificate of its own. */

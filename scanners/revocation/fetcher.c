@@ -46,30 +46,6 @@ enum err fetcher_options_decode(struct slice bytes, struct fetcher_options *out)
 
 /* --- telling main -------------------------------------------------------------------------------- */
 
-static enum err send_number(struct fetcher *f, enum message type, uint64_t number)
-{
-	uint8_t bytes[8];
-
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		bytes[i] = (uint8_t)(number >> (8 * i));
-	return channel_write(&f->channel, (uint16_t)type, slice_of(bytes, sizeof(bytes)));
-}
-
-static enum err send_progress(struct fetcher *f)
-{
-	const struct progress progress = { .items = f->done };
-	struct buffer out;
-	enum err e;
-
-	buffer_init(&out, FRAME_BYTES_MAX);
-	progress_encode(&out, &progress);
-	e = buffer_status(&out);
-	if (e == ERR_OK)
-		e = channel_write(&f->channel, MESSAGE_PROGRESS, buffer_bytes(&out));
-	buffer_fini(&out);
-	return e;
-}
-
 static enum err on_piece(void *arg, const struct finding_piece *piece)
 {
 	struct fetcher *f = arg;
@@ -90,7 +66,7 @@ static enum err on_end(void *arg, uint64_t work)
 	struct fetcher *f = arg;
 
 	f->done++;
-	return send_number(f, MESSAGE_WORK_DONE, work);
+	return channel_number(&f->channel, MESSAGE_WORK_DONE, work);
 }
 
 /* --- work ---------------------------------------------------------------------------------------- */
@@ -127,6 +103,13 @@ static enum err take_frame(struct fetcher *f)
 		return ERR_OK;
 	}
 	return why_fail(f->why, ERR_MALFORMED, "unexpected message %u from main", type);
+}
+
+static enum err send_progress(struct fetcher *f)
+{
+	const struct progress progress = { .items = f->done };
+
+	return channel_progress(&f->channel, &progress);
 }
 
 static enum err round_of_work(struct fetcher *f)
