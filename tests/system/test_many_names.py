@@ -3,8 +3,11 @@ import csv
 import io
 import json
 import unittest
+from pathlib import Path
 
-from harness import Case, certificates, endpoints, get, problems, wait_for
+from harness import BINARY, Case, certificates, endpoints, get, problems, wait_for
+
+IS_SANITIZED = b"__asan_init" in Path(BINARY).read_bytes()
 
 
 def metric(text, name, **labels):
@@ -55,9 +58,9 @@ class ManyNames(Case):
         self.assertEqual(row["names"].count("dns:"), 50000)
 
     def test_servers_tell_all_that_a_file_tells(self):
-        # GnuTLS takes 10,000 names seconds under AddressSanitizer, whose realloc always copies: one of these.
-        ports = {(count, version): self.s_server(self.made[count], version)
-                 for count, version in ((10000, "-tls1_3"), (50000, "-tls1_2"), (50000, "-tls1_3"))}
+        # GnuTLS takes 10,000 names seconds under AddressSanitizer, whose realloc always copies: the probe's own test has that.
+        counts = (50000,) if IS_SANITIZED else (10000, 50000)
+        ports = {(count, version): self.s_server(self.made[count], version) for count in counts for version in ("-tls1_2", "-tls1_3")}
         targets = [f"127.0.0.1:{port}" for port in ports.values()]
         records = self.scan("--trust", self.root.pem_file, "--timeout", "120s", "--http-path", "none", *targets, timeout=280)
         for (count, version), port in ports.items():
