@@ -3,6 +3,25 @@
 
 #define MEANING_BYTES_MAX 1000
 
+/* It serves well until it ends; but its renewal lies on disk, so that nothing else will warn of that. */
+#define BEHIND PROBLEM_BIT(PROBLEM_SERVED_DIFFERS)
+
+static void weigh_behind(
+	struct search *s, const struct certificate_record *r, struct alert_place *place)
+{
+	const struct threshold *t = &s->conf->thresholds->warning;
+	int64_t breaks = record_breaks(r);
+	int64_t due;
+
+	if (breaks == TIME_UNKNOWN ||
+		__builtin_sub_overflow(
+			breaks, threshold_span(t, r->facts.not_before, r->facts.not_after), &due))
+		return;
+	search_note_next(s, due);
+	if (s->conf->now >= due)
+		place->severity = SEVERITY_CRITICAL;
+}
+
 static enum err consider_problems(
 	struct search *s, const struct sighting *sight, const struct alert_place *at)
 {
@@ -18,7 +37,9 @@ static enum err consider_problems(
 	place.breaks = TIME_UNKNOWN;
 	place.severity = SEVERITY_WARNING;
 	place.problems = record_problems_at(r, s->conf->now);
-	place.problems &= r->is_served ? alerts_break_served : alerts_break_any;
+	place.problems &= r->is_served ? alerts_break_served | BEHIND : alerts_break_any;
+	if (place.problems & BEHIND)
+		weigh_behind(s, r, &place);
 	return place.problems ? candidate_certificate(s, KIND_PROBLEM, sight, &place,
 					r->differs ? r->differs->message : NULL)
 			      : ERR_OK;
@@ -36,17 +57,19 @@ static const char *meaning_of(const struct candidate *c, enum problem p)
 static void say_problems(struct buffer *out, const struct candidate *c, int64_t now)
 {
 	const char *between = ": ";
+	uint32_t bits = 0;
 
 	(void)now;
+	for (size_t i = 0; i < c->places_count; i++)
+		bits |= c->places[i].problems;
 	if (c->is_ca)
 		buffer_text(out, "CA ");
 	alert_put_name(out, &c->alert);
-	buffer_text(out, c->is_network ? " is broken where it is served" : " is broken");
+	if (bits == BEHIND)
+		buffer_text(out, " is served still");
+	else
+		buffer_text(out, c->is_network ? " is broken where it is served" : " is broken");
 	for (unsigned p = 0; p < PROBLEM_COUNT; p++) {
-		uint32_t bits = 0;
-
-		for (size_t i = 0; i < c->places_count; i++)
-			bits |= c->places[i].problems;
 		if (!(bits & PROBLEM_BIT(p)))
 			continue;
 		buffer_text(out, between);

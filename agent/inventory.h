@@ -111,7 +111,8 @@ struct renewal {
 	const struct sighting *now;
 	int64_t at; /* when that was seen */
 };
-/* Calls `fn` for each of those after `since` that still holds. */
+/* Calls `fn` for each of those after `since` that still holds; also for the newest of certbot's numbered
+ * files (archive/NAME/cert2.pem) that is first seen after it, with the number before it. */
 enum err inventory_each_renewal(struct inventory *i, int64_t since,
 	enum err (*fn)(void *, const struct renewal *), void *arg, struct why *why) MUST_CHECK;
 /* What is known of a source of revocation, for the next question to it. Borrowed for the call. */

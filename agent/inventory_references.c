@@ -64,6 +64,9 @@ static enum err tell_configured(void *arg, const struct sighting *s)
 	for (size_t p = 0; e == ERR_OK && p < r->ports_count; p++)
 		for (size_t i = 0; e == ERR_OK && i < r->names.count; i++)
 			e = n->fn(n->arg, r->names.items[i], r->ports[p]);
+	/* Dovecot's local_name holds on whatever it listens on. */
+	for (size_t i = 0; e == ERR_OK && !r->ports_count && i < r->names.count; i++)
+		e = n->fn(n->arg, r->names.items[i], 0);
 	return e;
 }
 
@@ -136,14 +139,23 @@ static enum err tell_served(void *arg, const struct sighting *s)
 	const struct served *v = arg;
 	const struct location *l = &s->record->location;
 	const struct endpoint_record *e = &s->record->endpoint;
-	const struct scan_served served = { .address = e->address,
+	const char *colon = strstr(l->uri, "://");
+	char *scheme;
+	struct scan_served served = { .address = e->address,
 		.port = e->port,
 		.leaf = e->chain.count ? e->chain.items[0] : NULL };
+	enum err result;
 
-	if (strcmp(l->scanner, "listeners") != 0 || strncmp(l->uri, "tls://", 6) != 0 ||
+	if (s->gone_at != TIME_UNKNOWN || strcmp(l->scanner, SCANNER_LISTENERS) != 0 || !colon ||
 		strchr(l->uri, '@') || !served.address || !served.leaf)
 		return ERR_OK;
-	return v->fn(v->arg, &served);
+	scheme = strndup(l->uri, (size_t)(colon - l->uri));
+	if (!scheme)
+		return ERR_MEMORY;
+	served.scheme = scheme;
+	result = v->fn(v->arg, &served);
+	free(scheme);
+	return result;
 }
 
 enum err inventory_each_served(void *inventory,

@@ -43,6 +43,7 @@ void links_free(struct links *l)
 	free(l->by_group);
 	free(l->by_list);
 	free(l->scratch);
+	free(l->proven);
 	strings_fini(&l->named);
 	index_fini(&l->named_index);
 	index_fini(&l->texts_index);
@@ -349,7 +350,9 @@ static enum err add_certificate(struct links *l, const struct record *r)
 	/* What others serve is not this host's to present. */
 	if (r->certificate.is_served)
 		return ERR_OK;
-	is_named = links_names(l, r->location.uri);
+	/* A job that presents it tells of it as its own: what a configuration names may be a client's. */
+	is_named = links_names(l, r->location.uri) ||
+		   (r->location.scanner && strcmp(r->location.scanner, "endpoints") == 0);
 	if (!is_named && !may_be_client(&r->certificate.facts))
 		return ERR_OK;
 	return add_client(l, &r->certificate, is_named);
@@ -460,7 +463,10 @@ static enum err add_endpoint(struct links *l, const struct sighting *s)
 	const struct location *at = &s->record->location;
 	enum client_certificate mode = mtls_mode(s->mtls, r);
 	const struct strings *names = mtls_list(s->mtls, r);
-	struct link_endpoint endpoint = { .index = at->index, .list = NONE };
+	struct link_endpoint endpoint = { .index = at->index,
+		.list = NONE,
+		.has_accepted =
+			r->presented.is_given && r->presented.accepted == ACCEPTANCE_ACCEPTED };
 	uint64_t hash = index_hash(at->uri, strlen(at->uri));
 	struct link_endpoint *more;
 	uint32_t known;
@@ -483,8 +489,17 @@ static enum err add_endpoint(struct links *l, const struct sighting *s)
 	endpoint.uri = strdup(at->uri);
 	if (!endpoint.uri)
 		return ERR_MEMORY;
-	l->open_count += endpoint.list == NONE;
+	memcpy(endpoint.accepted, r->presented.fingerprint, FINGERPRINT_BYTES);
+	l->open_count += endpoint.list == NONE && !endpoint.has_accepted;
 	more[l->endpoints_extent.count++] = endpoint;
+	if (endpoint.has_accepted) {
+		uint32_t *proven = links_grown(l->proven, &l->proven_extent, sizeof(*proven));
+
+		if (!proven)
+			return ERR_MEMORY;
+		l->proven = proven;
+		proven[l->proven_extent.count++] = l->endpoints_extent.count - 1;
+	}
 	return index_add(&l->endpoints_index, hash, l->endpoints_extent.count - 1);
 }
 

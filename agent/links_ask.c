@@ -49,6 +49,34 @@ static void sort(struct strings *s)
 
 /* ---- client certificates ---------------------------------------------------------------------- */
 
+/* Does this list name a CA of these clients? */
+static bool is_list_of(const struct links *l, const struct link_group *g, uint32_t list)
+{
+	for (uint32_t i = 0; i < g->lists.count; i++)
+		if (l->group_lists[g->lists.from + i] == list)
+			return true;
+	return false;
+}
+
+/* Endpoints that took it when it was presented to them, whatever CAs they name. */
+static enum err add_proven(
+	const struct links *l, const struct link_client *c, struct certificate_links *out)
+{
+	enum err e = ERR_OK;
+
+	for (uint32_t i = 0; e == ERR_OK && i < l->proven_extent.count; i++) {
+		const struct link_endpoint *end = &l->endpoints[l->proven[i]];
+
+		if (memcmp(end->accepted, c->fingerprint, FINGERPRINT_BYTES) != 0 ||
+			(end->list != NONE && is_list_of(l, &l->groups[c->group], end->list)))
+			continue;
+		out->accepted_by_count++;
+		if (out->accepted_by.count < LINKS_SHOWN_MAX)
+			e = strings_add(&out->accepted_by, end->uri);
+	}
+	return e;
+}
+
 static enum err client_facts(const struct links *l, uint32_t at, struct certificate_links *out)
 {
 	const struct link_client *c = &l->clients[at];
@@ -72,6 +100,8 @@ static enum err client_facts(const struct links *l, uint32_t at, struct certific
 		}
 		e = add_endpoints(l, list, &out->accepted_by, &out->accepted_by_count);
 	}
+	if (e == ERR_OK && c->is_presented)
+		e = add_proven(l, c, out);
 	if (e == ERR_OK && other != NONE) {
 		out->stand_in = strdup(l->clients[other].name);
 		e = out->stand_in ? ERR_OK : ERR_MEMORY;
@@ -281,6 +311,32 @@ static bool has_endpoint(const void *items, uint32_t at, const void *key)
 	return e->index == location->index && strcmp(e->uri, location->uri) == 0;
 }
 
+/* The one that it took, where its list does not say so anyway. That it was taken counts for valid: the
+ * server knows best. */
+static enum err accepted_facts(
+	const struct links *l, const struct link_endpoint *end, struct endpoint_links *out)
+{
+	uint32_t at;
+
+	if (!end->has_accepted)
+		return ERR_OK;
+	if (!index_find(&l->clients_index, hash_of_fingerprint(end->accepted), has_client,
+		    l->clients, end->accepted, &at)) {
+		/* Too many certificates to know them all; but there is one. */
+		out->accepts_count++;
+		out->valid_count++;
+		return ERR_OK;
+	}
+	if (end->list != NONE && is_list_of(l, &l->groups[l->clients[at].group], end->list)) {
+		/* Counted with its group, as valid if its dates are. */
+		out->valid_count += !l->clients[at].is_valid;
+		return ERR_OK;
+	}
+	out->accepts_count++;
+	out->valid_count++;
+	return add_client(l, at, out);
+}
+
 enum err links_endpoint(
 	const struct links *l, const struct location *at, struct endpoint_links *out)
 {
@@ -292,18 +348,18 @@ enum err links_endpoint(
 	if (!index_find(&l->endpoints_index, index_hash(at->uri, strlen(at->uri)), has_endpoint,
 		    l->endpoints, at, &found))
 		return ERR_OK;
-	facts.is_open = l->endpoints[found].list == NONE;
-	if (facts.is_open) {
-		*out = facts;
-		return ERR_OK;
+	e = accepted_facts(l, &l->endpoints[found], &facts);
+	facts.is_open = l->endpoints[found].list == NONE && !l->endpoints[found].has_accepted;
+	list = l->endpoints[found].list == NONE ? NULL : &l->lists[l->endpoints[found].list];
+	if (list) {
+		facts.accepts_count += list->clients_count;
+		facts.valid_count += list->valid_count;
 	}
-	list = &l->lists[l->endpoints[found].list];
-	facts.accepts_count = list->clients_count;
-	facts.valid_count = list->valid_count;
-	e = add_clients(l, list, true, &facts);
-	if (e == ERR_OK)
+	if (e == ERR_OK && list)
+		e = add_clients(l, list, true, &facts);
+	if (e == ERR_OK && list)
 		e = add_clients(l, list, false, &facts);
-	if (e == ERR_OK)
+	if (e == ERR_OK && list)
 		e = add_cas(l, list, &facts);
 	if (e != ERR_OK) {
 		endpoint_links_fini(&facts);

@@ -55,7 +55,8 @@ struct link_client {
 	int64_t not_after;
 	bool is_broken;
 	bool is_named;
-	bool is_valid; /* at the time of settling */
+	bool is_presented; /* an endpoint was shown it, and took it */
+	bool is_valid;     /* at the time of settling */
 	uint32_t group;
 };
 
@@ -82,7 +83,9 @@ struct link_list {
 struct link_endpoint {
 	char *uri; /* owned */
 	uint32_t index;
-	uint32_t list; /* NONE where it names no CA */
+	uint32_t list;     /* NONE where it names no CA */
+	bool has_accepted; /* one that was presented to it: */
+	uint8_t accepted[FINGERPRINT_BYTES];
 };
 
 struct links {
@@ -120,6 +123,9 @@ struct links {
 	/* Files and folders that configurations name as client certificates. */
 	struct strings named;
 	struct index named_index;
+	/* Endpoints that took a certificate which was presented to them. */
+	uint32_t *proven;
+	struct extent proven_extent;
 	uint64_t open_count;
 	bool is_cut;
 };

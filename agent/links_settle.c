@@ -303,11 +303,31 @@ static enum err place_endpoints(struct links *l)
 	return e;
 }
 
+static bool is_client_of(const void *items, uint32_t at, const void *key)
+{
+	return memcmp(((const struct link_client *)items)[at].fingerprint, key,
+		       FINGERPRINT_BYTES) == 0;
+}
+
+static void mark_presented(struct links *l)
+{
+	for (uint32_t i = 0; i < l->proven_extent.count; i++) {
+		const uint8_t *fingerprint = l->endpoints[l->proven[i]].accepted;
+		uint64_t hash;
+		uint32_t at;
+
+		memcpy(&hash, fingerprint, sizeof(hash));
+		if (index_find(&l->clients_index, hash, is_client_of, l->clients, fingerprint, &at))
+			l->clients[at].is_presented = true;
+	}
+}
+
 enum err links_settle(struct links *l, int64_t now)
 {
 	enum err e;
 
 	choose_cas(l);
+	mark_presented(l);
 	e = group_clients(l, now);
 	if (e == ERR_OK)
 		e = name_groups(l);

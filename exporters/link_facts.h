@@ -15,9 +15,9 @@
 /* Of a certificate. Starts as {0}. */
 struct certificate_links {
 	bool is_client;
-	bool is_named;
-	/* by a configuration, as its client certificate */ //             /* it may be presented to a server */
-	struct strings accepted_by; /* uris of endpoints that name a CA of its chain */
+	bool is_named; /* by a configuration, as its client certificate */
+	struct strings
+		accepted_by; /* uris of endpoints that name a CA of its chain, or that took it */
 	uint64_t accepted_by_count;
 	uint64_t open_count; /* endpoints that ask and name no CA: nobody can tell */
 	uint64_t
@@ -39,8 +39,8 @@ struct client_ca {
 
 /* Of an endpoint. Starts as {0}. */
 struct endpoint_links {
-	bool asks;                    /* for a client certificate */
-	bool is_open;                 /* it asks and names no CA */
+	bool asks;    /* for a client certificate */
+	bool is_open; /* it asks, names no CA, and took none that was presented to it */
 	struct fingerprints accepts;  /* client certificates of this host; valid ones first */
 	struct strings accepts_names; /* beside them */
 	uint64_t accepts_count;

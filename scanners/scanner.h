@@ -70,6 +70,7 @@ struct scan_item {
 
 /* A TLS server of this host: where it listens, and the leaf that it shows who asks for no name. */
 struct scan_served {
+	const char *scheme; /* of its place: "tls", "smtp" */
 	const char *address;
 	uint16_t port;
 	const uint8_t *leaf; /* its SHA-256 */
@@ -84,7 +85,7 @@ struct scan_hints {
 		enum err (*fn)(void *arg, const char *place, struct slice item), void *arg,
 		struct why *why);
 	/* Names that servers of this host answer to: of an active configuration with the port that it says, of
-	 * server certificates in files with port 0. Some come more than once. */
+	 * server certificates in files, and where a configuration says none, with port 0. Some come more than once. */
 	enum err (*each_name)(void *ctx, enum err (*fn)(void *arg, const char *name, uint16_t port),
 		void *arg, struct why *why);
 	/* Files (as file: uris) that configurations name which this job's pass has found so far, each once,

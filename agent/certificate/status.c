@@ -199,6 +199,7 @@ enum status record_status_at(
 	const struct certificate *c = &r->facts;
 	int64_t breaks = record_breaks(r);
 	uint32_t problems = record_problems_at(r, now);
+	bool is_behind = r->is_served && problems & PROBLEM_BIT(PROBLEM_SERVED_DIFFERS);
 
 	if (breaks != TIME_UNKNOWN && now > breaks)
 		return STATUS_EXPIRED;
@@ -211,7 +212,10 @@ enum status record_status_at(
 		return STATUS_UNCHECKED;
 	if (is_within(breaks, now, threshold_span(&t->critical, c->not_before, c->not_after)))
 		return STATUS_CRITICAL;
+	/* The newer one on disk does not help its clients: due means that nobody reloads in time. */
 	if (is_within(breaks, now, threshold_span(&t->warning, c->not_before, c->not_after)))
+		return is_behind ? STATUS_CRITICAL : STATUS_WARNING;
+	if (is_behind)
 		return STATUS_WARNING;
 	return r->verdict.is_checked ? STATUS_OK : STATUS_UNCHECKED;
 }

@@ -1,7 +1,7 @@
 /* The plain page at "/". */
 #include "exporters/prometheus/landing.h"
 
-#include "agent/base/text.h"
+#include "exporters/prometheus/html.h"
 #include "exporters/report/place.h"
 
 #include <inttypes.h>
@@ -9,22 +9,23 @@
 #include <string.h>
 
 #define SOONEST_MAX 20
-#define CELL_BYTES_MAX 300
 
 static const char head[] =
 	"<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
 	"<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
 	"<meta name=\"color-scheme\" content=\"light dark\"><title>leafwatch</title><style>"
-	"body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}"
+	"body{font:16px/1.5 system-ui,sans-serif;max-width:76rem;margin:2rem auto;padding:0 1rem}"
 	"h1{margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}"
 	"table{border-collapse:collapse;width:100%}"
 	"th,td{text-align:left;padding:.3rem 1rem .3rem 0;vertical-align:top;"
 	"border-bottom:1px solid #8884;overflow-wrap:anywhere}"
 	"th{font-weight:600}td.n{white-space:nowrap}"
 	".ok{color:#1a7f37}.warning{color:#9a6700}.critical,.expired,.broken{color:#cf222e;"
-	"font-weight:600}.muted{color:#777}"
+	"font-weight:600}.muted{color:#6a6a6a}.wide{overflow-x:auto}"
+	".wide td{overflow-wrap:normal}td.long{min-width:15rem;overflow-wrap:anywhere}"
+	"td.r,th.r{text-align:right;white-space:nowrap}"
 	"@media(prefers-color-scheme:dark){.ok{color:#3fb950}.warning{color:#d29922}"
-	".critical,.expired,.broken{color:#ff7b72}}"
+	".critical,.expired,.broken{color:#ff7b72}.muted{color:#9a9a9a}}"
 	"</style></head><body>\n";
 
 struct soon {
@@ -45,39 +46,6 @@ struct page {
 	struct soon soonest[SOONEST_MAX]; /* by time */
 	size_t soonest_count;
 };
-
-/* Text of strangers: clean, short, nothing that HTML could take for markup. */
-static void html(struct buffer *out, const char *text)
-{
-	struct buffer clean;
-
-	buffer_init(&clean, (size_t)4 * CELL_BYTES_MAX);
-	text_escape(&clean, slice_of(text, text_cut(text, CELL_BYTES_MAX)));
-	for (const char *at = buffer_string(&clean); *at; at++) {
-		switch (*at) {
-		case '&':
-			buffer_text(out, "&amp;");
-			break;
-		case '<':
-			buffer_text(out, "&lt;");
-			break;
-		case '>':
-			buffer_text(out, "&gt;");
-			break;
-		case '"':
-			buffer_text(out, "&quot;");
-			break;
-		case '\'':
-			buffer_text(out, "&#39;");
-			break;
-		default:
-			buffer_byte(out, (uint8_t)*at);
-		}
-	}
-	if (text[text_cut(text, CELL_BYTES_MAX)])
-		buffer_text(out, "\xe2\x80\xa6");
-	buffer_fini(&clean);
-}
 
 static void soon_fini(struct soon *s)
 {
@@ -190,25 +158,17 @@ static void write_numbers(struct page *p)
 		p->endpoints, p->problems);
 }
 
-static void write_time(struct page *p, int64_t t)
-{
-	char text[TIME_TEXT_BYTES];
-
-	time_rfc3339(t, text);
-	buffer_format(p->out, "<td class=\"n\">%s</td>", text[0] ? text : "never");
-}
-
 static enum err write_scanner(void *arg, const struct scanner_state *s)
 {
 	struct page *p = arg;
 
 	buffer_text(p->out, "<tr><td>");
-	html(p->out, s->job ? s->job : s->scanner);
+	html_text(p->out, s->job ? s->job : s->scanner);
 	buffer_format(p->out, "</td><td class=\"%s\">%s</td>", s->is_up ? "ok" : "broken",
 		s->is_running ? "running"
 		: s->is_up    ? "up"
 			      : "failed");
-	write_time(p, s->last_success);
+	html_time(p->out, s->last_success);
 	buffer_format(
 		p->out, "<td>%.1f s</td><td>%" PRIu64 "</td></tr>\n", s->duration_s, s->items);
 	return ERR_OK;
@@ -237,11 +197,11 @@ static void write_soonest(struct page *p)
 		time_span(s->breaks - p->view->now, left);
 		buffer_format(p->out, "<tr><td class=\"%s\">%s</td><td class=\"n\">%s</td>",
 			status_word(s->status), status_word(s->status), left);
-		write_time(p, s->breaks);
+		html_time(p->out, s->breaks);
 		buffer_text(p->out, "<td>");
-		html(p->out, s->name);
+		html_text(p->out, s->name);
 		buffer_text(p->out, "</td><td>");
-		html(p->out, s->place);
+		html_text(p->out, s->place);
 		if (s->places > 1)
 			buffer_format(p->out, " <span class=\"muted\">and %" PRIu64 " more</span>",
 				s->places - 1);
@@ -262,10 +222,9 @@ static enum err write_view(struct page *p)
 	if (e != ERR_OK)
 		return e;
 	write_numbers(p);
-	e = write_scanners(p);
-	if (e == ERR_OK)
-		write_soonest(p);
-	return e;
+	write_soonest(p);
+	e = landing_ends(v, p->out);
+	return e == ERR_OK ? write_scanners(p) : e;
 }
 
 enum err landing_render(const struct view *view, const char *metrics_path, struct buffer *out)
@@ -277,13 +236,13 @@ enum err landing_render(const struct view *view, const char *metrics_path, struc
 	buffer_text(out, "<h1>leafwatch</h1><p>");
 	if (view) {
 		buffer_text(out, "Version ");
-		html(out, view->version ? view->version : "unknown");
+		html_text(out, view->version ? view->version : "unknown");
 		buffer_text(out, " (");
-		html(out, view->revision ? view->revision : "unknown");
+		html_text(out, view->revision ? view->revision : "unknown");
 		buffer_text(out, "). ");
 	}
 	buffer_text(out, "Finds every certificate of this host.</p><p><a href=\"");
-	html(out, metrics_path);
+	html_text(out, metrics_path);
 	buffer_text(out, "\">Metrics</a> &middot; <a href=\"/-/healthy\">Healthy</a> &middot; "
 			 "<a href=\"/-/ready\">Ready</a></p>\n");
 	if (view)

@@ -13,4 +13,8 @@
 enum err landing_render(
 	const struct view *view, const char *metrics_path, struct buffer *out) MUST_CHECK;
 
+/* Appends what listens here, and what ties client certificates and servers together; nothing of what there is
+ * none of. */
+enum err landing_ends(const struct view *view, struct buffer *out) MUST_CHECK;
+
 #endif

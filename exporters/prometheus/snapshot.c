@@ -7,7 +7,7 @@
 #include <zlib.h>
 
 #define HEADERS_BYTES_MAX 65536
-#define PAGE_BYTES_MAX ((size_t)1024 * 1024)
+#define PAGE_BYTES_MAX ((size_t)8 * 1024 * 1024)
 #define COMPRESSED_BYTES_MAX ((size_t)1024 * 1024 * 1024)
 /* Fast: the lines differ little, and the scrape is waiting. */
 #define LEVEL 1

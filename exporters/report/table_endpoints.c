@@ -2,6 +2,7 @@
 #include "exporters/report/place.h"
 #include "exporters/report/table_parts.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ enum {
 	COLUMN_PROTOCOL,
 	COLUMN_CLIENT,
 	COLUMN_ISSUERS,
+	COLUMN_MATCHES,
 	COLUMN_ANSWER,
 	COLUMNS
 };
@@ -24,10 +26,13 @@ struct row {
 	char *cells[COLUMNS]; /* owned */
 	enum ink client_ink;
 	enum ink answer_ink;
+	enum ink matches_ink;
 };
 
 struct rows {
-	struct row *items; /* owned */
+	const struct view *view; /* borrowed */
+	struct row *items;       /* owned */
+	bool has_files;          /* files were looked at: what matches here can be told */
 	size_t count;
 	size_t capacity;
 };
@@ -89,10 +94,48 @@ static char *answer_text(const struct sighting *s, enum ink *ink)
 	return buffer_take_string(&out);
 }
 
+/* How many valid client certificates of this host it would let in; "?" where it names no CA. */
+static enum err matches_text(
+	const struct rows *rows, const struct sighting *s, enum ink *ink, char **out)
+{
+	struct endpoint_links l = { 0 };
+	struct buffer text;
+	enum err e = ERR_OK;
+
+	if (rows->has_files)
+		e = rows->view->links_of_endpoint(rows->view->ctx, &s->record->location, &l);
+	if (e != ERR_OK)
+		return e;
+	buffer_init(&text, CELL_BYTES_MAX);
+	*ink = INK_DIM;
+	if (l.asks && l.is_open)
+		buffer_text(&text, "?");
+	else if (l.asks && l.valid_count)
+		buffer_format(&text, "%" PRIu64, l.valid_count);
+	else if (l.asks)
+		buffer_text(&text, "none");
+	if (l.asks && !l.is_open && !l.valid_count &&
+		s->record->endpoint.client_certificate == CLIENT_CERTIFICATE_REQUIRED)
+		*ink = INK_YELLOW;
+	endpoint_links_fini(&l);
+	*out = buffer_take_string(&text);
+	return ERR_OK;
+}
+
+static enum err note_files(void *arg, const struct scanner_state *s)
+{
+	struct rows *rows = arg;
+
+	rows->has_files |= strcmp(s->scanner, "files") == 0;
+	return ERR_OK;
+}
+
 static enum err collect(void *arg, const struct sighting *s)
 {
 	const struct endpoint_record *e = &s->record->endpoint;
+	const struct rows *rows = arg;
 	struct row *r;
+	enum err result;
 
 	if (s->gone_at != TIME_UNKNOWN || record_is_listener(s->record))
 		return ERR_OK;
@@ -104,6 +147,9 @@ static enum err collect(void *arg, const struct sighting *s)
 	r->cells[COLUMN_PROTOCOL] = strdup(e->protocol ? e->protocol : "");
 	r->cells[COLUMN_CLIENT] = strdup(client_certificate_word(e->client_certificate));
 	r->cells[COLUMN_ISSUERS] = issuers_text(&e->acceptable_cas);
+	result = matches_text(rows, s, &r->matches_ink, &r->cells[COLUMN_MATCHES]);
+	if (result != ERR_OK)
+		return result;
 	r->cells[COLUMN_ANSWER] = answer_text(s, &r->answer_ink);
 	r->client_ink = e->client_certificate == CLIENT_CERTIFICATE_REQUIRED   ? INK_BOLD
 			: e->client_certificate == CLIENT_CERTIFICATE_OPTIONAL ? INK_PLAIN
@@ -131,6 +177,7 @@ static void paint_rows(const struct rows *rows, struct paint *p)
 		[COLUMN_PROTOCOL] = { .title = "TLS" },
 		[COLUMN_CLIENT] = { .title = "CLIENT CERT" },
 		[COLUMN_ISSUERS] = { .title = "ISSUED BY ONE OF", .minimum = 12 },
+		[COLUMN_MATCHES] = { .title = "MATCHES" },
 		[COLUMN_ANSWER] = { .title = "ANSWER", .minimum = 10 },
 	};
 	bool has_issuers = !p->options->width || p->options->width >= WIDTH_WITH_ISSUERS;
@@ -146,18 +193,24 @@ static void paint_rows(const struct rows *rows, struct paint *p)
 
 		for (size_t c = 0; c < COLUMNS; c++)
 			paint_cell(p, &columns[c], r->cells[c],
-				c == COLUMN_CLIENT   ? r->client_ink
-				: c == COLUMN_ANSWER ? r->answer_ink
-				: c == COLUMN_PLACE  ? INK_PLAIN
-						     : INK_DIM);
+				c == COLUMN_CLIENT    ? r->client_ink
+				: c == COLUMN_ANSWER  ? r->answer_ink
+				: c == COLUMN_MATCHES ? r->matches_ink
+				: c == COLUMN_PLACE   ? INK_PLAIN
+						      : INK_DIM);
 		paint_end(p);
 	}
 }
 
 enum err table_endpoints(const struct view *v, struct paint *p, struct table_counts *n)
 {
-	struct rows rows = { 0 };
-	enum err e = v->each_sighting(v->ctx, RECORD_ENDPOINT, collect, &rows);
+	struct rows rows = { .view = v };
+	enum err e = ERR_OK;
+
+	if (v->links_of_endpoint)
+		e = v->each_scanner(v->ctx, note_files, &rows);
+	if (e == ERR_OK)
+		e = v->each_sighting(v->ctx, RECORD_ENDPOINT, collect, &rows);
 
 	if (e == ERR_OK && rows.count) {
 		qsort(rows.items, rows.count, sizeof(*rows.items), compare);

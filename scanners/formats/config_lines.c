@@ -8,7 +8,9 @@ struct lines {
 	struct config *config;
 	const struct config_language *language;
 	struct slice section;
-	unsigned depth; /* of blocks */
+	unsigned depth;       /* of blocks */
+	struct strings names; /* owned: of the block under way that says them */
+	unsigned names_depth; /* of that block; 0: none */
 	uint32_t line;
 	bool has_witness;
 	bool is_continued; /* the line before ended in a backslash */
@@ -97,7 +99,8 @@ static void take(struct lines *s, struct slice key, struct slice value)
 			.directive = key,
 			.line = s->line,
 			.file = file_of(l, value),
-			.is_folder = k->is_folder };
+			.is_folder = k->is_folder,
+			.names = &s->names };
 
 		if (!is_key(l, key, k->name) || (l->mean && !l->mean(s->section, &d.role)))
 			continue;
@@ -113,6 +116,35 @@ static bool take_section(struct lines *s, struct slice line)
 		return false;
 	s->section = slice_of(line.data + 1, line.size - 2);
 	return true;
+}
+
+/* "local_name imap.example.org pop3.example.org {"; one in another adds its own. */
+static bool open_block(struct lines *s, struct slice line)
+{
+	struct slice left = slice_of(line.data, line.size - 1);
+	struct slice word = config_word(&left);
+
+	s->depth++;
+	if (!key_size(line))
+		return false;
+	if (!s->language->name_block || !config_is(word, s->language->name_block))
+		return true;
+	if (!s->names_depth)
+		s->names_depth = s->depth;
+	while ((word = config_word(&left)).size)
+		if (config_add_name(&s->names, word) != ERR_OK)
+			s->config->status = ERR_MEMORY;
+	return true;
+}
+
+static bool close_block(struct lines *s)
+{
+	if (s->depth && s->depth == s->names_depth) {
+		strings_fini(&s->names);
+		s->names = (struct strings){ 0 };
+		s->names_depth = 0;
+	}
+	return s->depth-- > 0;
 }
 
 static bool take_line(struct lines *s, struct slice raw)
@@ -131,11 +163,9 @@ static bool take_line(struct lines *s, struct slice raw)
 	if (l->has_sections && line.data[0] == '[')
 		return take_section(s, line);
 	if (l->has_blocks && config_is(line, "}"))
-		return s->depth-- > 0;
-	if (l->has_blocks && line.data[line.size - 1] == '{') {
-		s->depth++;
-		return key_size(line) > 0;
-	}
+		return close_block(s);
+	if (l->has_blocks && line.data[line.size - 1] == '{')
+		return open_block(s, line);
 	if (!split(l, line, &key, &value))
 		return false;
 	take(s, key, value);
@@ -148,8 +178,10 @@ bool config_lines_read(struct config *c, const struct config_language *l)
 	struct slice left = c->in->bytes;
 	struct slice line;
 
-	while (c->status == ERR_OK && config_line(&left, &line, &s.line))
-		if (!take_line(&s, line))
-			return false;
-	return s.has_witness && s.depth == 0;
+	bool is_mine = true;
+
+	while (is_mine && c->status == ERR_OK && config_line(&left, &line, &s.line))
+		is_mine = take_line(&s, line);
+	strings_fini(&s.names);
+	return is_mine && s.has_witness && s.depth == 0;
 }

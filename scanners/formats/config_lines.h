@@ -18,6 +18,7 @@ struct config_language {
 	enum config_separator separator;
 	bool has_sections;      /* "[name]" */
 	bool has_blocks;        /* "name args {" and "}" */
+	const char *name_block; /* the block whose arguments are names of the server, or NULL */
 	bool has_continuations; /* a line that begins blank belongs to the one before */
 	bool has_late_comments; /* " # ..." behind a value */
 	bool folds_dashes;      /* "-" and "_" are the same in a key */

@@ -12,9 +12,12 @@ static const struct config_key keys[] = {
 	{ NULL, REFERENCE_SERVER, false },
 };
 
-static const struct config_language language = {
-	.keys = keys, .comments = "#!", .separator = CONFIG_EQUALS, .has_blocks = true, .lead = '<'
-};
+static const struct config_language language = { .keys = keys,
+	.comments = "#!",
+	.separator = CONFIG_EQUALS,
+	.has_blocks = true,
+	.name_block = "local_name",
+	.lead = '<' };
 
 static bool read_text(struct config *c)
 {

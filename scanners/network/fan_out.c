@@ -22,6 +22,7 @@ struct name {
 struct server {
 	char address[ADDRESS_BYTES];
 	uint16_t port;
+	const struct protocol *protocol;
 	uint8_t leaf[FINGERPRINT_BYTES];
 };
 
@@ -83,16 +84,18 @@ static enum err add_name(void *arg, const char *text, uint16_t port)
 static enum err add_server(void *arg, const struct scan_served *served)
 {
 	struct fan_out *f = arg;
+	const struct protocol *protocol = protocol_find(slice_text(served->scheme));
 	struct server *servers;
 
-	if (f->servers_count == SERVERS_MAX || strlen(served->address) >= ADDRESS_BYTES)
+	if (!protocol || f->servers_count == SERVERS_MAX ||
+		strlen(served->address) >= ADDRESS_BYTES)
 		return ERR_OK;
 	servers = reallocarray(f->servers, f->servers_count + 1, sizeof(*servers));
 	if (!servers)
 		return ERR_MEMORY;
 	f->servers = servers;
 	servers += f->servers_count++;
-	*servers = (struct server){ .port = served->port };
+	*servers = (struct server){ .port = served->port, .protocol = protocol };
 	(void)snprintf(servers->address, sizeof(servers->address), "%s", served->address);
 	memcpy(servers->leaf, served->leaf, FINGERPRINT_BYTES);
 	return ERR_OK;
@@ -179,9 +182,11 @@ enum err fan_out_next(struct fan_out *f, struct scan_item *out)
 {
 	for (; f->server < f->servers_count; f->server++, f->is_ready = false) {
 		struct server *s = &f->servers[f->server];
-		struct target t = {
-			.host = s->address, .port = s->port, .is_quiet = true, .is_suggested = true
-		};
+		struct target t = { .host = s->address,
+			.port = s->port,
+			.protocol = s->protocol,
+			.is_quiet = true,
+			.is_suggested = true };
 		enum err e = f->is_ready ? ERR_OK : choose_names(f);
 
 		if (e != ERR_OK)

@@ -438,6 +438,34 @@ static void test_renewal_dropped(void **state)
 	end(w);
 }
 
+/* certbot keeps all it had: what came before is known although nobody watched. */
+static void test_numbered_files(void **state)
+{
+	static const struct paper papers[] = {
+		{ "a1", ROOT, "a.x b.x c.x", "clientAuth", 300, 10, NULL, false },
+		{ "a2", ROOT, "a.x b.x", "clientAuth", 200, 10, NULL, false },
+		{ "a10", ROOT, "a.x", "clientAuth", 100, 10, NULL, false },
+		{ "b1", ROOT, "a.x", "clientAuth", 100, 10, NULL, false },
+		{ "b2", ROOT, "a.x", "clientAuth", 100, 1, NULL, false },
+	};
+	static const char *const places[] = { "api/cert1.pem", "api/cert9.pem", "api/cert10.pem",
+		"other/cert1.pem", "other/cert2.pem" };
+	struct world *w = world();
+	char uri[64];
+
+	(void)state;
+	begin(w, "files");
+	for (size_t i = 0; i < sizeof(papers) / sizeof(papers[0]); i++) {
+		(void)snprintf(uri, sizeof(uri), "file:///etc/letsencrypt/archive/%s", places[i]);
+		put_paper(w, uri, &papers[i]);
+	}
+	put_paper(w, "file:///etc/letsencrypt/archive/api/certificate.pem", &papers[0]);
+	finish(w);
+	expect(w, "warning fired: a10 was renewed without dns:b.x, which its predecessor had at "
+		  "file:///etc/letsencrypt/archive/api/cert10.pem\n");
+	end(w);
+}
+
 static void test_renewal_taken_as_it_is(void **state)
 {
 	static const struct paper before = { "client", ROOT, "a.x b.x", "clientAuth", 800, 10, NULL,
@@ -470,6 +498,7 @@ int main(void)
 		cmocka_unit_test(test_client_auth_loss),
 		cmocka_unit_test(test_client_auth_of_an_internal_ca),
 		cmocka_unit_test(test_renewal_dropped),
+		cmocka_unit_test(test_numbered_files),
 		cmocka_unit_test(test_renewal_taken_as_it_is),
 	};
 

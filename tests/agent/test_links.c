@@ -74,6 +74,22 @@ static void put_endpoint(
 	strings_fini(&r.endpoint.acceptable_cas);
 }
 
+/* One that took a certificate which was presented to it. */
+static void put_proven(struct links *l, const char *uri, const char *const *cas, const char *name)
+{
+	struct record r = { .kind = RECORD_ENDPOINT };
+
+	r.location.uri = (char *)(uintptr_t)uri;
+	r.endpoint.client_certificate = CLIENT_CERTIFICATE_REQUIRED;
+	r.endpoint.presented.is_given = true;
+	r.endpoint.presented.accepted = ACCEPTANCE_ACCEPTED;
+	fingerprint_of_name(name, r.endpoint.presented.fingerprint);
+	for (; cas && *cas; cas++)
+		assert_int_equal(strings_add(&r.endpoint.acceptable_cas, *cas), ERR_OK);
+	put(l, &r);
+	strings_fini(&r.endpoint.acceptable_cas);
+}
+
 static struct certificate_links of(const struct links *l, const char *name)
 {
 	struct certificate_links out = { 0 };
@@ -143,6 +159,38 @@ static struct links *fresh(void)
 
 	assert_int_equal(links_new(&l), ERR_OK);
 	return l;
+}
+
+/* What was taken belongs together, whatever the server's list says. */
+static void test_presented(void **state)
+{
+	struct links *l = fresh();
+	struct certificate_links facts;
+	struct endpoint_links end;
+
+	(void)state;
+	put_proven(l, "tls://by-list:443", root_list, "service-b");
+	put_proven(l, "tls://by-proof:443", nobody_list, "service-b");
+	put_proven(l, "tls://open:443", NULL, "service-b");
+	put_proven(l, "tls://unknown:443", nobody_list, "elsewhere");
+	put_paper(l, &root);
+	put_paper(l, &service_b);
+	l = settled(l);
+	expect_counts(l, "tls://by-list:443", 1, 1, 1);
+	expect_counts(l, "tls://by-proof:443", 1, 1, 0);
+	expect_counts(l, "tls://open:443", 1, 1, 0);
+	expect_counts(l, "tls://unknown:443", 1, 1, 0);
+	end = at(l, "tls://open:443");
+	assert_false(end.is_open);
+	assert_int_equal(end.accepts.count, 1);
+	assert_string_equal(end.accepts_names.items[0], "service-b");
+	endpoint_links_fini(&end);
+	facts = of(l, "service-b");
+	assert_int_equal(facts.accepted_by_count, 3);
+	assert_int_equal(facts.open_count, 0);
+	assert_string_equal(facts.accepted_by.items[1], "tls://by-proof:443");
+	certificate_links_fini(&facts);
+	links_free(l);
 }
 
 static void test_both_ends(void **state)
@@ -449,6 +497,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_ends),
+		cmocka_unit_test(test_presented),
 		cmocka_unit_test(test_chain),
 		cmocka_unit_test(test_stand_in),
 		cmocka_unit_test(test_self_signed),

@@ -99,6 +99,17 @@ static void test_order_of_states(void **state)
 	assert_int_equal(at(&r, 0), STATUS_BROKEN);
 	r.verdict.is_anchor = true;
 	assert_int_equal(at(&r, 0), STATUS_OK);
+	/* What is newer on disk is none of a client's troubles, until the one that is served is due. */
+	r = record_of(100);
+	r.verdict.problems = PROBLEM_BIT(PROBLEM_SERVED_DIFFERS);
+	assert_int_equal(at(&r, 0), STATUS_OK);
+	r.is_served = true;
+	assert_int_equal(at(&r, 0), STATUS_WARNING);
+	assert_int_equal(at(&r, 67), STATUS_CRITICAL);
+	assert_int_equal(at(&r, 95), STATUS_CRITICAL);
+	assert_int_equal(at(&r, 101), STATUS_EXPIRED);
+	r.verdict.problems |= PROBLEM_BIT(PROBLEM_NAME_MISMATCH);
+	assert_int_equal(at(&r, 0), STATUS_BROKEN);
 	r = record_of(100);
 	r.verdict.is_checked = false;
 	assert_int_equal(at(&r, 0), STATUS_UNCHECKED);

@@ -1,6 +1,8 @@
 """What configurations name, and the names that their servers are asked for: real nginx and Apache."""
+import subprocess
 import unittest
 
+import servers
 from harness import Case, certificates, endpoints, free_port, is_open, problems, wait_for
 
 
@@ -10,6 +12,33 @@ def references(records):
 
 def uri(path):
     return f"file://{path}"
+
+
+class DovecotByName(servers.Dovecot):
+    """One that has a certificate of its own for a name."""
+
+    def configure(self):
+        super().configure()
+        other = self.case.other
+        for name in ("other.pem", "other.key"):
+            (self.folder / name).write_text(other.pem if name.endswith("pem") else other.key)
+        self.conf.write_text(self.conf.read_text() + f"""local_name other.example.org {{
+  ssl_cert = <{self.folder}/other.pem
+  ssl_key = <{self.folder}/other.key
+}}
+""")
+
+
+class PostfixByName(servers.Postfix):
+    def configure(self):
+        super().configure()
+        other = self.case.other
+        chain, names = self.folder / "other.pem", self.folder / "sni"
+        chain.write_text(other.key + other.pem)
+        names.write_text(f"other.example.org {chain}\n")
+        main = self.folder / "main.cf"
+        main.write_text(main.read_text() + f"tls_server_sni_maps = hash:{names}\n")
+        subprocess.run(["/usr/sbin/postmap", "-c", self.folder, "-F", f"hash:{names}"], check=True)
 
 
 class Configs(Case):
@@ -88,6 +117,23 @@ class Configs(Case):
         records = self.scan("--trust", self.root.pem_file, self.pki.folder, "listeners:")
         self.assertEqual(self.seen(records, port),
                          {"": [], "good.example.org": [], "idle.example.org": ["name-mismatch"]})
+
+    def test_names_after_starttls(self):
+        """Mail servers, too, have certificates by name; who asks for none sees the usual one."""
+        dovecot, postfix = DovecotByName(self, self.usual), PostfixByName(self, self.usual)
+        records = self.scan("--trust", self.root.pem_file, self.pki.folder, dovecot.folder, "listeners:")
+        leafs = {c["location"]["uri"]: c for c in certificates(records) if c["location"]["index"] == 0}
+        for place in (f"imap://NAME127.0.0.1:{dovecot.port}", f"pop3://NAME127.0.0.1:{dovecot.pop3_port}",
+                      f"tls://NAME127.0.0.1:{dovecot.tls_port}", f"smtp://NAME127.0.0.1:{postfix.port}",
+                      f"tls://NAME127.0.0.1:{postfix.tls_port}"):
+            self.assertEqual(leafs[place.replace("NAME", "")]["fingerprint"], self.usual.fingerprint, place)
+            named = leafs[place.replace("NAME", "other.example.org@")]
+            self.assertEqual(named["fingerprint"], self.other.fingerprint, place)
+            self.assertEqual(named["verdict"]["problems"], [], place)
+            # Names that nobody has there are no finding.
+            self.assertNotIn(place.replace("NAME", "good.example.org@"), leafs)
+        named, = [r for r in references(records) if r.get("names") == ["other.example.org"] and r["role"] == "server-certificate"]
+        self.assertEqual(named["file"], uri(dovecot.folder / "other.pem"))
 
     def test_apache(self):
         port = free_port()

@@ -66,6 +66,7 @@ class Served(Case):
         self.put(self.new)
         leaf = self.served(port)
         self.assertEqual(leaf["fingerprint"], self.old.fingerprint)
+        self.assertEqual(leaf["verdict"]["status"], "warning")
         differs = self.assert_differs(leaf, "nginx")
         self.assertIn(f"(pid {pid}", differs["message"])
         self.assertIn("reload it", differs["message"])
@@ -96,7 +97,33 @@ class Served(Case):
         differs = self.assert_differs(self.served(port), "nginx", "configuration")
         self.assertIn("has started workers", differs["message"])
 
+    def test_apache_until_it_is_reloaded(self):
+        port = free_port()
+        base = self.folder / "apache"
+        base.mkdir()
+        conf = base / "httpd.conf"
+        modules = "\n".join(f"LoadModule {m}_module /usr/lib/apache2/modules/mod_{m}.so"
+                            for m in ("mpm_event", "authz_core", "ssl", "socache_shmcb"))
+        conf.write_text(f"ServerRoot {base}\nServerName localhost\nPidFile {base}/pid\nErrorLog {base}/log\nMutex file:{base}\n"
+                        f"{modules}\nListen 127.0.0.1:{port}\n<VirtualHost 127.0.0.1:{port}>\n ServerName api.example.org\n"
+                        f" SSLEngine on\n SSLCertificateFile {self.file}\n SSLCertificateKeyFile {self.file}\n</VirtualHost>\n")
+        process = self.start("apache2", "-f", conf, "-DFOREGROUND")
+        wait_for(lambda: is_open(port), 20, "apache")
+        time.sleep(1.1)
+        self.put(self.new)
+        differs = self.assert_differs(self.served(port), "apache2")
+        self.assertIn(f"(pid {process.pid}", differs["message"])
+        process.send_signal(signal.SIGUSR1)  # graceful
+
+        def reloaded():
+            leaf = self.served(port)
+            return leaf["fingerprint"] == self.new.fingerprint and leaf
+        self.assert_same(wait_for(reloaded, 60, "the reload"))
+
     def test_haproxy_until_it_is_restarted(self):
+        """The one that is served is due: nobody reloads in time."""
+        self.old = self.make("-80 days", "+10 days")
+        self.put(self.old)
         port = free_port()
         conf = self.folder / "haproxy.cfg"
         conf.write_text(f"""defaults
@@ -113,7 +140,9 @@ frontend f
         self.assert_same(self.served(port))
         time.sleep(1.1)
         self.put(self.new)
-        differs = self.assert_differs(self.served(port), "haproxy")
+        leaf = self.served(port)
+        self.assertEqual(leaf["verdict"]["status"], "critical")
+        differs = self.assert_differs(leaf, "haproxy")
         self.assertIn(f"(pid {process.pid}", differs["message"])
         self.stop(process)
         self.start("haproxy", "-f", conf)

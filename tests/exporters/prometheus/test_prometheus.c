@@ -1,5 +1,6 @@
 /* The exporter as main uses it: configured by its table, started, updated, stopped. */
 #include "exporters/exporter.h"
+#include "exporters/prometheus/landing.h"
 #include "tests/exporters/report/fake_view.h"
 
 #include <arpa/inet.h>
@@ -102,6 +103,90 @@ static void its_whole_life(void **state)
 	free(answer);
 }
 
+/* ---- both ends on the page -------------------------------------------------------------------- */
+
+static enum err client_links(void *ctx, const struct certificate *c, struct certificate_links *out)
+{
+	(void)ctx;
+	*out = (struct certificate_links){ 0 };
+	if (strcmp(c->subject_cn, "service-<a>") == 0) {
+		out->is_client = true;
+		out->accepted_by_count = 1;
+		return strings_add(&out->accepted_by, "tls://mq.example.org:8883");
+	}
+	out->is_ca = c->is_ca;
+	out->trusted_by_count = c->is_ca;
+	return c->is_ca ? strings_add(&out->trusted_by, "tls://mq.example.org:8883") : ERR_OK;
+}
+
+static enum err server_links(void *ctx, const struct location *at, struct endpoint_links *out)
+{
+	(void)ctx;
+	*out = (struct endpoint_links){ 0 };
+	out->asks = strstr(at->uri, "443") == NULL;
+	out->accepts_count = out->valid_count = strstr(at->uri, "8883") ? 5 : 0;
+	return out->valid_count ? strings_add(&out->accepts_names, "service-<a>") : ERR_OK;
+}
+
+static void expect(const char *page, const char *words)
+{
+	if (!strstr(page, words))
+		fail_msg("the page lacks: %s\n%s", words, page);
+}
+
+static void both_ends_on_the_page(void **state)
+{
+	struct fake_sighting *s;
+	struct fake_view f;
+	struct buffer out;
+	const char *page;
+
+	(void)state;
+	fake_view_init(&f);
+	s = fake_listener(&f, "tls://127.0.0.1:443", 812, "ngi<x");
+	s->record.endpoint.process.unit = fake_dup("nginx.service");
+	s = fake_certificate(&f, "tls://127.0.0.1:443", "www.example.org", 30, 60);
+	fake_set(&s->record.location.scanner, "listeners");
+	s->record.certificate.is_served = true;
+	(void)fake_plain_listener(&f, "tls://127.0.0.1:22", 70, "sshd");
+	s = fake_endpoint(&f, "tls://mq.example.org:8883", CLIENT_CERTIFICATE_REQUIRED);
+	fake_add_text(&s->record.endpoint.acceptable_cas, "CN=Root & Co");
+	(void)fake_endpoint(&f, "tls://db.example.org:5432", CLIENT_CERTIFICATE_REQUIRED);
+	(void)fake_certificate(&f, "file:///srv/a.pem", "service-<a>", 80, 9);
+	(void)fake_certificate(&f, "file:///srv/copy.pem", "service-<a>", 80, 9);
+	s = fake_certificate(&f, "file:///srv/ca.pem", "Root & Co", 80, 40);
+	s->record.certificate.facts.is_ca = true;
+	buffer_init(&out, 1024 * 1024);
+	/* Where nothing was worked out, only what listens is said. */
+	assert_int_equal(landing_ends(&f.view, &out), ERR_OK);
+	expect(buffer_string(&out), "ngi&lt;x 812");
+	assert_null(strstr(buffer_string(&out), "Servers that ask"));
+	buffer_clear(&out);
+	f.view.links_of_certificate = client_links;
+	f.view.links_of_endpoint = server_links;
+	assert_int_equal(landing_ends(&f.view, &out), ERR_OK);
+	page = buffer_string(&out);
+	expect(page,
+		"127.0.0.1:443</td><td class=\"n\">ngi&lt;x 812</td><td class=\"\">nginx.service");
+	expect(page, "<td class=\"\">www.example.org</td><td class=\"r ok\">60 d</td>");
+	expect(page, "1 listening socket speaks no TLS.");
+	expect(page,
+		"tls://mq.example.org:8883</td><td class=\"n\">required</td><td class=\"long\">"
+		"CN=Root &amp; Co</td><td>service-&lt;a&gt; and 4 more</td>");
+	expect(page,
+		"tls://db.example.org:5432</td><td class=\"n\">required</td><td class=\"long\">"
+		"</td><td class=\"warning\">none</td>");
+	expect(page, "Client certificates in use");
+	expect(page, "mq.example.org:8883 accepts it; nothing else here does");
+	expect(page, "all its clients at mq.example.org:8883 fail together on ");
+	/* One row, however many files hold it. */
+	page = strstr(page, "Client certificates in use");
+	page = strstr(page, "<td class=\"\">service-&lt;a&gt;") + 1;
+	assert_null(strstr(page, "<td class=\"\">service-&lt;a&gt;"));
+	buffer_fini(&out);
+	fake_view_fini(&f);
+}
+
 static void its_defaults(void **state)
 {
 	struct why why = { 0 };
@@ -135,6 +220,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(its_whole_life),
+		cmocka_unit_test(both_ends_on_the_page),
 		cmocka_unit_test(its_defaults),
 		cmocka_unit_test(wrong_configuration_is_refused),
 	};

@@ -202,10 +202,11 @@ static void lines(void **state)
 		"postfix:2 server-certificate /etc/ssl/m.pem\npostfix:3 server-key /etc/ssl/m.key\n"
 		"postfix:4 client-certificate /etc/ssl/c.pem\npostfix:5 trust /etc/ssl/certs/\n");
 	gives("file:///etc/dovecot/conf.d/10-ssl.conf",
-		"ssl = required\nssl_cert = </etc/d.pem\nssl_key = <keys/d.key\nlocal_name imap.example.org {\n"
-		"  ssl_cert = </etc/i.pem\n}\n!include_try x.ext\n",
+		"ssl = required\nssl_cert = </etc/d.pem\nssl_key = <keys/d.key\nlocal_name imap.example.org \"POP.example.org\" {\n"
+		"  protocol imap {\n    ssl_cert = </etc/i.pem\n  }\n}\nssl_ca = </etc/ca.pem\n!include_try x.ext\n",
 		"dovecot:2 server-certificate /etc/d.pem\ndovecot:3 server-key /etc/dovecot/keys/d.key\n"
-		"dovecot:5 server-certificate /etc/i.pem\n");
+		"dovecot:6 server-certificate /etc/i.pem imap.example.org,pop.example.org\n"
+		"dovecot:9 client-ca /etc/ca.pem\n");
 	gives("file:///etc/postgresql/15/main/postgresql.conf",
 		"data_directory = '/var/lib/pg'\t\t# use data in another\nssl = on\n"
 		"ssl_cert_file = '/etc/pg.pem'  # x\nssl_key_file 'server.key'\n#ssl_ca_file = 'no'\nwork_mem = 4MB\n",

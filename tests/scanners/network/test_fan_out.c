@@ -42,13 +42,15 @@ static enum err each_served(
 	void *ctx, enum err (*fn)(void *, const struct scan_served *), void *arg, struct why *why)
 {
 	static const uint8_t leaf[FINGERPRINT_BYTES] = { 7 };
-	const struct scan_served one = { "127.0.0.1", 443, leaf };
-	const struct scan_served two = { "::1", 8443, leaf };
-	enum err e = fn(arg, &one);
+	const struct scan_served all[] = { { "tls", "127.0.0.1", 443, leaf },
+		{ "smtp", "::1", 8443, leaf }, { "gopher", "::1", 70, leaf } };
+	enum err e = ERR_OK;
 
 	(void)ctx;
 	(void)why;
-	return e == ERR_OK ? fn(arg, &two) : e;
+	for (size_t i = 0; e == ERR_OK && i < sizeof(all) / sizeof(all[0]); i++)
+		e = fn(arg, &all[i]);
+	return e;
 }
 
 static void asks(struct world *w, struct buffer *out, size_t *count)
@@ -94,8 +96,8 @@ static void test_names(void **state)
 	asks(&w, &out, &count);
 	assert_string_equal(buffer_string(&out),
 		"tls://leafwatch.wild.example.org@127.0.0.1:443! tls://api.example.org@127.0.0.1:443! "
-		"tls://disk.example.org@127.0.0.1:443 tls://disk.example.org@[::1]:8443 "
-		"tls://api.example.org@[::1]:8443 ");
+		"tls://disk.example.org@127.0.0.1:443 smtp://disk.example.org@[::1]:8443 "
+		"smtp://api.example.org@[::1]:8443 ");
 	buffer_fini(&out);
 }
 
