@@ -5,6 +5,7 @@
 #include "agent/certificate/certificate.h"
 #include "agent/certificate/revocation.h"
 #include "scanners/formats/format.h"
+#include "scanners/parser_label.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,7 @@ struct gather {
 	size_t certificates;
 	size_t problems;
 	char *trust_flags; /* owned, or NULL: of the certificate that comes next */
+	struct parser_label *label; /* borrowed: of the text being read */
 	enum err status;   /* the first failure, which ends everything */
 };
 
@@ -71,14 +73,15 @@ static enum err locate(
 	struct gather *g, struct location *out, const char *alias, const char *integrity)
 {
 	const char *format = g->format ? g->format->name : NULL;
+	enum err e;
 
 	*out = (struct location){ .index = g->index };
 	out->scanner = copy_of(g->place->scanner);
 	out->uri = copy_of(g->uri);
 	out->format = copy_of(format);
-	out->alias = copy_of(alias);
 	out->integrity = copy_of(integrity);
-	if (out->scanner && out->uri && copied(format, out->format) && copied(alias, out->alias) &&
+	e = parser_label_alias(g->label, alias, &out->alias);
+	if (e == ERR_OK && out->scanner && out->uri && copied(format, out->format) &&
 		copied(integrity, out->integrity))
 		return ERR_OK;
 	location_fini(out);
@@ -413,17 +416,27 @@ static void on_format(void *arg, const struct format *format)
 {
 	struct gather *g = arg;
 
+	parser_label_place(g->label, NULL);
 	/* What lies in base64 or PEM at the same place goes by the outer format's name. */
 	if (g->depth == 0 || !g->format)
 		g->format = format;
+}
+
+static void on_place(void *arg, const uint8_t *at)
+{
+	struct gather *g = arg;
+
+	parser_label_place(g->label, at);
 }
 
 /* References have positions of their own: a file with both is rare, and neither is to shift the other. */
 static enum err add_reference(struct gather *g, const struct reference_record *reference)
 {
 	struct record r = { .kind = RECORD_REFERENCE, .reference = *reference };
-	enum err e = locate(g, &r.location, NULL, NULL);
+	enum err e;
 
+	parser_label_place(g->label, NULL);
+	e = locate(g, &r.location, NULL, NULL);
 	r.location.index = g->references++;
 	if (e == ERR_OK)
 		e = g->context->record(g->context->arg, &r);
@@ -444,6 +457,7 @@ static enum err parse_member(struct gather *g, const char *member, struct slice 
 {
 	const char *uri = g->uri;
 	const struct format *format = g->format;
+	struct parser_label *label = g->label;
 	uint32_t index = g->index;
 	uint32_t keys = g->keys;
 	struct buffer inner;
@@ -457,6 +471,7 @@ static enum err parse_member(struct gather *g, const char *member, struct slice 
 	if (e == ERR_OK) {
 		g->uri = buffer_string(&inner);
 		g->format = NULL;
+		g->label = NULL; /* what a member holds is named by the member */
 		g->index = 0;
 		g->keys = 0;
 		e = parse(g, bytes);
@@ -466,6 +481,7 @@ static enum err parse_member(struct gather *g, const char *member, struct slice 
 	}
 	g->uri = uri;
 	g->format = format;
+	g->label = label;
 	g->index = index;
 	g->keys = keys;
 	buffer_fini(&inner);
@@ -494,15 +510,21 @@ static enum err parse(struct gather *g, struct slice bytes)
 		.nested = on_nested,
 		.record = on_record,
 		.trust = on_trust,
+		.place = on_place,
 		.reference = on_reference,
 		.format = on_format };
+	struct parser_label label = { .text = bytes, .above = g->label };
 	struct format_input in = { .bytes = bytes,
 		.passwords = g->context->passwords,
 		.depth = g->depth,
 		.uri = g->place->uri };
 	const struct format *which;
-	enum err e = formats_parse(&in, &sink, &which);
+	enum err e;
 
+	g->label = &label;
+	e = formats_parse(&in, &sink, &which);
+	g->label = label.above;
+	parser_label_fini(&label);
 	return g->status != ERR_OK ? g->status : e;
 }
 

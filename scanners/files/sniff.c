@@ -16,12 +16,13 @@ enum err sniffer_init(struct sniffer *s, const struct format *const *table, size
 	markers_init(&s->bulk);
 	for (size_t i = 0; i < count; i++) {
 		const char *const *config = table[i]->config_markers;
+		const char *const *text = table[i]->text_markers;
 		enum err e = ERR_OK;
 
-		if (table[i]->text_marker) {
-			e = markers_add(&s->markers, slice_text(table[i]->text_marker));
+		for (; e == ERR_OK && text && *text; text++) {
+			e = markers_add(&s->markers, slice_text(*text));
 			if (e == ERR_OK)
-				e = markers_add(&s->bulk, slice_text(table[i]->text_marker));
+				e = markers_add(&s->bulk, slice_text(*text));
 		}
 		for (; e == ERR_OK && config && *config; config++)
 			e = markers_add(&s->markers, slice_text(*config));

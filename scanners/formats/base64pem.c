@@ -1,65 +1,39 @@
 /* PEM inside base64, as kubeconfigs and Kubernetes objects carry it. */
-#include "scanners/formats/base64.h"
+#include "scanners/formats/base64_text.h"
 #include "scanners/formats/format.h"
 
-/* Base64 of "-----BEGIN" up to where the next character decides. */
-#define TOKEN "LS0tLS1CRUdJTi"
+/* Base64 of "-----BEGIN " in the three ways in which it may lie on groups of three bytes: at the start of
+ * one, behind one byte, behind two. What stands before in the same base64 is no concern. */
+static const char *const markers[] = { "LS0tLS1CRUdJTi", "0tLS0tQkVHSU4g", "tLS0tLUJFR0lO", NULL };
 
-/* How many bytes at `s` stand between two digits without ending the token: folds of YAML, escapes of
- * JSON. 0 = the token ends. */
-static size_t gap(struct slice s)
-{
-	size_t n = 0;
-
-	while (n < s.size && s.data[n] && strchr(" \t\r\n\\", s.data[n])) {
-		bool is_escape = s.data[n] == '\\' && n + 1 < s.size &&
-				 (s.data[n + 1] == 'n' || s.data[n + 1] == 'r');
-
-		n += is_escape ? 2 : 1;
-	}
-	return n;
-}
-
-/* Decodes the token at the start of `s` and returns its size. */
-static size_t decode(struct slice s, struct buffer *out)
-{
-	struct base64 digits = { .out = out };
-	size_t at = 0;
-
-	while (at < s.size) {
-		size_t skip;
-
-		at += base64_take(&digits, slice_after(s, at));
-		skip = gap(slice_after(s, at));
-		if (!skip)
-			break;
-		at += skip;
-	}
-	(void)base64_end(&digits);
-	return at;
-}
+static const struct {
+	size_t skip;        /* digits of the marker before the first whole group */
+	const char *before; /* what they stand for */
+} ways[] = { { 0, "" }, { 2, "--" }, { 1, "-" } };
 
 static enum format_answer base64_parse(
 	const struct format_input *in, const struct format_sink *sink)
 {
-	struct slice left = in->bytes;
+	struct base64_search search = { .text = in->bytes, .markers = markers };
 	enum err e = ERR_OK;
 	struct buffer plain;
 	bool found = false;
+	size_t at = 0, which;
 
 	buffer_init(&plain, FORMAT_BYTES_MAX);
-	while (e == ERR_OK || e == ERR_NOT_FOUND) {
-		const uint8_t *at =
-			left.size ? memmem(left.data, left.size, TOKEN, strlen(TOKEN)) : NULL;
-
-		if (!at)
-			break;
-		left = slice_after(left, (size_t)(at - left.data));
+	while ((e == ERR_OK || e == ERR_NOT_FOUND) &&
+		base64_search_next(&search, at, &at, &which)) {
+		format_place(sink, in->bytes.data + at);
+		at += ways[which].skip;
 		buffer_clear(&plain);
-		left = slice_after(left, decode(left, &plain));
+		buffer_text(&plain, ways[which].before);
+		at += base64_text_decode(slice_after(in->bytes, at), BASE64_ALL, &plain);
 		e = buffer_status(&plain);
 		if (e == ERR_OK)
 			e = sink->nested(sink->arg, NULL, buffer_bytes(&plain));
+		else if (e == ERR_LIMIT)
+			e = sink->problem(sink->arg, REASON_LIMIT_REACHED, slice_of(NULL, 0),
+				"a PEM text in base64 is larger than 16 MiB");
 		found = found || e == ERR_OK;
 	}
 	buffer_wipe(&plain);
@@ -70,6 +44,6 @@ extern const struct format format_base64_pem;
 const struct format format_base64_pem = {
 	.name = "base64-pem",
 	.help = "base64 of PEM inside a text, as in kubeconfig and Kubernetes objects",
-	.text_marker = TOKEN,
+	.text_markers = markers,
 	.parse = base64_parse,
 };

@@ -55,6 +55,9 @@ struct format_sink {
 	enum err (*record)(void *arg, struct record *r);
 	/* What the container says of trusting the certificate that comes next ("CT,C,C"); may be NULL. */
 	void (*trust)(void *arg, const char *flags);
+	/* Where in the input's bytes lies what is told next: what the text around it calls that place becomes
+	 * part of its alias. May be NULL. */
+	void (*place)(void *arg, const uint8_t *at);
 	/* Something that a configuration names; `r` and all in it are borrowed. NULL: not wanted. */
 	enum err (*reference)(void *arg, const struct reference_record *r);
 	/* Told which format looks next, before it says anything; may be NULL. */
@@ -86,9 +89,9 @@ struct format {
 	/* Where in a file that starts so lies all that matters; false = it is to be read whole. Of a file that
 	 * does not fit the buffer only this is sent. May be NULL. */
 	bool (*region)(struct slice head, uint64_t *offset, uint64_t *size);
-	/* Text marker that may stand anywhere in a text file, or NULL. The reader searches text files to
-	 * their end for it and sends the whole text region (see files/sniff.h). */
-	const char *text_marker;
+	/* Texts that one of which may stand anywhere in a text file, up to a NULL; or NULL. The reader searches
+	 * text files to their end for them and sends the whole text region (see files/sniff.h). */
+	const char *const *text_markers;
 	/* Texts that one of which stands in every configuration of this language, up to a NULL; the reader
 	 * searches texts of at most CONFIG_BYTES_MAX for them. NULL for a container. */
 	const char *const *config_markers;
@@ -103,6 +106,11 @@ enum format_answer format_locked(const struct format_input *in, const struct for
 	enum err why, const char *algorithm);
 /* Reads the DER of a revocation list and tells it, or what is wrong with it. */
 enum err format_crl_tell(const struct format_sink *sink, struct slice der) MUST_CHECK;
+
+/* Does the body of a signed mail (smime.c) begin at `at`? */
+bool smime_has_body(struct slice text, size_t at);
+/* Tells the sink where, if it wants to know. */
+void format_place(const struct format_sink *sink, const uint8_t *at);
 
 extern const struct format *const formats[];
 extern const size_t formats_count;

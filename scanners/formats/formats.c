@@ -14,11 +14,10 @@ const struct format *const formats[] = {
 };
 const size_t formats_count = sizeof(formats) / sizeof(formats[0]);
 
-static bool has_marker(const struct format *f, struct slice text)
+static bool has_marker(const char *const *markers, struct slice text)
 {
-	for (size_t i = 0; f->config_markers[i]; i++)
-		if (memmem(text.data, text.size, f->config_markers[i],
-			    strlen(f->config_markers[i])))
+	for (; markers && *markers; markers++)
+		if (memmem(text.data, text.size, *markers, strlen(*markers)))
 			return true;
 	return false;
 }
@@ -39,16 +38,21 @@ static bool may_be(const struct format *f, const struct format_input *in)
 	if (head.size > SNIFF_HEAD_BYTES)
 		head.size = SNIFF_HEAD_BYTES;
 	if (f->config_markers)
-		return !in->depth && in->bytes.size <= CONFIG_BYTES_MAX && has_marker(f, in->bytes);
+		return !in->depth && in->bytes.size <= CONFIG_BYTES_MAX && has_marker(f->config_markers, in->bytes);
 	if (!f->sniff)
-		return f->text_marker && memmem(in->bytes.data, in->bytes.size, f->text_marker,
-						 strlen(f->text_marker));
+		return has_marker(f->text_markers, in->bytes);
 	return f->sniff(head, size);
 }
 
 static bool is_text(const struct format *f)
 {
-	return f->text_marker || f->config_markers;
+	return f->text_markers || f->config_markers;
+}
+
+void format_place(const struct format_sink *sink, const uint8_t *at)
+{
+	if (sink->place)
+		sink->place(sink->arg, at);
 }
 
 enum format_answer format_locked(const struct format_input *in, const struct format_sink *sink,

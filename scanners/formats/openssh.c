@@ -336,6 +336,6 @@ extern const struct format format_openssh;
 const struct format format_openssh = {
 	.name = "openssh",
 	.help = "OpenSSH certificates (*-cert.pub) of users and hosts; only their dates are judged",
-	.text_marker = MARKER,
+	.text_markers = (const char *const[]){ MARKER, NULL },
 	.parse = openssh_parse,
 };

@@ -177,7 +177,7 @@ extern const struct format format_p11kit;
 const struct format format_p11kit = {
 	.name = "p11-kit",
 	.help = "trust files of p11-kit, with labels and distrust",
-	.text_marker = MARKER,
+	.text_markers = (const char *const[]){ MARKER, NULL },
 	.is_exclusive = true,
 	.parse = p11kit_parse,
 };

@@ -314,6 +314,7 @@ static void take_block(struct pem *p, const struct block *b)
 	if (b->label == LABEL_OTHER || b->label == LABEL_KEY)
 		return;
 	buffer_clear(&p->der);
+	format_place(p->sink, b->body.text.data);
 	is_clean = pem_body_decode(&b->body, &p->der);
 	if (buffer_status(&p->der) != ERR_OK) {
 		say(p, p->sink->problem(p->sink->arg, REASON_LIMIT_REACHED, slice_of(NULL, 0),
@@ -348,6 +349,6 @@ extern const struct format format_pem;
 const struct format format_pem = {
 	.name = "pem",
 	.help = "PEM blocks of certificates, keys, revocation lists and PKCS#7 anywhere in a text",
-	.text_marker = "-----BEGIN ",
+	.text_markers = (const char *const[]){ "-----BEGIN ", NULL },
 	.parse = pem_parse,
 };

@@ -63,6 +63,28 @@ static struct slice enter(struct slice bytes, uint8_t want)
 	return slice_after(bytes, header);
 }
 
+/* What was signed may itself hold certificates: a configuration profile, a text. EncapsulatedContentInfo:
+ * SEQUENCE { contentType, [0] { OCTET STRING }? }, or in PKCS#7 anything (RFC 5652 5.2.1). */
+static enum err take_content(struct slice info, const struct format_sink *sink)
+{
+	struct slice bytes = slice_of(NULL, 0);
+	struct asn1 oid, outer, octets;
+	struct buffer copy;
+	enum err e = ERR_NOT_FOUND;
+
+	if (!asn1_expect(&info, ASN1_OID, &oid) || !OID_IS(oid.content, OID_DATA) ||
+		!asn1_expect(&info, CONTEXT(0), &outer) || !asn1_next(&outer.content, &octets))
+		return ERR_OK;
+	buffer_init(&copy, FORMAT_BYTES_MAX);
+	if (asn1_octets(&octets, &copy, &bytes) && bytes.size)
+		e = sink->nested(sink->arg, NULL, bytes);
+	else if (buffer_status(&copy) == ERR_LIMIT)
+		e = sink->problem(sink->arg, REASON_LIMIT_REACHED, slice_of(NULL, 0),
+			"what is signed is larger than 16 MiB");
+	buffer_fini(&copy);
+	return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
 /* SignedData: version, digestAlgorithms, encapContentInfo, certificates [0] IMPLICIT, ...
  * SignedAndEnvelopedData has recipients before and an encrypted content: the [0] is found the same way. */
 static enum format_answer take_signed(struct slice body, const struct format_sink *sink)
@@ -71,9 +93,12 @@ static enum format_answer take_signed(struct slice body, const struct format_sin
 
 	if (!asn1_expect(&body, ASN1_INTEGER, &item))
 		return broken(sink, "the signed data has no version");
-	while (body.size && asn1_next(&body, &item))
+	while (body.size && asn1_next(&body, &item)) {
 		if (item.tag == CONTEXT(0))
 			return take_set(item.content, sink);
+		if (item.tag == ASN1_SEQUENCE && take_content(item.content, sink) != ERR_OK)
+			return FORMAT_MINE;
+	}
 	if (!body.size)
 		return FORMAT_MINE;
 	/* Cut off: what lies before the end is still there. */

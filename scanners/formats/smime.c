@@ -43,6 +43,33 @@ static size_t decode(struct slice s, struct buffer *out)
 	return at;
 }
 
+/* Is what begins at `s`, behind the type, a header up to an empty line, and says base64? 0 = no. */
+static size_t signed_body_at(struct slice s)
+{
+	size_t body = body_at(s);
+
+	/* "Content-Transfer-Encoding" may stand before the type, but hardly ever does. */
+	return body && s.size && memmem(s.data, body, ENCODING, strlen(ENCODING)) ? body : 0;
+}
+
+bool smime_has_body(struct slice text, size_t at)
+{
+	size_t from = at > HEADER_BYTES_MAX ? at - HEADER_BYTES_MAX : 0;
+	struct slice left = slice_after(text, from);
+
+	left.size = at - from;
+	while (left.size) {
+		const uint8_t *marker = memmem(left.data, left.size, MARKER, strlen(MARKER));
+
+		if (!marker)
+			break;
+		left = slice_after(left, (size_t)(marker - left.data) + strlen(MARKER));
+		if (left.size && signed_body_at(left) == left.size)
+			return true;
+	}
+	return false;
+}
+
 static enum format_answer smime_parse(const struct format_input *in, const struct format_sink *sink)
 {
 	struct slice left = in->bytes;
@@ -58,9 +85,8 @@ static enum format_answer smime_parse(const struct format_input *in, const struc
 		if (!at)
 			break;
 		left = slice_after(left, (size_t)(at - left.data) + strlen(MARKER));
-		body = body_at(left);
-		/* "Content-Transfer-Encoding" may stand before the type, but hardly ever does. */
-		if (!body || !left.size || !memmem(left.data, body, ENCODING, strlen(ENCODING)))
+		body = signed_body_at(left);
+		if (!body)
 			continue;
 		left = slice_after(left, body);
 		buffer_clear(&der);
@@ -79,6 +105,6 @@ const struct format format_smime = {
 	.name = "smime",
 	.help = "signatures of mails (S/MIME), base64 in the mail",
 	.is_signature = true,
-	.text_marker = MARKER,
+	.text_markers = (const char *const[]){ MARKER, NULL },
 	.parse = smime_parse,
 };

@@ -181,7 +181,7 @@ static enum format_answer parse(const struct format_input *in, const struct form
 	return config_parse(in, sink, read_text);
 }
 
-static const char *const markers[] = { "cert_file", "client-cert", NULL };
+static const char *const markers[] = { "cert_file", "client-cert", "certificate-authority", NULL };
 
 extern const struct format format_tls_yaml;
 const struct format format_tls_yaml = {

@@ -161,6 +161,6 @@ extern const struct format format_xml;
 const struct format format_xml = {
 	.name = "xml",
 	.help = "X509Certificate elements in XML: SAML metadata (with entity and use), signatures",
-	.text_marker = ELEMENT,
+	.text_markers = (const char *const[]){ ELEMENT, NULL },
 	.parse = xml_parse,
 };

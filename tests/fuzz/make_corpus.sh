@@ -244,6 +244,48 @@ mkdir -p p11kit
 mkdir -p smime
 openssl smime -sign -in "$tmp/text" -signer "$tmp/leaf.pem" -inkey "$tmp/leaf.key" -out smime/signed
 
+# Base64 in texts, each with a name for the place
+mkdir -p base64
+digits() { openssl x509 -in "$1" -outform DER | base64 -w0; }
+folded() { openssl x509 -in "$1" -outform DER | base64 -w52; }
+pem() { { printf "$2"; cat "$1"; } | base64 -w0; }
+{ printf 'apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: '; pem "$tmp/ca.pem" ''
+	printf '\n  name: prod\nkind: Config\nusers:\n- name: admin\n  user:\n    client-certificate-data: '
+	pem "$tmp/leaf.pem" x; printf '\n'; } >base64/kubeconfig
+{ printf 'data:\n  tls.crt: '; pem "$tmp/leaf.pem" '#x'; printf '\n  ca.der: '; digits "$tmp/ca.pem"
+	printf '\n  trust.p12: '; base64 -w0 pkcs12/plain; printf '\n  trust.jks: '; base64 -w0 jks/jks
+	printf '\nkind: Secret\nmetadata:\n  name: web\n'; } >base64/secret
+{ printf 'kind: ConfigMap\nmetadata:\n  name: one\ndata:\n  ca.crt: |\n'; sed 's/^/    /' "$tmp/ca.pem"
+	printf -- '---\ndata:\n  tls.crt: >-\n'; base64 -w60 "$tmp/leaf.pem" | sed 's/^/    /'
+	printf 'metadata:\n  name: two\n'; } >base64/documents
+{ printf '{"kind":"List","items":[{"data":{"a":"'; digits "$tmp/ca.pem"; printf '"},"metadata":{"name":"one"}},'
+	printf '{"metadata":{"name":"two"},"data":{"b":"'; pem "$tmp/leaf.pem" ''; printf '"}}]}'; } >base64/list
+{ printf '{"keys":[{"kty":"EC","x5c":["'; digits "$tmp/leaf.pem" | sed 's,/,\\/,g'; printf '",\n"'
+	digits "$tmp/ca.pem"; printf '"],"kid":"signing"}]}'; } >base64/jwks
+{ printf '{\n "outputs": {"cert": {"value": "'; awk '{printf "%s\\n", $0}' "$tmp/leaf.pem"
+	printf '"}},\n "resources": [{"type": "pkcs12", "name": "bundle", "instances": [{"attributes": {"result": "'
+	base64 -w0 pkcs12/pbes2; printf '"}}]}]}\n'; } >base64/terraform
+{ printf '#cloud-config\nwrite_files:\n- encoding: b64\n  content: '; pem "$tmp/leaf.pem" ''
+	printf '\n  path: /etc/x.pem\nca_certs:\n  trusted:\n  - |\n'; sed 's/^/    /' "$tmp/ca.pem"; } >base64/cloud-config
+{ printf 'client\n<ca>\n'; cat "$tmp/ca.pem"; printf '</ca>\n<pkcs12>\n'; base64 -w64 pkcs12/plain
+	printf '</pkcs12>\n'; } >base64/openvpn
+{ printf '<?xml version="1.0"?>\n<plist version="1.0"><dict><key>PayloadContent</key><array><dict><key>PayloadContent</key>\n'
+	printf '<data>\n'; folded "$tmp/ca.pem" | sed 's/^/\t/'
+	printf '</data><key>PayloadDisplayName</key><string>Root</string></dict></array></dict></plist>\n'; } >base64/mobileconfig
+openssl smime -sign -nodetach -binary -in base64/mobileconfig -signer "$tmp/leaf.pem" -inkey "$tmp/leaf.key" \
+	-outform DER -out base64/mobileconfig-signed
+{ printf 'dn: uid=alice,o=x\nuserCertificate;binary:: '; folded "$tmp/leaf.pem" | sed '2,$s/^/ /'
+	printf 'cn: alice\n'; } >base64/ldif
+printf '{"url":"%s"}' "$(digits "$tmp/leaf.pem" | tr '+/' '-_' | tr -d =)" >base64/url
+printf 'x5c: %s...\n[%s]\n' "$(digits "$tmp/leaf.pem" | head -c 200)" "$(digits "$tmp/leaf.pem" | head -c 60)" >base64/sketch
+printf '{"c":"%s"}' "$(digits "$tmp/leaf.pem" | head -c 400)" >base64/cut-off
+{ openssl crl2pkcs7 -nocrl -certfile "$tmp/ca.pem" -outform DER | base64 -w76; } >base64/pkcs7
+
+mkdir -p outline
+printf '{"a":[1,{"name":"b","c":[[{"d":"\\"' >outline/json
+printf 'a:\n- b: |\n    x: y\n   z\n- - c\n  - "d": e\n---\nmetadata:\n  name: f\nk = v\n<ca>\nx\n</ca>\ndn: g\n h\n' >outline/lines
+printf '<plist><dict><key>a</key><array><string>b</string><dict><key>PayloadDisplayName</key><string>c</string><data>' >outline/plist
+
 # UEFI signature lists and a PE file of nothing but headers and a signature
 mkdir -p uefi pe
 openssl cms -sign -in "$tmp/text" -signer "$tmp/leaf.pem" -inkey "$tmp/leaf.key" -outform DER -out "$tmp/cms"

@@ -6,6 +6,7 @@
 #include "agent/base/text.h"
 #include "scanners/formats/asn1.h"
 #include "scanners/formats/format.h"
+#include "scanners/parser_label.h"
 
 #include <gnutls/crypto.h>
 #include <gnutls/x509.h>
@@ -42,6 +43,7 @@ struct collected {
 	size_t problems;
 	unsigned depth;
 	char *trust; /* of the certificate that comes next */
+	struct parser_label *label;
 	const struct strings *passwords;
 	const struct format *format;
 	const struct format *which;
@@ -74,7 +76,7 @@ static enum err collect_certificate(
 	struct collected *c = arg;
 	struct found *f = collect_add(c, der);
 
-	f->alias = alias ? strdup(alias) : NULL;
+	assert_int_equal(parser_label_alias(c->label, alias, &f->alias), ERR_OK);
 	f->integrity = integrity ? strdup(integrity) : NULL;
 	f->trust = c->trust;
 	c->trust = NULL;
@@ -117,8 +119,16 @@ static void collect_format(void *arg, const struct format *format)
 {
 	struct collected *c = arg;
 
+	parser_label_place(c->label, NULL);
 	if (c->depth == 0)
 		c->format = format;
+}
+
+static void collect_place(void *arg, const uint8_t *at)
+{
+	struct collected *c = arg;
+
+	parser_label_place(c->label, at);
 }
 
 static enum err collect_parse(struct collected *c, struct slice bytes);
@@ -145,11 +155,17 @@ static enum err collect_parse(struct collected *c, struct slice bytes)
 		.nested = collect_nested,
 		.record = collect_record,
 		.trust = collect_trust,
+		.place = collect_place,
 		.format = collect_format };
 	struct format_input in = { .bytes = bytes, .passwords = c->passwords, .depth = c->depth };
+	struct parser_label label = { .text = bytes, .above = c->label };
 	const struct format *which = NULL;
-	enum err e = formats_parse(&in, &sink, &which);
+	enum err e;
 
+	c->label = &label;
+	e = formats_parse(&in, &sink, &which);
+	c->label = label.above;
+	parser_label_fini(&label);
 	if (c->depth == 0)
 		c->which = which;
 	return e;

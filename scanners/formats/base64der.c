@@ -1,0 +1,227 @@
+/* The general finder: base64 of a certificate's DER, of PKCS#7, PKCS#12 and Java keystores anywhere in a text,
+ * as in JSON Web Keys, property lists, Terraform's state, LDIF, Kubernetes Secrets. The first digits of each
+ * are known, because the first bytes are; what then comes is decided by the formats of these bytes. */
+#include "scanners/formats/asn1.h"
+#include "scanners/formats/base64.h"
+#include "scanners/formats/base64_text.h"
+#include "scanners/formats/format.h"
+
+#define PEM_BEGIN "-----BEGIN "
+#define PEM_END "-----END"
+#define PEM_DASHES "-----"
+#define ELEMENT "X509Certificate>"
+/* From a BEGIN line to the base64: its headers (RFC 1421). */
+#define PEM_HEADER_BYTES_MAX 4096
+/* From the base64 to the END line. */
+#define PEM_BODY_BYTES_MAX (1024 * 1024)
+/* Digits that show an element's tag and length, and how many bytes they are. */
+#define HEADER_DIGITS 12
+#define HEADER_BYTES 9
+/* Places of one text that are looked at closely. */
+#define RUNS_MAX 100000
+/* Decoded bytes below which it is a placeholder. */
+#define CONTENT_BYTES_MIN 64
+
+/* Part of the first digits, behind the length, which may be any. In brackets what they say. */
+static const char *const markers[] = {
+	"gAwIBAgI",   /* SEQUENCE { SEQUENCE { [0] { INTEGER 2 } INTEGER, two bytes of length each */
+	"ADAgECA",    /* the same with one byte of length in the inner */
+	"oAMCAQIC",   /* and in both */
+	"IBAzCC",     /* SEQUENCE { INTEGER 3 SEQUENCE: PKCS#12 */
+	"ACAQMwgAYJ", /* the same in BER, lengths indefinite */
+	"YJKoZIhvcNAQcC", /* SEQUENCE { signedData: PKCS#7 */
+	"MIAGCSqGSIb3DQEHAq", /* the same in BER */
+	"u3+7QAAAAI", /* Java keystore, version 2, behind a slash */
+	NULL,
+};
+/* Digits before the marker. */
+static const uint8_t leads[] = { 11, 10, 8, 6, 2, 6, 0, 1 };
+
+/* What begins here begins a run, and is not the middle of a longer one. */
+static bool is_start(struct slice text, size_t at)
+{
+	if (!at || !base64_is_digit(text.data[at - 1]))
+		return true;
+	return at > 1 && text.data[at - 2] == '\\' && strchr("nrt", text.data[at - 1]);
+}
+
+/* --- what other formats take ------------------------------------------------------------------- */
+
+static const uint8_t *last(struct slice s, const char *word)
+{
+	const uint8_t *found = NULL;
+
+	while (s.size) {
+		const uint8_t *at = memmem(s.data, s.size, word, strlen(word));
+
+		if (!at)
+			break;
+		found = at;
+		s = slice_after(s, (size_t)(at - s.data) + 1);
+	}
+	return found;
+}
+
+static size_t blanks(struct slice s)
+{
+	size_t n = 0;
+
+	while (n < s.size && s.data[n] && strchr(" \t\r\n\\nrt", s.data[n]))
+		n++;
+	return n;
+}
+
+/* Between a BEGIN line and an END line, or right behind a BEGIN line, it is PEM. */
+static bool is_pem(struct slice text, size_t at)
+{
+	size_t from = at > PEM_HEADER_BYTES_MAX ? at - PEM_HEADER_BYTES_MAX : 0;
+	const uint8_t *begin = last(slice_of(text.data + from, at - from), PEM_BEGIN);
+	struct slice between, after = slice_after(text, at);
+	const uint8_t *dashes, *end;
+
+	if (!begin)
+		return false;
+	between = slice_of(begin, (size_t)(text.data + at - begin));
+	if (memmem(between.data, between.size, PEM_END, strlen(PEM_END)))
+		return false;
+	between = slice_after(between, strlen(PEM_BEGIN));
+	dashes = between.size ? memmem(between.data, between.size, PEM_DASHES, strlen(PEM_DASHES))
+			      : NULL;
+	if (!dashes)
+		return false;
+	between = slice_after(between, (size_t)(dashes - between.data) + strlen(PEM_DASHES));
+	if (blanks(between) == between.size)
+		return true;
+	if (after.size > PEM_BODY_BYTES_MAX)
+		after.size = PEM_BODY_BYTES_MAX;
+	end = memmem(after.data, after.size, PEM_DASHES, strlen(PEM_DASHES));
+	return end && slice_starts(slice_after(after, (size_t)(end - after.data)), PEM_END,
+			      strlen(PEM_END));
+}
+
+/* Right behind a start tag it is XML's. */
+static bool is_xml(struct slice text, size_t at)
+{
+	size_t tag = strlen(ELEMENT);
+
+	while (at && strchr(" \t\r\n", text.data[at - 1]) && text.data[at - 1])
+		at--;
+	return at > tag && memcmp(text.data + at - tag, ELEMENT, tag) == 0;
+}
+
+static bool is_taken(struct slice text, size_t at)
+{
+	return is_pem(text, at) || is_xml(text, at) || smime_has_body(text, at);
+}
+
+/* --- taking ------------------------------------------------------------------------------------ */
+
+/* How many digits the element has of which `s` is the base64; BASE64_ALL where only its end tells. 0 = none. */
+static size_t digits_of(struct slice s)
+{
+	size_t header, size;
+	struct buffer head;
+	size_t digits = 0;
+	uint8_t tag;
+
+	buffer_init(&head, HEADER_BYTES);
+	(void)base64_text_decode(s, HEADER_DIGITS, &head);
+	if (head.size && head.data[0] != ASN1_SEQUENCE)
+		digits = BASE64_ALL;
+	else if (asn1_header(buffer_bytes(&head), &tag, &header, &size) && size)
+		digits = size == SIZE_MAX	  ? BASE64_ALL
+			 : size > FORMAT_BYTES_MAX ? 0
+						  : ((header + size) * 8 + 5) / 6;
+	buffer_fini(&head);
+	return digits;
+}
+
+/* "MIIDazCC..." in a manual. */
+static bool is_sketch(struct slice rest)
+{
+	static const char ellipsis[] = "\xe2\x80\xa6";
+
+	return slice_starts(rest, "..", 2) || slice_starts(rest, ellipsis, strlen(ellipsis)) ||
+	       slice_starts(rest, "[", 1) || slice_starts(rest, "<", 1);
+}
+
+struct finder {
+	const struct format_sink *sink;
+	struct buffer bytes;
+	bool found;
+	enum err status;
+};
+
+/* Takes the run that starts at `at` and returns where it ends. */
+static size_t take(struct finder *f, struct slice text, size_t at)
+{
+	size_t digits = digits_of(slice_after(text, at));
+	size_t end;
+	enum err e;
+
+	if (!digits)
+		return at;
+	buffer_clear(&f->bytes);
+	end = at + base64_text_decode(slice_after(text, at), digits, &f->bytes);
+	e = buffer_status(&f->bytes);
+	if (e == ERR_LIMIT) {
+		f->found = true;
+		format_place(f->sink, text.data + at);
+		f->status = f->sink->problem(f->sink->arg, REASON_LIMIT_REACHED, slice_of(NULL, 0),
+			"what stands there in base64 is larger than 16 MiB");
+		return end;
+	}
+	if (e != ERR_OK) {
+		f->status = e;
+		return end;
+	}
+	if (f->bytes.size < CONTENT_BYTES_MIN ||
+		(digits != BASE64_ALL && f->bytes.size < digits * 6 / 8 &&
+			is_sketch(slice_after(text, end))))
+		return end;
+	format_place(f->sink, text.data + at);
+	e = f->sink->nested(f->sink->arg, NULL, buffer_bytes(&f->bytes));
+	f->found = f->found || e == ERR_OK;
+	if (e != ERR_NOT_FOUND)
+		f->status = e;
+	return end;
+}
+
+static enum format_answer base64_parse(
+	const struct format_input *in, const struct format_sink *sink)
+{
+	struct base64_search search = { .text = in->bytes, .markers = markers };
+	struct finder f = { .sink = sink };
+	size_t from = 0, runs = 0, at, which;
+
+	/* Most of what is in base64 there has a password, and keys besides. */
+	buffer_init(&f.bytes, FORMAT_BYTES_MAX);
+	while (f.status == ERR_OK && base64_search_next(&search, from, &at, &which)) {
+		size_t start = at - leads[which];
+		size_t end = at + 1;
+
+		if (at >= leads[which] && start >= from &&
+			base64_span(slice_after(in->bytes, start)) >= leads[which] + 1U &&
+			is_start(in->bytes, start)) {
+			if (++runs > RUNS_MAX)
+				break;
+			if (!is_taken(in->bytes, start))
+				end = take(&f, in->bytes, start);
+		}
+		from = end > at ? end : at + 1;
+	}
+	if (runs > RUNS_MAX && f.status == ERR_OK)
+		(void)sink->problem(sink->arg, REASON_LIMIT_REACHED, slice_of(NULL, 0),
+			"base64 begins in too many places: not all were looked at");
+	buffer_wipe(&f.bytes);
+	return f.found || runs > RUNS_MAX ? FORMAT_MINE : FORMAT_NOT_MINE;
+}
+
+extern const struct format format_base64;
+const struct format format_base64 = {
+	.name = "base64",
+	.help = "base64 of DER certificates, PKCS#7, PKCS#12 and JKS inside a text: x5c, plists, LDIF, Terraform",
+	.may_need_password = true,
+	.text_markers = markers,
+	.parse = base64_parse,
+};
