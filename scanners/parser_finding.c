@@ -5,7 +5,7 @@
 #include "agent/certificate/certificate.h"
 #include "agent/certificate/revocation.h"
 #include "scanners/formats/format.h"
-#include "scanners/parser_label.h"
+#include "scanners/formats/label.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,9 +45,9 @@ struct gather {
 	unsigned depth;
 	size_t certificates;
 	size_t problems;
-	char *trust_flags; /* owned, or NULL: of the certificate that comes next */
-	struct parser_label *label; /* borrowed: of the text being read */
-	enum err status;   /* the first failure, which ends everything */
+	char *trust_flags;   /* owned, or NULL: of the certificate that comes next */
+	struct label *label; /* borrowed: of the text being read */
+	enum err status;     /* the first failure, which ends everything */
 };
 
 static void item_fini(struct item *i)
@@ -80,7 +80,7 @@ static enum err locate(
 	out->uri = copy_of(g->uri);
 	out->format = copy_of(format);
 	out->integrity = copy_of(integrity);
-	e = parser_label_alias(g->label, alias, &out->alias);
+	e = label_alias(g->label, alias, &out->alias);
 	if (e == ERR_OK && out->scanner && out->uri && copied(format, out->format) &&
 		copied(integrity, out->integrity))
 		return ERR_OK;
@@ -416,7 +416,7 @@ static void on_format(void *arg, const struct format *format)
 {
 	struct gather *g = arg;
 
-	parser_label_place(g->label, NULL);
+	label_place(g->label, NULL);
 	/* What lies in base64 or PEM at the same place goes by the outer format's name. */
 	if (g->depth == 0 || !g->format)
 		g->format = format;
@@ -426,7 +426,7 @@ static void on_place(void *arg, const uint8_t *at)
 {
 	struct gather *g = arg;
 
-	parser_label_place(g->label, at);
+	label_place(g->label, at);
 }
 
 /* References have positions of their own: a file with both is rare, and neither is to shift the other. */
@@ -435,7 +435,7 @@ static enum err add_reference(struct gather *g, const struct reference_record *r
 	struct record r = { .kind = RECORD_REFERENCE, .reference = *reference };
 	enum err e;
 
-	parser_label_place(g->label, NULL);
+	label_place(g->label, NULL);
 	e = locate(g, &r.location, NULL, NULL);
 	r.location.index = g->references++;
 	if (e == ERR_OK)
@@ -457,7 +457,7 @@ static enum err parse_member(struct gather *g, const char *member, struct slice 
 {
 	const char *uri = g->uri;
 	const struct format *format = g->format;
-	struct parser_label *label = g->label;
+	struct label *label = g->label;
 	uint32_t index = g->index;
 	uint32_t keys = g->keys;
 	struct buffer inner;
@@ -513,7 +513,7 @@ static enum err parse(struct gather *g, struct slice bytes)
 		.place = on_place,
 		.reference = on_reference,
 		.format = on_format };
-	struct parser_label label = { .text = bytes, .above = g->label };
+	struct label label = { .text = bytes, .above = g->label };
 	struct format_input in = { .bytes = bytes,
 		.passwords = g->context->passwords,
 		.depth = g->depth,
@@ -524,7 +524,7 @@ static enum err parse(struct gather *g, struct slice bytes)
 	g->label = &label;
 	e = formats_parse(&in, &sink, &which);
 	g->label = label.above;
-	parser_label_fini(&label);
+	label_fini(&label);
 	return g->status != ERR_OK ? g->status : e;
 }
 

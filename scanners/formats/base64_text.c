@@ -11,10 +11,10 @@ bool base64_search_next(struct base64_search *s, size_t from, size_t *at, size_t
 		/* A marker that is not there is looked for once, not again behind each that is. */
 		if (!s->is_started || s->next[i] < from) {
 			struct slice left = slice_after(s->text, from);
-			const uint8_t *place = left.size ? memmem(left.data, left.size,
-								   s->markers[i],
-								   strlen(s->markers[i]))
-							 : NULL;
+			const uint8_t *place = left.size
+						       ? memmem(left.data, left.size, s->markers[i],
+								 strlen(s->markers[i]))
+						       : NULL;
 
 			s->next[i] = place ? (size_t)(place - s->text.data) : SIZE_MAX;
 		}
@@ -88,13 +88,12 @@ static size_t gap(struct slice s)
 	return is_new_line && is_base64_line(slice_after(s, n)) ? n : 0;
 }
 
-/* A digit of the URL's alphabet, as the usual one; 0 for none. Dashes in a row are no digits. */
+/* A digit of the URL's alphabet, as the usual one; 0 for none. Many dashes in a row are a line of PEM. */
 static uint8_t url_digit(struct slice s)
 {
-	bool is_followed = s.size > 1 && (base64_is_digit(s.data[1]) ||
-						 (s.data[0] == '_' && s.data[1] == '-'));
-
-	if (!is_followed)
+	if (s.size < 2 || slice_starts(s, "---", 3))
+		return 0;
+	if (!base64_is_digit(s.data[1]) && s.data[1] != '-' && s.data[1] != '_')
 		return 0;
 	return s.data[0] == '-' ? '+' : s.data[0] == '_' ? '/' : 0;
 }

@@ -24,14 +24,14 @@
 
 /* Part of the first digits, behind the length, which may be any. In brackets what they say. */
 static const char *const markers[] = {
-	"gAwIBAgI",   /* SEQUENCE { SEQUENCE { [0] { INTEGER 2 } INTEGER, two bytes of length each */
-	"ADAgECA",    /* the same with one byte of length in the inner */
-	"oAMCAQIC",   /* and in both */
-	"IBAzCC",     /* SEQUENCE { INTEGER 3 SEQUENCE: PKCS#12 */
-	"ACAQMwgAYJ", /* the same in BER, lengths indefinite */
-	"YJKoZIhvcNAQcC", /* SEQUENCE { signedData: PKCS#7 */
+	"gAwIBAgI", /* SEQUENCE { SEQUENCE { [0] { INTEGER 2 } INTEGER, two bytes of length each */
+	"ADAgECA",  /* the same with one byte of length in the inner */
+	"oAMCAQIC", /* and in both */
+	"IBAzCC",   /* SEQUENCE { INTEGER 3 SEQUENCE: PKCS#12 */
+	"ACAQMwgAYJ",         /* the same in BER, lengths indefinite */
+	"YJKoZIhvcNAQcC",     /* SEQUENCE { signedData: PKCS#7 */
 	"MIAGCSqGSIb3DQEHAq", /* the same in BER */
-	"u3+7QAAAAI", /* Java keystore, version 2, behind a slash */
+	"u3+7QAAAAI",         /* Java keystore, version 2, behind a slash */
 	NULL,
 };
 /* Digits before the marker. */
@@ -129,9 +129,9 @@ static size_t digits_of(struct slice s)
 	if (head.size && head.data[0] != ASN1_SEQUENCE)
 		digits = BASE64_ALL;
 	else if (asn1_header(buffer_bytes(&head), &tag, &header, &size) && size)
-		digits = size == SIZE_MAX	  ? BASE64_ALL
+		digits = size == SIZE_MAX          ? BASE64_ALL
 			 : size > FORMAT_BYTES_MAX ? 0
-						  : ((header + size) * 8 + 5) / 6;
+						   : ((header + size) * 8 + 5) / 6;
 	buffer_fini(&head);
 	return digits;
 }

@@ -38,7 +38,8 @@ static bool may_be(const struct format *f, const struct format_input *in)
 	if (head.size > SNIFF_HEAD_BYTES)
 		head.size = SNIFF_HEAD_BYTES;
 	if (f->config_markers)
-		return !in->depth && in->bytes.size <= CONFIG_BYTES_MAX && has_marker(f->config_markers, in->bytes);
+		return !in->depth && in->bytes.size <= CONFIG_BYTES_MAX &&
+		       has_marker(f->config_markers, in->bytes);
 	if (!f->sniff)
 		return has_marker(f->text_markers, in->bytes);
 	return f->sniff(head, size);

@@ -136,18 +136,19 @@ static void look_ahead(struct outline *o)
 static const struct {
 	const char *first, *third;
 } known[] = {
-	{ "users", "user" },          /* kubeconfig */
-	{ "clusters", "cluster" },    /* kubeconfig */
-	{ "outputs", "value" },       /* Terraform */
+	{ "users", "user" },                    /* kubeconfig */
+	{ "clusters", "cluster" },              /* kubeconfig */
+	{ "outputs", "value" },                 /* Terraform */
 	{ "PayloadContent", "PayloadContent" }, /* Apple's configuration profiles */
 };
 
-static bool is_said(const struct outline *o, struct slice third)
+/* `first`: the level that is the first part. */
+static bool is_said(const struct outline *o, size_t first, struct slice third)
 {
-	if (o->depth < 2)
+	if (o->depth < first + 2)
 		return false;
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (is(o->levels[0].key, known[i].first) && is(third, known[i].third))
+		if (is(o->levels[first].key, known[i].first) && is(third, known[i].third))
 			return true;
 	return false;
 }
@@ -172,9 +173,9 @@ static void put_level(struct buffer *out, size_t start, const struct outline_lev
 }
 
 /* A scalar's own key, or its position. In lines a key is a level of its own. */
-static void put_leaf(struct buffer *out, size_t start, struct outline *o)
+static void put_leaf(struct buffer *out, size_t start, const struct outline *o)
 {
-	const struct outline_level *top = outline_top(o);
+	const struct outline_level *top = o->depth ? &o->levels[o->depth - 1] : NULL;
 
 	if (o->kind == OUTLINE_LINES)
 		return;
@@ -185,11 +186,12 @@ static void put_leaf(struct buffer *out, size_t start, struct outline *o)
 		put(out, start, o->key);
 }
 
-static void put_path(struct outline *o, struct buffer *out)
+static void put_path(const struct outline *o, struct buffer *out)
 {
 	size_t start = out->size;
 	size_t first = 0;
 
+	/* The outermost mapping or list has no name of its own. */
 	if (o->kind != OUTLINE_LINES && o->depth)
 		first = !o->levels[0].key.size && !o->levels[0].is_entry;
 	if (o->has_documents && o->document.name.size)
@@ -201,17 +203,12 @@ static void put_path(struct outline *o, struct buffer *out)
 			put(out, start, o->tag);
 		return;
 	}
-	/* The outermost mapping has no name of its own. */
-	if (first) {
-		memmove(o->levels, o->levels + 1, (o->depth - 1) * sizeof(o->levels[0]));
-		o->depth--;
-	}
-	for (size_t i = 0; i < o->depth; i++) {
-		if (i == 2 && is_said(o, o->levels[2].key))
+	for (size_t i = first; i < o->depth; i++) {
+		if (i == first + 2 && is_said(o, first, o->levels[i].key))
 			return;
 		put_level(out, start, &o->levels[i]);
 	}
-	if (o->depth == 2 && is_said(o, o->key))
+	if (o->depth == first + 2 && is_said(o, first, o->key))
 		return;
 	put_leaf(out, start, o);
 }
@@ -228,8 +225,9 @@ void outline_init(struct outline *o, struct slice text)
 	o->at = at;
 	if (at == text.size)
 		return;
-	if (text.data[at] == '{' || (text.data[at] == '[' && at + 1 < text.size &&
-					    text.data[at + 1] && strchr(" \t\r\n{[\"", text.data[at + 1])))
+	if (text.data[at] == '{' ||
+		(text.data[at] == '[' && at + 1 < text.size && text.data[at + 1] &&
+			strchr(" \t\r\n{[\"", text.data[at + 1])))
 		o->kind = OUTLINE_JSON;
 	plist = text.data[at] == '<' ? memmem(text.data, text.size, "<plist", 6) : NULL;
 	if (plist) {
@@ -242,7 +240,6 @@ void outline_init(struct outline *o, struct slice text)
 
 void outline_name(struct outline *o, size_t at, struct buffer *out)
 {
-	struct outline path;
 	struct buffer text;
 
 	if (at > o->text.size)
@@ -255,9 +252,8 @@ void outline_name(struct outline *o, size_t at, struct buffer *out)
 	if (o->too_deep)
 		return;
 	look_ahead(o);
-	path = *o;
 	buffer_init(&text, OUTLINE_PATH_BYTES_MAX);
-	put_path(&path, &text);
+	put_path(o, &text);
 	if (buffer_status(&text) == ERR_OK)
 		buffer_slice(out, buffer_bytes(&text));
 	buffer_fini(&text);

@@ -19,7 +19,8 @@
 
 /* A list, a mapping or, in lines, a key with all below it. All slices are borrowed from the text. */
 struct outline_level {
-	struct slice key;  /* under which it stands in the level above; empty for an entry of a list */
+	struct slice
+		key; /* under which it stands in the level above; empty for an entry of a list */
 	struct slice name; /* that an entry has */
 	size_t indent;     /* in lines: of the key */
 	size_t index;      /* of an entry */
@@ -36,8 +37,8 @@ enum outline_kind { OUTLINE_LINES, OUTLINE_JSON, OUTLINE_PLIST };
 struct outline {
 	struct slice text; /* borrowed */
 	enum outline_kind kind;
-	size_t at;   /* up to here it was read ... */
-	size_t from; /* ... and any place from here on may be asked for */
+	size_t at;    /* up to here it was read ... */
+	size_t from;  /* ... and any place from here on may be asked for */
 	size_t until; /* where the string or text ends that `at` stands before, once it is known */
 	struct outline_level levels[OUTLINE_DEPTH_MAX];
 	size_t depth;

@@ -29,7 +29,7 @@ static size_t take_string(struct outline *o, size_t at, size_t to)
 	size_t next;
 
 	o->until = size ? at + size : o->text.size;
-	if (o->until > to)
+	if (!size || o->until > to)
 		return to;
 	content = slice_of(o->text.data + at + 1, size - 2);
 	next = skip_blanks(o->text, at + size);

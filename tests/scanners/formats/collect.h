@@ -6,7 +6,7 @@
 #include "agent/base/text.h"
 #include "scanners/formats/asn1.h"
 #include "scanners/formats/format.h"
-#include "scanners/parser_label.h"
+#include "scanners/formats/label.h"
 
 #include <gnutls/crypto.h>
 #include <gnutls/x509.h>
@@ -43,7 +43,7 @@ struct collected {
 	size_t problems;
 	unsigned depth;
 	char *trust; /* of the certificate that comes next */
-	struct parser_label *label;
+	struct label *label;
 	const struct strings *passwords;
 	const struct format *format;
 	const struct format *which;
@@ -76,7 +76,7 @@ static enum err collect_certificate(
 	struct collected *c = arg;
 	struct found *f = collect_add(c, der);
 
-	assert_int_equal(parser_label_alias(c->label, alias, &f->alias), ERR_OK);
+	assert_int_equal(label_alias(c->label, alias, &f->alias), ERR_OK);
 	f->integrity = integrity ? strdup(integrity) : NULL;
 	f->trust = c->trust;
 	c->trust = NULL;
@@ -119,7 +119,7 @@ static void collect_format(void *arg, const struct format *format)
 {
 	struct collected *c = arg;
 
-	parser_label_place(c->label, NULL);
+	label_place(c->label, NULL);
 	if (c->depth == 0)
 		c->format = format;
 }
@@ -128,7 +128,7 @@ static void collect_place(void *arg, const uint8_t *at)
 {
 	struct collected *c = arg;
 
-	parser_label_place(c->label, at);
+	label_place(c->label, at);
 }
 
 static enum err collect_parse(struct collected *c, struct slice bytes);
@@ -158,14 +158,14 @@ static enum err collect_parse(struct collected *c, struct slice bytes)
 		.place = collect_place,
 		.format = collect_format };
 	struct format_input in = { .bytes = bytes, .passwords = c->passwords, .depth = c->depth };
-	struct parser_label label = { .text = bytes, .above = c->label };
+	struct label label = { .text = bytes, .above = c->label };
 	const struct format *which = NULL;
 	enum err e;
 
 	c->label = &label;
 	e = formats_parse(&in, &sink, &which);
 	c->label = label.above;
-	parser_label_fini(&label);
+	label_fini(&label);
 	if (c->depth == 0)
 		c->which = which;
 	return e;

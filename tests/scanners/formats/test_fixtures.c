@@ -45,8 +45,9 @@ static const struct fixture fixtures[] = {
 	{ "smime/signed", NULL, "smime", "-", "" },
 	{ "base64/kubeconfig", NULL, "base64-pem", "clusters/prod users/admin", "" },
 	{ "base64/secret", NULL, "base64-pem",
-		"data/tls.crt data/ca.der data/trust.p12/fuzz data/trust.p12 "
-		"data/trust.jks/key(unverified) data/trust.jks/ca(unverified)",
+		"data/tls.crt data/ca.der data/trust.p12/fuzz(unverified) "
+		"data/trust.p12(unverified) data/trust.jks/ca(unverified) "
+		"data/trust.jks/key(unverified)",
 		"" },
 	{ "base64/documents", NULL, "pem", "one/data/ca.crt two/data/tls.crt", "" },
 	{ "base64/list", NULL, "base64-pem", "items/two/data/b items/one/data/a", "" },
@@ -57,9 +58,9 @@ static const struct fixture fixtures[] = {
 		"resources/bundle/instances/0/attributes/result",
 		"" },
 	{ "base64/terraform", "wrong", "pem", "outputs/cert", "wrong-password" },
-	{ "base64/cloud-config", NULL, "pem",
-		"ca_certs/trusted/0 write_files//etc/x.pem/content", "" },
-	{ "base64/openvpn", NULL, "pem", "ca pkcs12/fuzz pkcs12", "" },
+	{ "base64/cloud-config", NULL, "pem", "ca_certs/trusted/0 write_files//etc/x.pem/content",
+		"" },
+	{ "base64/openvpn", NULL, "pem", "ca pkcs12/fuzz(unverified) pkcs12(unverified)", "" },
 	{ "base64/mobileconfig", NULL, "base64", "PayloadContent/Root", "" },
 	{ "base64/mobileconfig-signed", NULL, "pkcs7", "PayloadContent/Root -", "" },
 	{ "base64/ldif", NULL, "base64", "uid=alice,o=x/userCertificate;binary", "" },

@@ -1,15 +1,15 @@
 /* Labels of places in texts. */
-#include "scanners/parser_label.h"
+#include "scanners/formats/label.h"
 
 #include "agent/base/text.h"
 #include "agent/certificate/record.h"
 
-void parser_label_fini(struct parser_label *l)
+void label_fini(struct label *l)
 {
 	buffer_fini(&l->path);
 }
 
-void parser_label_place(struct parser_label *l, const uint8_t *at)
+void label_place(struct label *l, const uint8_t *at)
 {
 	bool is_inside = at && at >= l->text.data && at < l->text.data + l->text.size;
 
@@ -31,9 +31,9 @@ static void put(struct buffer *out, struct slice part)
 	buffer_slice(out, part);
 }
 
-static void put_above(const struct parser_label *l, struct buffer *out)
+static void put_above(const struct label *l, struct buffer *out)
 {
-	const struct parser_label *all[8];
+	const struct label *all[8];
 	size_t count = 0;
 
 	for (; l && count < sizeof(all) / sizeof(all[0]); l = l->above)
@@ -43,7 +43,7 @@ static void put_above(const struct parser_label *l, struct buffer *out)
 			put(out, buffer_bytes(&all[count]->path));
 }
 
-enum err parser_label_alias(const struct parser_label *l, const char *alias, char **out)
+enum err label_alias(const struct label *l, const char *alias, char **out)
 {
 	struct buffer text;
 	enum err e;
