@@ -282,6 +282,10 @@ static void documents(void **state)
 		"kind: Config\nusers:\n- name: m\n  user:\n    client-certificate: c.crt\n    client-key: /home/a/c.key\n",
 		"tls-yaml:4 trust /home/a/.kube/ca.crt\ntls-yaml:10 client-certificate /home/a/.kube/c.crt\n"
 		"tls-yaml:11 client-key /home/a/c.key\n");
+	gives("file:///home/b/.kube/config",
+		"apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority: /etc/k/ca.crt\n  name: c\n"
+		"kind: Config\nusers:\n- name: m\n  user:\n    token: t\n",
+		"tls-yaml:4 trust /etc/k/ca.crt\n");
 	NOTHING("Some text\n\ntls_config:\n  cert_file: /etc/c.pem\n");
 	NOTHING("a: |\n  tls_config:\n    cert_file: /etc/c.pem\n");
 	gives("file:///opt/tomcat/conf/server.xml",
