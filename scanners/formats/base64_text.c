@@ -88,12 +88,13 @@ static size_t gap(struct slice s)
 	return is_new_line && is_base64_line(slice_after(s, n)) ? n : 0;
 }
 
-/* A digit of the URL's alphabet, as the usual one; 0 for none. Many dashes in a row are a line of PEM. */
-static uint8_t url_digit(struct slice s)
+/* A digit of the URL's alphabet, as the usual one; 0 for none. Dashes in a row are a line of PEM. */
+static uint8_t url_digit(struct slice s, bool is_last)
 {
-	if (s.size < 2 || slice_starts(s, "---", 3))
+	if (!s.size || slice_starts(s, "-----", 5))
 		return 0;
-	if (!base64_is_digit(s.data[1]) && s.data[1] != '-' && s.data[1] != '_')
+	if (!is_last && (s.size < 2 || (!base64_is_digit(s.data[1]) && s.data[1] != '-' &&
+					       s.data[1] != '_')))
 		return 0;
 	return s.data[0] == '-' ? '+' : s.data[0] == '_' ? '/' : 0;
 }
@@ -106,6 +107,7 @@ size_t base64_text_decode(struct slice s, size_t digits, struct buffer *out)
 	while (at < s.size && digits) {
 		struct slice left = slice_after(s, at);
 		size_t skip;
+		uint8_t url;
 
 		if (left.size > digits)
 			left.size = digits;
@@ -114,8 +116,9 @@ size_t base64_text_decode(struct slice s, size_t digits, struct buffer *out)
 		if (digits != BASE64_ALL)
 			digits -= skip;
 		left = slice_after(s, at);
-		if (digits && digits != BASE64_ALL && url_digit(left)) {
-			base64_feed(&b, url_digit(left));
+		url = digits != BASE64_ALL ? url_digit(left, digits == 1) : 0;
+		if (digits && url) {
+			base64_feed(&b, url);
 			digits--;
 			at++;
 			continue;

@@ -67,11 +67,14 @@ static void make_folders(struct corpus *c)
 		corpus_die("out of memory");
 	(void)snprintf(c->folders[0], PATH_BYTES, "%s/tree", c->root);
 	for (size_t i = 0; i < c->folders_count; i++) {
-		size_t parent = i ? (i - 1) / FOLDER_FANOUT : 0;
+		char path[PATH_BYTES];
 
-		if (i && snprintf(c->folders[i], PATH_BYTES, "%.400s/folder-%zu",
-				 c->folders[parent], i) < 0)
+		/* By way of a copy: that parent and child are not the same the compiler cannot know. */
+		if (i && snprintf(path, sizeof(path), "%.400s/folder-%zu",
+				 c->folders[(i - 1) / FOLDER_FANOUT], i) < 0)
 			corpus_die("a path");
+		if (i)
+			memcpy(c->folders[i], path, sizeof(path));
 		if (mkdir(c->folders[i], 0755) != 0)
 			corpus_die(strerror(errno));
 	}

@@ -98,6 +98,10 @@ static void url_alphabet(void **state)
 	assert_int_equal(base64_text_decode(slice_text("AA--A-____-A"), 12, &out), 12);
 	assert_int_equal(out.size, 9);
 	buffer_clear(&out);
+	assert_int_equal(base64_text_decode(slice_text("AAA-\""), 4, &out), 4);
+	buffer_clear(&out);
+	assert_int_equal(base64_text_decode(slice_text("AAA-\""), 5, &out), 3);
+	buffer_clear(&out);
 	assert_int_equal(base64_text_decode(slice_text("AAAA-----END"), 12, &out), 4);
 	buffer_fini(&out);
 }
@@ -115,9 +119,9 @@ static void what_others_take(void **state)
 	buffer_format(&t, "-----BEGIN CERTIFICATE-----%s-----END CERTIFICATE-----", digits);
 	gives(&t, 1, "pem");
 	buffer_init(&t, TEST_BYTES_MAX);
-	buffer_text(&t, "x-----BEGIN CERTIFICATE-----\\n");
+	buffer_text(&t, "{\"a\":\"-----BEGIN CERTIFICATE-----\\n");
 	folded(&t, 64, "", "\\n");
-	buffer_text(&t, "-----END CERTIFICATE-----\\n\n");
+	buffer_text(&t, "-----END CERTIFICATE-----\\n\"}");
 	gives(&t, 1, "pem");
 	buffer_init(&t, TEST_BYTES_MAX);
 	buffer_format(&t, "<a:X509Certificate>\n%s\n</a:X509Certificate>", digits);

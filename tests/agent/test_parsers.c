@@ -1,0 +1,279 @@
+/* The pool of parsers, with the real parser role in a thread: what overtakes what, what is forgotten, what is
+ * sent again. */
+#include "agent/parsers.h"
+
+#include "agent/base/clock.h"
+#include "agent/base/wire.h"
+#include "agent/process/channel.h"
+#include "scanners/parser.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NOW 1790000000
+#define SMALL_COUNT 5
+#define PIECE_BYTES 1000
+#define TICK_MS 20
+#define DEADLINE_MS 30000
+
+static const struct parser_options no_options;
+
+struct run {
+	uv_loop_t loop;
+	uv_timer_t timer;
+	struct parsers *pool;
+	char order[256]; /* owners as they were done, "!" behind those that crashed */
+	unsigned records;
+	unsigned crashes; /* records that say so */
+	unsigned left;
+	int64_t until_ms;
+};
+
+struct owner {
+	struct run *run;
+	char name;
+};
+
+static enum err on_record(void *arg, const struct record *r)
+{
+	struct owner *o = arg;
+
+	o->run->records++;
+	if (r->kind == RECORD_PROBLEM && r->problem.reason == REASON_PARSER_CRASHED)
+		o->run->crashes++;
+	assert_int_equal(r->location.uri[strlen("file:///")], o->name);
+	return ERR_OK;
+}
+
+static void on_done(void *arg, bool crashed)
+{
+	struct owner *o = arg;
+	size_t size = strlen(o->run->order);
+
+	(void)snprintf(o->run->order + size, sizeof(o->run->order) - size, "%c%s", o->name,
+		crashed ? "!" : "");
+	o->run->left--;
+}
+
+static void on_sandbox(void *arg, const char *layer, bool is_active)
+{
+	(void)arg;
+	(void)layer;
+	(void)is_active;
+}
+
+static enum err hand_over(void *arg, frame_send_fn send, void *send_arg)
+{
+	const struct parser_handover h = { .options = &no_options, .pinned_now = NOW };
+
+	(void)arg;
+	return parser_handover(&h, send, send_arg);
+}
+
+static const struct parsers_events events = {
+	.record = on_record, .done = on_done, .sandbox = on_sandbox
+};
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct run *r = timer->data;
+
+	parsers_tick(r->pool);
+	assert_true(clock_monotonic_ms() < r->until_ms);
+	if (!r->left)
+		uv_stop(&r->loop);
+}
+
+static void start(struct run *r, const struct role *role)
+{
+	const struct parsers_conf conf = { .loop = &r->loop,
+		.role = role,
+		.in_thread = true,
+		.count_max = 1,
+		.hand_over = hand_over,
+		.events = &events };
+
+	*r = (struct run){ 0 };
+	assert_int_equal(uv_loop_init(&r->loop), 0);
+	assert_int_equal(uv_timer_init(&r->loop, &r->timer), 0);
+	r->timer.data = r;
+	assert_int_equal(parsers_new(&conf, &r->pool), ERR_OK);
+}
+
+/* Until nothing is left. */
+static void settle(struct run *r)
+{
+	r->until_ms = clock_monotonic_ms() + DEADLINE_MS;
+	assert_int_equal(uv_timer_start(&r->timer, on_tick, 0, TICK_MS), 0);
+	if (r->left)
+		(void)uv_run(&r->loop, UV_RUN_DEFAULT);
+	(void)uv_timer_stop(&r->timer);
+}
+
+static void stop(struct run *r)
+{
+	assert_int_equal(parsers_outstanding_bytes(r->pool), 0);
+	parsers_free(r->pool);
+	uv_close((uv_handle_t *)&r->timer, NULL);
+	(void)uv_run(&r->loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&r->loop), 0);
+}
+
+static struct finding *open_finding(struct run *r, struct owner *o, char name)
+{
+	char place[] = "file:///?";
+	const struct finding_piece head = {
+		.kind = FINDING_FILE, .scanner = slice_text("files"), .place = slice_text(place)
+	};
+	struct finding *f = NULL;
+	struct why why = { 0 };
+
+	*o = (struct owner){ .run = r, .name = name };
+	place[strlen("file:///")] = name;
+	assert_int_equal(parsers_open(r->pool, o, &head, &f, &why), ERR_OK);
+	r->left++;
+	return f;
+}
+
+static void piece(struct run *r, struct finding *f, const char *text, bool is_last)
+{
+	struct why why = { 0 };
+
+	assert_int_equal(parsers_piece(r->pool, f, slice_text(text), is_last, &why), ERR_OK);
+}
+
+/* One record each: a problem. */
+static const char malformed[] = "-----BEGIN CERTIFICATE-----\nMAkCAQECAQECAQE=\n"
+				"-----END CERTIFICATE-----\n";
+
+/* A large file comes in pieces from one thread while small ones come whole from others. The answers come in
+ * the order in which findings become whole; none of it is garbage, for which a parser would be killed. */
+static void a_large_one_is_overtaken(void **state)
+{
+	struct owner large, small[SMALL_COUNT];
+	char filler[PIECE_BYTES + 1];
+	struct finding *f;
+	struct run r;
+
+	(void)state;
+	memset(filler, '\n', PIECE_BYTES);
+	filler[PIECE_BYTES] = 0;
+	start(&r, &parser_role);
+	f = open_finding(&r, &large, 'L');
+	piece(&r, f, filler, false);
+	for (int i = 0; i < SMALL_COUNT; i++) {
+		piece(&r, open_finding(&r, &small[i], (char)('a' + i)), malformed, true);
+		piece(&r, f, filler, false);
+	}
+	/* The small ones are answered while the large one is still under way. */
+	r.left--;
+	settle(&r);
+	assert_string_equal(r.order, "abcde");
+	r.left++;
+	piece(&r, f, malformed, true);
+	settle(&r);
+	assert_string_equal(r.order, "abcdeL");
+	assert_int_equal(r.records, SMALL_COUNT + 1);
+	assert_int_equal(r.crashes, 0);
+	stop(&r);
+}
+
+/* What its sender forgot is forgotten in its turn. */
+static void abandoned_and_overtaken(void **state)
+{
+	struct owner large, small;
+	struct finding *f;
+	struct run r;
+
+	(void)state;
+	start(&r, &parser_role);
+	f = open_finding(&r, &large, 'L');
+	piece(&r, f, malformed, false);
+	piece(&r, open_finding(&r, &small, 'a'), malformed, true);
+	parsers_abandon(r.pool, f);
+	settle(&r);
+	assert_string_equal(r.order, "aL");
+	assert_int_equal(r.records, 1);
+	assert_int_equal(r.crashes, 0);
+	stop(&r);
+}
+
+/* --- a parser that dies ------------------------------------------------------------------------ */
+
+static atomic_uint runs;
+
+/* Answers each whole finding, but ends on the one that says so. */
+static enum err run_mortal(int fd, struct why *why)
+{
+	struct channel c;
+	struct slice payload;
+	uint16_t type;
+	enum err e = channel_init(&c, fd);
+
+	(void)why;
+	atomic_fetch_add(&runs, 1);
+	while (e == ERR_OK) {
+		struct finding_piece p;
+		struct buffer out;
+
+		e = channel_read(&c, &type, &payload);
+		if (e != ERR_OK || type != MESSAGE_FINDING)
+			continue;
+		e = finding_piece_decode(payload, &p);
+		if (e == ERR_OK && memmem(p.data.data, p.data.size, "die", 3))
+			break;
+		if (e != ERR_OK || !p.is_last)
+			continue;
+		buffer_init(&out, sizeof(p.id));
+		wire_put_u64(&out, p.id);
+		e = channel_write(&c, MESSAGE_FINDING_DONE, buffer_bytes(&out));
+		buffer_fini(&out);
+	}
+	channel_fini(&c);
+	return e;
+}
+
+static const struct role mortal = { .name = "parser", .run = run_mortal };
+
+/* It alone becomes a problem; what was behind it is sent again, what is not whole yet goes on. */
+static void a_parser_that_dies(void **state)
+{
+	struct owner large, bad, good;
+	struct finding *f;
+	struct run r;
+
+	(void)state;
+	atomic_store(&runs, 0);
+	start(&r, &mortal);
+	f = open_finding(&r, &large, 'L');
+	piece(&r, f, "x", false);
+	piece(&r, open_finding(&r, &bad, 'b'), "die", true);
+	piece(&r, open_finding(&r, &good, 'g'), "live", true);
+	r.left--;
+	settle(&r);
+	assert_string_equal(r.order, "b!g");
+	r.left++;
+	piece(&r, f, "y", true);
+	settle(&r);
+	assert_string_equal(r.order, "b!gL");
+	assert_int_equal(r.crashes, 1);
+	assert_int_equal(atomic_load(&runs), 2);
+	stop(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_large_one_is_overtaken),
+		cmocka_unit_test(abandoned_and_overtaken),
+		cmocka_unit_test(a_parser_that_dies),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
