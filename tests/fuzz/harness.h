@@ -35,7 +35,9 @@ static int harness_run(
 	char secret[] = "secret", changeit[] = "changeit";
 	char *items[] = { secret, changeit };
 	struct strings passwords = { .items = items, .count = 2, .capacity = 2 };
-	struct parser_context context = { .passwords = &passwords, .record = harness_record };
+	struct parser_context context = {
+		.judging = &judging_plain, .passwords = &passwords, .record = harness_record
+	};
 	struct trust *trust = NULL;
 	struct judge_cache *cache = NULL;
 
