@@ -37,6 +37,7 @@ class Certificate:
         self.key_file = stem.with_suffix(".key")
         self.pem_file.write_text(pem)
         self.key_file.write_text(key)
+        self.key_file.chmod(0o600)
         self.fingerprint = fingerprint(pem)
 
     def der(self):

@@ -22,6 +22,7 @@ class DovecotByName(servers.Dovecot):
         other = self.case.other
         for name in ("other.pem", "other.key"):
             (self.folder / name).write_text(other.pem if name.endswith("pem") else other.key)
+            (self.folder / name).chmod(0o600)
         self.conf.write_text(self.conf.read_text() + f"""local_name other.example.org {{
   ssl_cert = <{self.folder}/other.pem
   ssl_key = <{self.folder}/other.key
@@ -35,6 +36,7 @@ class PostfixByName(servers.Postfix):
         other = self.case.other
         chain, names = self.folder / "other.pem", self.folder / "sni"
         chain.write_text(other.key + other.pem)
+        chain.chmod(0o600)
         names.write_text(f"other.example.org {chain}\n")
         main = self.folder / "main.cf"
         main.write_text(main.read_text() + f"tls_server_sni_maps = hash:{names}\n")
