@@ -220,7 +220,8 @@ class Files(Case):
         before = time.monotonic()
         records = self.scan(self.tree, "--password-file", self.folder / "p")
         self.assertEqual([p["reason"] for p in problems(records)], ["limit-reached"])
-        self.assertLess(time.monotonic() - before, 5)
+        # So many rounds would take half an hour.
+        self.assertLess(time.monotonic() - before, 60)
 
 
 if __name__ == "__main__":
