@@ -31,7 +31,8 @@ struct child_start {
 
 enum err child_new(const struct child_start *start, struct child **out, struct why *why) MUST_CHECK;
 
-/* Queues one frame. After the child died it is silently dropped: `gone` tells. */
+/* Queues one frame. After the child died it is silently dropped: `gone` tells. The process must ignore
+ * SIGPIPE (command_line does): libuv writes without MSG_NOSIGNAL. */
 enum err child_send(struct child *c, uint16_t type, struct slice payload) MUST_CHECK;
 /* No more frames are read while paused, so that the child comes to a stop by itself. */
 void child_pause(struct child *c, bool is_paused);

@@ -348,12 +348,20 @@ static size_t span_end(const struct spans *s, struct slice text, bool is_last)
 	return s->is_pem ? pem_span_end(text, is_last) : text_span_end(s, text);
 }
 
-/* Finds a span if none is under way, and fills the buffer behind its start, so that an END is not cut
- * in two. `is_end`: nothing follows what the buffer holds. */
-static enum err prepare(struct spans *s, bool *is_end)
+/* What the buffer holds from here on. */
+static struct slice unused(const struct spans *s)
+{
+	return slice_of(s->file->buffer + s->at, s->file->size - s->at);
+}
+
+/* Finds a span if none is under way. Where the buffer does not hold its end, moves it to the buffer's start
+ * and reads on, so that an END is not cut in two: doing so for each of many small spans would move the
+ * buffer's bytes again and again. `end` is as of span_end; `is_end`: nothing follows what the buffer holds. */
+static enum err prepare(struct spans *s, size_t *end, bool *is_end)
 {
 	enum err e;
 
+	*is_end = false;
 	do {
 		if (s->span_left == 0) {
 			s->is_start = true;
@@ -361,11 +369,15 @@ static enum err prepare(struct spans *s, bool *is_end)
 			if (e != ERR_OK)
 				return e;
 		}
+		*end = span_end(s, unused(s), false);
+		if (*end)
+			return ERR_OK;
 		e = refill(s);
 		if (e != ERR_OK && e != ERR_END)
 			return e;
 	} while (s->span_left == 0);
 	*is_end = e == ERR_END && s->file->size < SNIFF_BUFFER_BYTES;
+	*end = span_end(s, unused(s), *is_end);
 	return ERR_OK;
 }
 
@@ -379,11 +391,10 @@ enum err spans_next(struct spans *s, struct slice *out)
 
 	*out = slice_of(NULL, 0);
 	s->is_start = false;
-	e = prepare(s, &is_end);
+	e = prepare(s, &end, &is_end);
 	if (e != ERR_OK)
 		return e == ERR_END ? ERR_OK : e;
-	text = slice_of(s->file->buffer, s->file->size);
-	end = span_end(s, text, is_end);
+	text = unused(s);
 	if (end) {
 		s->span_left = 0;
 	} else {
@@ -391,6 +402,6 @@ enum err spans_next(struct spans *s, struct slice *out)
 		s->span_left -= end < s->span_left ? end : s->span_left;
 	}
 	*out = slice_of(text.data, end);
-	s->at = end;
+	s->at += end;
 	return ERR_OK;
 }

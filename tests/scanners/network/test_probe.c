@@ -11,11 +11,13 @@
 #include <fcntl.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,8 +33,8 @@
 #include <cmocka.h>
 
 #define TIMEOUT_MS 1000
-#define PATIENCE_MS 20000
-#define SLACK_MS 900 /* sanitizers and busy machines */
+/* What is over sooner was not ended by a timeout, however busy the machine. */
+#define PATIENCE_MS 60000
 #define TARGETS_MAX 512
 
 extern char **environ;
@@ -118,6 +120,8 @@ struct server {
 	int listener;
 	uint16_t port;
 	pthread_t thread;
+	atomic_uint accepted;
+	atomic_int connection; /* the one being served */
 	/* for TLS */
 	const char *priority;
 	gnutls_certificate_credentials_t credentials;
@@ -141,6 +145,8 @@ static void *accepting(void *arg)
 		}
 		if (fd < 0)
 			return NULL;
+		atomic_store(&s->connection, fd);
+		atomic_fetch_add(&s->accepted, 1);
 		s->serve(s, fd);
 		(void)close(fd);
 	}
@@ -175,6 +181,14 @@ static void server_start(struct server *s)
 	assert_int_equal(pthread_create(&s->thread, NULL, accepting, s), 0);
 }
 
+/* Ends what it serves, and what waits to be served. */
+static void server_release(struct server *s)
+{
+	(void)shutdown(s->listener, SHUT_RDWR);
+	if (atomic_load(&s->accepted))
+		(void)shutdown(atomic_load(&s->connection), SHUT_RDWR);
+}
+
 static void server_stop(struct server *s)
 {
 	(void)shutdown(s->listener, SHUT_RDWR);
@@ -182,10 +196,10 @@ static void server_stop(struct server *s)
 	(void)close(s->listener);
 }
 
-/* Reads until the client is gone, at most a while. */
+/* Reads until the client is gone, which is when it has lost its patience at the latest. */
 static void drain(int fd)
 {
-	struct timeval patience = { .tv_sec = 3 };
+	struct timeval patience = { .tv_sec = 2 * PATIENCE_MS / 1000 };
 	char bytes[4096];
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -196,7 +210,7 @@ static void drain(int fd)
 static void serve_tls(struct server *s, int fd)
 {
 	gnutls_session_t session;
-	struct timeval patience = { .tv_sec = 3 };
+	struct timeval patience = { .tv_sec = 2 * PATIENCE_MS / 1000 };
 	size_t size = sizeof(s->name_asked) - 1;
 	unsigned type;
 	char byte;
@@ -335,6 +349,8 @@ struct rig {
 	uint64_t wanted;
 	uint64_t granted;
 	uint64_t kept;
+	struct server *silent; /* its connections are shut once so many others are done */
+	uint64_t others;
 };
 
 static void *running(void *arg)
@@ -478,6 +494,8 @@ static void rig_finish(struct rig *r)
 			take_record(r, payload);
 		else if (type == MESSAGE_WORK_DONE) {
 			r->done++;
+			if (r->silent && r->done == r->others)
+				server_release(r->silent);
 			/* One at a time: more has not begun than was allowed. */
 			if (r->granted) {
 				assert_int_equal(r->done, r->granted);
@@ -637,19 +655,31 @@ static void test_weak(void **state)
 	}
 }
 
+/* Under AddressSanitizer realloc always copies, and GnuTLS grows its list of names by one at a time: large
+ * blocks get room to grow. */
+static void *roomy_realloc(void *old, size_t size)
+{
+	size_t room = 64 * 1024;
+
+	if (size < room)
+		return realloc(old, size);
+	if (old && malloc_usable_size(old) >= size)
+		return old;
+	while (room < size)
+		room *= 2;
+	return realloc(old, room);
+}
+
 static void test_many_names(void **state)
 {
 	static const struct wish wish = { GNUTLS_PK_RSA, 2048, GNUTLS_DIG_SHA256, 10000, false };
-	static const char *const priorities[] = {
-		"NORMAL",
-#ifndef __SANITIZE_ADDRESS__ /* under which GnuTLS's server takes seconds for it */
-		"NORMAL:-VERS-ALL:+VERS-TLS1.2",
-#endif
-	};
+	static const char *const priorities[] = { "NORMAL", "NORMAL:-VERS-ALL:+VERS-TLS1.2" };
+	const gnutls_realloc_function plain = gnutls_realloc;
 	struct served id;
 	struct rig r;
 
 	(void)state;
+	gnutls_realloc = roomy_realloc;
 	identity_new(&id, &wish);
 	assert_true(id.der.size > 200000);
 	for (size_t i = 0; i < sizeof(priorities) / sizeof(priorities[0]); i++) {
@@ -663,6 +693,7 @@ static void test_many_names(void **state)
 		rig_end(&r);
 	}
 	identity_free(&id);
+	gnutls_realloc = plain;
 }
 
 static void test_client_certificate(void **state)
@@ -858,7 +889,7 @@ static void test_unresolved(void **state)
 	(void)state;
 	assert_problem(
 		probe_one(&r, "no-such-name.invalid", 443), REASON_UNRESOLVED, "unresolved", "");
-	assert_true(r.took_ms < TIMEOUT_MS + SLACK_MS);
+	assert_true(r.took_ms < PATIENCE_MS);
 	assert_string_equal(r.items[0].session.facts.server_name, "no-such-name.invalid");
 	rig_end(&r);
 }
@@ -926,7 +957,9 @@ static void test_tempers(void **state)
 		struct rig r;
 
 		server_start(&s);
-		seen = probe_one(&r, "127.0.0.1", s.port);
+		/* What ends the others is what they send, not the time. */
+		seen = (tempers[i].takes_all_time ? probe_one : probe_patiently)(
+			&r, "127.0.0.1", s.port);
 		if (!seen->has_problem ||
 			(tempers[i].reason != REASON_COUNT && seen->reason != tempers[i].reason) ||
 			(tempers[i].word && strcmp(seen->facts.handshake, tempers[i].word) != 0) ||
@@ -934,7 +967,7 @@ static void test_tempers(void **state)
 			fail_msg("temper %zu: %s, %s: %s", i, reason_word(seen->reason),
 				seen->facts.handshake, seen->message);
 		assert_true(seen->facts.is_reachable);
-		assert_true(r.took_ms < TIMEOUT_MS + SLACK_MS);
+		assert_true(r.took_ms < PATIENCE_MS);
 		assert_true(!tempers[i].takes_all_time || r.took_ms >= TIMEOUT_MS);
 		server_stop(&s);
 		rig_end(&r);
@@ -976,13 +1009,16 @@ static void test_many(void **state)
 	struct server silent = { .serve = serve_silence };
 	struct served id;
 	struct rig r;
+	size_t problems = 0;
 
 	(void)state;
 	identity_new(&id, &ordinary);
 	tls_server_start(&s, &id);
 	server_start(&silent);
-	/* What is timed here is not the servers: they share the machine with all else. */
-	rig_start_for(&r, PATIENCE_MS / 2, 40, 0);
+	rig_start_for(&r, PATIENCE_MS, 40, 0);
+	/* The silent ones hold no other up: they stay until all others are done. */
+	r.silent = &silent;
+	r.others = 100;
 	for (unsigned i = 0; i < 100; i++) {
 		rig_host(&r, "127.0.0.1", s.port);
 		if (i < 5)
@@ -990,10 +1026,10 @@ static void test_many(void **state)
 	}
 	rig_finish(&r);
 	assert_int_equal(r.count, 105);
-	for (size_t i = 0, problems = 0; i < r.count; i++) {
+	assert_true(r.took_ms < PATIENCE_MS);
+	for (size_t i = 0; i < r.count; i++)
 		problems += r.items[i].session.has_problem;
-		assert_true(problems <= 5);
-	}
+	assert_int_equal(problems, 5);
 	server_stop(&silent);
 	tls_server_stop(&s);
 	rig_end(&r);
@@ -1086,15 +1122,16 @@ static void test_main_gone(void **state)
 
 	(void)state;
 	server_start(&silent);
-	rig_start(&r, 5, 0);
+	rig_start_for(&r, PATIENCE_MS, 5, 0);
 	for (unsigned i = 0; i < 20; i++)
 		rig_host(&r, "127.0.0.1", silent.port);
 	rig_host(&r, "no-such-name.invalid", 443);
-	usleep(100 * 1000);
+	while (!atomic_load(&silent.accepted))
+		usleep(1000);
 	(void)shutdown(r.ours, SHUT_RDWR);
 	(void)pthread_join(r.thread, NULL);
 	assert_int_equal(r.result, ERR_OK);
-	assert_true(clock_monotonic_ms() - r.began_ms < TIMEOUT_MS);
+	assert_true(clock_monotonic_ms() - r.began_ms < PATIENCE_MS);
 	rig_end(&r);
 	server_stop(&silent);
 }
