@@ -2,6 +2,8 @@
 #include "agent/base/clock.h"
 #include "agent/links.h"
 
+#include "agent/base/index.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,8 +37,13 @@ struct paper {
 
 static void fingerprint_of_name(const char *name, uint8_t out[FINGERPRINT_BYTES])
 {
+	uint64_t hash = index_hash(name, strlen(name));
+
+	/* Spread from the first byte on, as a real one is. */
 	memset(out, 0, FINGERPRINT_BYTES);
-	memcpy(out, name, strlen(name));
+	memcpy(out, &hash, sizeof(hash));
+	assert_true(strlen(name) <= FINGERPRINT_BYTES - sizeof(hash));
+	memcpy(out + sizeof(hash), name, strlen(name));
 }
 
 static void put_paper(struct links *l, const struct paper *p)
