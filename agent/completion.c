@@ -4,6 +4,7 @@
 #include "agent/base/array.h"
 #include "agent/base/clock.h"
 #include "agent/base/text.h"
+#include "agent/base/wire.h"
 #include "agent/certificate/certificate.h"
 #include "agent/certificate/name_key.h"
 #include "agent/inventory_internal.h"
@@ -31,16 +32,15 @@ struct closure {
 };
 
 struct question {
-	int64_t certificate;
-	enum purpose purpose;
+	struct wanting of;
+	uint8_t judging; /* its number now */
 	uint8_t key[FINGERPRINT_BYTES];
 	size_t closure;
 };
 
 struct completion {
-	struct inventory *inventory; /* borrowed */
-	uint8_t context[FINGERPRINT_BYTES];
-	int64_t now;
+	struct inventory *inventory;   /* borrowed */
+	struct completion_terms terms; /* borrowed until all questions are found */
 	struct ca *cas; /* owned; by subject, of one name those known longest first */
 	size_t cas_count;
 	struct closure *closures; /* owned; the last one is being worked on */
@@ -178,44 +178,44 @@ static void close_over(
 /* ---- who is to be judged ------------------------------------------------------------------------ */
 
 /* A certificate that misses an issuer, at some place. */
-struct wanting {
-	int64_t certificate;
-	int64_t wants;
+struct miss {
+	struct wanting of;
 	struct slice known; /* the chain that its place knew */
 	struct slice fingerprint;
 };
 
-static bool is_known(const struct wanting *w, const uint8_t fingerprint[FINGERPRINT_BYTES])
+static bool is_known(const struct miss *m, const uint8_t fingerprint[FINGERPRINT_BYTES])
 {
-	for (size_t at = 0; at + FINGERPRINT_BYTES <= w->known.size; at += FINGERPRINT_BYTES)
-		if (memcmp(w->known.data + at, fingerprint, FINGERPRINT_BYTES) == 0)
+	for (size_t at = 0; at + FINGERPRINT_BYTES <= m->known.size; at += FINGERPRINT_BYTES)
+		if (memcmp(m->known.data + at, fingerprint, FINGERPRINT_BYTES) == 0)
 			return true;
 	return false;
 }
 
 /* Is there any that its place did not know? */
 static bool has_news(
-	const struct completion *c, const struct wanting *w, const struct closure *closure)
+	const struct completion *c, const struct miss *m, const struct closure *closure)
 {
 	for (size_t n = 0; n < closure->count; n++) {
 		const struct ca *ca = &c->cas[closure->items[n]];
 
-		if (ca->certificate != w->certificate && !is_known(w, ca->fingerprint))
+		if (ca->certificate != m->of.certificate && !is_known(m, ca->fingerprint))
 			return true;
 	}
 	return false;
 }
 
-static enum err key_of(const struct completion *c, const struct wanting *w, enum purpose purpose,
+static enum err key_of(const struct completion *c, const struct miss *m,
 	const struct closure *closure, uint8_t key[FINGERPRINT_BYTES])
 {
 	struct buffer bytes;
 	enum err e;
 
 	buffer_init(&bytes, (COMPLETION_CANDIDATES_MAX + 3) * FINGERPRINT_BYTES);
-	buffer_append(&bytes, c->context, FINGERPRINT_BYTES);
-	buffer_slice(&bytes, w->fingerprint);
-	buffer_byte(&bytes, (uint8_t)purpose);
+	buffer_append(&bytes, c->terms.context, FINGERPRINT_BYTES);
+	buffer_slice(&bytes, m->fingerprint);
+	buffer_byte(&bytes, (uint8_t)m->of.purpose);
+	wire_put_u64(&bytes, m->of.judging);
 	for (size_t n = 0; n < closure->count; n++)
 		buffer_append(&bytes, c->cas[closure->items[n]].fingerprint, FINGERPRINT_BYTES);
 	e = buffer_status(&bytes);
@@ -229,14 +229,13 @@ static enum err key_of(const struct completion *c, const struct wanting *w, enum
 static enum err is_settled(
 	const struct completion *c, const struct question *q, bool *out, struct why *why)
 {
-	const int64_t values[] = { q->certificate, (int64_t)q->purpose };
 	sqlite3_stmt *find;
 	bool is_row = false;
 	enum err e = inventory_statement(c->inventory, COMPLETION_KEY, &find, why);
 
 	if (e != ERR_OK)
 		return e;
-	inventory_bind(find, values, 2);
+	inventory_wanting_bind(find, &q->of);
 	e = inventory_step(c->inventory, find, &is_row, why);
 	if (e == ERR_OK && is_row) {
 		struct slice key = inventory_column_bytes(find, 0);
@@ -244,25 +243,39 @@ static enum err is_settled(
 
 		*out = key.size == FINGERPRINT_BYTES &&
 		       memcmp(key.data, q->key, FINGERPRINT_BYTES) == 0 &&
-		       (boundary == TIME_UNKNOWN || boundary > c->now);
+		       (boundary == TIME_UNKNOWN || boundary > c->terms.now);
 	}
 	(void)sqlite3_reset(find);
 	return e;
 }
 
-static enum err ask(
-	struct completion *c, const struct wanting *w, enum purpose purpose, struct why *why)
+/* The number of the judging now; false where no job is judged so any more. */
+static bool find_judging(const struct completion *c, uint64_t id, uint8_t *number)
+{
+	const struct parser_options *o = c->terms.options;
+
+	*number = 0;
+	for (size_t n = 0; id && n < o->judgings_count; n++)
+		if (o->judgings[n].id == id) {
+			*number = (uint8_t)n;
+			return true;
+		}
+	return !id;
+}
+
+static enum err ask(struct completion *c, const struct miss *m, struct why *why)
 {
 	size_t closure = c->closures_count - 1;
-	struct question q = {
-		.certificate = w->certificate, .purpose = purpose, .closure = closure
-	};
+	struct question q = { .of = m->of, .closure = closure };
 	bool is_done = false;
 	enum err e;
 
-	if (!has_news(c, w, &c->closures[closure]))
-		return inventory_completion_drop(c->inventory, w->certificate, purpose, why);
-	e = key_of(c, w, purpose, &c->closures[closure], q.key);
+	/* What was found before stands as the verdict does, until the place is looked at again. */
+	if (!find_judging(c, m->of.judging, &q.judging))
+		return ERR_OK;
+	if (!has_news(c, m, &c->closures[closure]))
+		return inventory_completion_drop(c->inventory, &m->of, why);
+	e = key_of(c, m, &c->closures[closure], q.key);
 	if (e == ERR_OK)
 		e = is_settled(c, &q, &is_done, why);
 	if (e != ERR_OK || is_done)
@@ -277,7 +290,7 @@ static enum err ask(
 static enum err take_issuer(struct completion *c, sqlite3_stmt *row, struct name_key *last)
 {
 	struct name_key name;
-	enum err e = name_key(row, 4, &name);
+	enum err e = name_key(row, 5, &name);
 
 	if (e == ERR_NOT_FOUND) {
 		memset(&name, 0, sizeof(name));
@@ -296,16 +309,14 @@ static enum err take_issuer(struct completion *c, sqlite3_stmt *row, struct name
 static enum err take_wanting(
 	struct completion *c, sqlite3_stmt *row, struct name_key *last, struct why *why)
 {
-	const struct wanting w = { .certificate = sqlite3_column_int64(row, 0),
-		.wants = sqlite3_column_int64(row, 1),
-		.known = inventory_column_bytes(row, 2),
-		.fingerprint = inventory_column_bytes(row, 3) };
+	const struct miss m = { .of = { .certificate = sqlite3_column_int64(row, 0),
+					.purpose = (enum purpose)sqlite3_column_int(row, 1),
+					.judging = (uint64_t)sqlite3_column_int64(row, 2) },
+		.known = inventory_column_bytes(row, 3),
+		.fingerprint = inventory_column_bytes(row, 4) };
 	enum err e = take_issuer(c, row, last);
 
-	for (int purpose = 0; e == ERR_OK && purpose < PURPOSE_COUNT; purpose++)
-		if (w.wants & POOL_WANTS(purpose))
-			e = ask(c, &w, (enum purpose)purpose, why);
-	return e;
+	return e == ERR_OK ? ask(c, &m, why) : e;
 }
 
 static enum err find_questions(struct completion *c, struct why *why)
@@ -314,8 +325,8 @@ static enum err find_questions(struct completion *c, struct why *why)
 	struct name_key last = { { 0 } };
 	bool is_row = true;
 	enum err e = store_prepare(c->inventory->store,
-		"SELECT p.certificate,p.wants,p.known,c.fingerprint,c.issuer FROM pool p CROSS JOIN"
-		" certificate c ON c.id=p.certificate WHERE p.wants ORDER BY c.issuer",
+		"SELECT w.certificate,w.purpose,w.judging,w.known,c.fingerprint,c.issuer FROM wanting w"
+		" CROSS JOIN certificate c ON c.id=w.certificate ORDER BY c.issuer",
 		&rows, why);
 
 	while (e == ERR_OK) {
@@ -328,7 +339,7 @@ static enum err find_questions(struct completion *c, struct why *why)
 	return e;
 }
 
-enum err completion_new(struct inventory *i, const uint8_t context[FINGERPRINT_BYTES], int64_t now,
+enum err completion_new(struct inventory *i, const struct completion_terms *terms,
 	struct completion **out, struct why *why)
 {
 	struct completion *c = calloc(1, sizeof(*c));
@@ -338,8 +349,7 @@ enum err completion_new(struct inventory *i, const uint8_t context[FINGERPRINT_B
 	if (!c)
 		return ERR_MEMORY;
 	c->inventory = i;
-	c->now = now;
-	memcpy(c->context, context, FINGERPRINT_BYTES);
+	c->terms = *terms;
 	e = inventory_enter(i, &is_own, why);
 	if (e == ERR_OK)
 		e = inventory_pool_prune(i, why);
@@ -352,6 +362,7 @@ enum err completion_new(struct inventory *i, const uint8_t context[FINGERPRINT_B
 		completion_free(c);
 		return e;
 	}
+	c->terms = (struct completion_terms){ 0 };
 	*out = c;
 	return ERR_OK;
 }
@@ -362,19 +373,19 @@ static enum err write_case(
 	const struct completion *c, const struct question *q, struct buffer *out, struct why *why)
 {
 	const struct closure *closure = &c->closures[q->closure];
-	struct completion_case given = { .purpose = q->purpose };
+	struct completion_case given = { .purpose = q->of.purpose };
 	struct buffer ders;
 	size_t ends[COMPLETION_CANDIDATES_MAX + 1];
 	size_t count = 0;
 	enum err e;
 
 	buffer_init(&ders, COMPLETION_CASE_BYTES_MAX);
-	e = inventory_pool_der(c->inventory, q->certificate, &ders, why);
+	e = inventory_pool_der(c->inventory, q->of.certificate, &ders, why);
 	ends[count++] = ders.size;
 	for (size_t n = 0; e == ERR_OK && n < closure->count; n++) {
 		int64_t ca = c->cas[closure->items[n]].certificate;
 
-		if (ca == q->certificate)
+		if (ca == q->of.certificate)
 			continue;
 		e = inventory_pool_der(c->inventory, ca, &ders, why);
 		ends[count++] = ders.size;
@@ -391,7 +402,7 @@ static enum err write_case(
 	return e;
 }
 
-enum err completion_next(struct completion *c, char place[COMPLETION_PLACE_BYTES],
+enum err completion_next(struct completion *c, char place[COMPLETION_PLACE_BYTES], uint8_t *judging,
 	struct buffer *out, struct why *why)
 {
 	const struct question *q = &c->questions[c->next];
@@ -404,9 +415,9 @@ enum err completion_next(struct completion *c, char place[COMPLETION_PLACE_BYTES
 	text_hex(place + sizeof(PLACE_PREFIX) - 1, q->key, FINGERPRINT_BYTES);
 	buffer_clear(out);
 	e = write_case(c, q, out, why);
+	*judging = q->judging;
 	if (e == ERR_OK)
-		e = inventory_completion_mark(
-			c->inventory, q->certificate, q->purpose, q->key, why);
+		e = inventory_completion_mark(c->inventory, &q->of, q->key, why);
 	return e;
 }
 

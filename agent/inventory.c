@@ -16,6 +16,8 @@
 	"UPDATE " t " SET gone_at=?2 WHERE id IN (SELECT t.id FROM place p CROSS JOIN " t \
 	" t ON " AT_PLACE("t") " WHERE p.job=?1 AND t.gone_at IS NULL)"
 
+#define COMPLETION_OF " WHERE certificate=?1 AND purpose=?2 AND judging=?3"
+
 static const char *const texts[STATEMENT_COUNT] = {
 	[JOB_START] =
 		"INSERT INTO job(name,scanner,last_start) VALUES(?1,?2,?3) ON CONFLICT(name) DO "
@@ -152,30 +154,32 @@ static const char *const texts[STATEMENT_COUNT] = {
 		"DELETE FROM revocation_source WHERE NOT EXISTS"
 		" (SELECT 1 FROM revocation r WHERE r.source=revocation_source.id) AND NOT EXISTS"
 		" (SELECT 1 FROM place p WHERE p.uri=revocation_source.uri)",
-	/* Written only when something changes. ?6 = there is room. The shortest chain is kept: who knows
-	 * least of the issuers. */
-	[POOL_PUT] = "INSERT INTO pool(certificate,is_ca,wants,known,der) SELECT ?1,?2,?3,?4,?5"
-		     " WHERE ?6 OR EXISTS (SELECT 1 FROM pool WHERE certificate=?1)"
-		     " ON CONFLICT(certificate) DO UPDATE SET wants=wants|?3,"
-		     " known=CASE WHEN ?3 AND (wants=0 OR length(?4)<length(known)) THEN ?4"
-		     " ELSE known END"
-		     " WHERE wants|?3<>wants OR (?3 AND length(?4)<length(known))",
+	/* ?4 = there is room. */
+	[POOL_PUT] = "INSERT INTO pool(certificate,is_ca,der) SELECT ?1,?2,?3 WHERE ?4"
+		     " ON CONFLICT(certificate) DO NOTHING",
+	/* Written only when something changes. The shortest chain is kept: who knows least of the issuers. */
+	[WANTING_PUT] = "INSERT INTO wanting(certificate,purpose,judging,known) SELECT ?1,?2,?3,?4"
+			" WHERE EXISTS (SELECT 1 FROM pool WHERE certificate=?1)"
+			" ON CONFLICT(certificate,purpose,judging) DO UPDATE SET known=?4"
+			" WHERE length(?4)<length(known)",
 	[POOL_COUNT] = "SELECT is_ca,count(*),total(length(der)) FROM pool GROUP BY is_ca",
 	[POOL_DER] = "SELECT der FROM pool WHERE certificate=?1",
 	[POOL_NAMED] = "SELECT p.der FROM certificate c CROSS JOIN pool p ON p.certificate=c.id"
 		       " WHERE c.fingerprint=?1",
 	[POOL_PRUNE] = "DELETE FROM pool WHERE NOT EXISTS (SELECT 1 FROM sighting s WHERE"
 		       " s.certificate=pool.certificate AND s.gone_at IS NULL)",
-	[COMPLETION_KEY] =
-		"SELECT key,boundary FROM completion WHERE certificate=?1 AND purpose=?2",
+	[WANTING_PRUNE] = "DELETE FROM wanting WHERE NOT EXISTS (SELECT 1 FROM pool p WHERE"
+			  " p.certificate=wanting.certificate)",
+	[COMPLETION_KEY] = "SELECT key,boundary FROM completion" COMPLETION_OF,
 	/* What was found before holds until the answer comes. */
-	[COMPLETION_MARK] = "INSERT INTO completion(certificate,purpose,key) VALUES(?1,?2,?3)"
-			    " ON CONFLICT(certificate,purpose) DO UPDATE SET key=?3, boundary=NULL",
+	[COMPLETION_MARK] = "INSERT INTO completion(certificate,purpose,judging,key)"
+			    " VALUES(?1,?2,?3,?4) ON CONFLICT(certificate,purpose,judging)"
+			    " DO UPDATE SET key=?4, boundary=NULL",
 	[COMPLETION_PUT] = "UPDATE completion SET boundary=?2, detail=?3 WHERE key=?1",
-	[COMPLETION_DROP] = "DELETE FROM completion WHERE certificate=?1 AND purpose=?2",
-	[COMPLETION_FIND] = "SELECT detail FROM completion WHERE certificate=?1 AND purpose=?2",
-	[COMPLETION_PRUNE] = "DELETE FROM completion WHERE NOT EXISTS (SELECT 1 FROM pool p WHERE"
-			     " p.certificate=completion.certificate AND p.wants)",
+	[COMPLETION_DROP] = "DELETE FROM completion" COMPLETION_OF,
+	[COMPLETION_FIND] = "SELECT detail FROM completion" COMPLETION_OF,
+	[COMPLETION_PRUNE] = "DELETE FROM completion WHERE NOT EXISTS (SELECT 1 FROM wanting w"
+			     " WHERE w.certificate=completion.certificate)",
 };
 
 /* ---- statements ------------------------------------------------------------------------------- */

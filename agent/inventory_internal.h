@@ -81,6 +81,8 @@ enum statement {
 	POOL_DER,
 	POOL_NAMED,
 	POOL_PRUNE,
+	WANTING_PUT,
+	WANTING_PRUNE,
 	COMPLETION_KEY,
 	COMPLETION_MARK,
 	COMPLETION_PUT,
@@ -179,8 +181,13 @@ enum err inventory_damaged(struct inventory *i, struct why *why) MUST_CHECK;
 enum err inventory_served_fill(struct inventory *i, int64_t sighting, struct certificate_record *r,
 	struct why *why) MUST_CHECK;
 
-/* Keeps the bytes of a record's certificate, and for which purposes it misses an issuer. */
-#define POOL_WANTS(purpose) (INT64_C(1) << (purpose))
+/* A certificate that misses an issuer, for a purpose and a judging (verdict.judging). */
+struct wanting {
+	int64_t certificate;
+	enum purpose purpose;
+	uint64_t judging;
+};
+/* Keeps the bytes of a record's certificate, and for what it misses an issuer. */
 enum err inventory_pool_put(struct inventory *i, int64_t certificate, const struct record *r,
 	struct why *why) MUST_CHECK;
 /* Forgets the bytes of what no place holds any more, and verdicts on it. */
@@ -193,12 +200,14 @@ enum err inventory_pool_der(
 
 /* Verdicts with what the pool holds, in the current batch, which all of them begin. `key` stands for all that
  * such a verdict depends on. Marked: it is being judged; then put, NULL where that failed. */
-enum err inventory_completion_mark(struct inventory *i, int64_t certificate, enum purpose purpose,
+enum err inventory_completion_mark(struct inventory *i, const struct wanting *w,
 	const uint8_t key[FINGERPRINT_BYTES], struct why *why) MUST_CHECK;
 enum err inventory_completion_put(struct inventory *i, const uint8_t key[FINGERPRINT_BYTES],
 	const struct verdict *v, struct why *why) MUST_CHECK;
 enum err inventory_completion_drop(
-	struct inventory *i, int64_t certificate, enum purpose purpose, struct why *why) MUST_CHECK;
+	struct inventory *i, const struct wanting *w, struct why *why) MUST_CHECK;
+/* The values of the statements of completions. */
+void inventory_wanting_bind(sqlite3_stmt *statement, const struct wanting *w);
 /* Puts that verdict into a record that lacks an issuer, where it is better. */
 enum err inventory_completion_fill(
 	struct inventory *i, int64_t certificate, struct record *r, struct why *why) MUST_CHECK;

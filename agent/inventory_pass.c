@@ -154,6 +154,7 @@ static const char *const purge_steps[] = {
 	" old=certificate.id) AND id NOT IN (SELECT new FROM succession)",
 	/* Ids of certificates may be given out again. */
 	"DELETE FROM pool WHERE certificate NOT IN (SELECT id FROM certificate)",
+	"DELETE FROM wanting WHERE certificate NOT IN (SELECT id FROM certificate)",
 	"DELETE FROM completion WHERE certificate NOT IN (SELECT id FROM certificate)",
 	"DELETE FROM pass WHERE ended IS NOT NULL AND job IN (SELECT id FROM job WHERE is_retired"
 	" AND id NOT IN (SELECT job FROM place))",

@@ -58,40 +58,66 @@ static bool has_room(struct inventory *i, bool is_ca, size_t size)
 	return false;
 }
 
+void inventory_wanting_bind(sqlite3_stmt *statement, const struct wanting *w)
+{
+	const int64_t values[] = { w->certificate, (int64_t)w->purpose, (int64_t)w->judging };
+
+	inventory_bind(statement, values, 3);
+}
+
+static struct wanting wanting_of(int64_t certificate, const struct record *r)
+{
+	bool is_first = r->certificate.is_served && r->location.index == 0;
+
+	return (struct wanting){ .certificate = certificate,
+		.purpose = is_first ? PURPOSE_SERVER : PURPOSE_ANY,
+		.judging = r->certificate.verdict.judging };
+}
+
+static enum err put_wanting(
+	struct inventory *i, int64_t certificate, const struct record *r, struct why *why)
+{
+	const struct wanting w = wanting_of(certificate, r);
+	const struct fingerprints *chain = &r->certificate.verdict.chain;
+	sqlite3_stmt *put;
+	enum err e = inventory_statement(i, WANTING_PUT, &put, why);
+
+	if (e != ERR_OK)
+		return e;
+	inventory_wanting_bind(put, &w);
+	inventory_bind_bytes(put, 4, slice_of(chain->items, chain->count * FINGERPRINT_BYTES));
+	return inventory_run(i, put, NULL, why);
+}
+
 enum err inventory_pool_put(
 	struct inventory *i, int64_t certificate, const struct record *r, struct why *why)
 {
 	const struct certificate_record *c = &r->certificate;
-	const struct fingerprints *chain = &c->verdict.chain;
-	bool is_first = c->is_served && r->location.index == 0;
-	int64_t values[] = { certificate, c->facts.is_ca, 0 };
+	const int64_t values[] = { certificate, c->facts.is_ca };
 	uint64_t changed = 0;
 	sqlite3_stmt *put;
 	enum err e = i->is_pool_counted ? ERR_OK : count_kept(i, why);
 
-	if (verdict_lacks_issuer(&c->verdict))
-		values[2] = POOL_WANTS(is_first ? PURPOSE_SERVER : PURPOSE_ANY);
 	if (e == ERR_OK)
 		e = inventory_statement(i, POOL_PUT, &put, why);
 	if (e != ERR_OK)
 		return e;
-	inventory_bind(put, values, 3);
-	inventory_bind_bytes(
-		put, 4, slice_of(chain->items, values[2] ? chain->count * FINGERPRINT_BYTES : 0));
-	inventory_bind_bytes(put, 5, slice_of(c->der, c->der_size));
-	(void)sqlite3_bind_int(put, 6, has_room(i, c->facts.is_ca, c->der_size));
-	sqlite3_set_last_insert_rowid(i->store->db, 0);
+	inventory_bind(put, values, 2);
+	inventory_bind_bytes(put, 3, slice_of(c->der, c->der_size));
+	(void)sqlite3_bind_int(put, 4, has_room(i, c->facts.is_ca, c->der_size));
 	e = inventory_run(i, put, &changed, why);
-	if (e == ERR_OK && changed && sqlite3_last_insert_rowid(i->store->db) == certificate) {
+	if (e == ERR_OK && changed) {
 		i->pool[c->facts.is_ca].count++;
 		i->pool[c->facts.is_ca].bytes += (int64_t)c->der_size;
 	}
+	if (e == ERR_OK && verdict_lacks_issuer(&c->verdict))
+		e = put_wanting(i, certificate, r, why);
 	return e;
 }
 
 enum err inventory_pool_prune(struct inventory *i, struct why *why)
 {
-	static const enum statement steps[] = { POOL_PRUNE, COMPLETION_PRUNE };
+	static const enum statement steps[] = { POOL_PRUNE, WANTING_PRUNE, COMPLETION_PRUNE };
 	enum err e = ERR_OK;
 
 	for (size_t n = 0; e == ERR_OK && n < sizeof(steps) / sizeof(steps[0]); n++) {
@@ -141,10 +167,9 @@ enum err inventory_pool_named(struct inventory *i, const uint8_t fingerprint[FIN
 
 /* ---- verdicts with what the pool holds ---------------------------------------------------------- */
 
-enum err inventory_completion_mark(struct inventory *i, int64_t certificate, enum purpose purpose,
+enum err inventory_completion_mark(struct inventory *i, const struct wanting *w,
 	const uint8_t key[FINGERPRINT_BYTES], struct why *why)
 {
-	const int64_t values[] = { certificate, (int64_t)purpose };
 	sqlite3_stmt *mark;
 	enum err e = store_begin(i->store, why);
 
@@ -152,8 +177,8 @@ enum err inventory_completion_mark(struct inventory *i, int64_t certificate, enu
 		e = inventory_statement(i, COMPLETION_MARK, &mark, why);
 	if (e != ERR_OK)
 		return e;
-	inventory_bind(mark, values, 2);
-	inventory_bind_bytes(mark, 3, slice_of(key, FINGERPRINT_BYTES));
+	inventory_wanting_bind(mark, w);
+	inventory_bind_bytes(mark, 4, slice_of(key, FINGERPRINT_BYTES));
 	return inventory_run(i, mark, NULL, why);
 }
 
@@ -181,10 +206,8 @@ enum err inventory_completion_put(struct inventory *i, const uint8_t key[FINGERP
 	return inventory_run(i, put, NULL, why);
 }
 
-enum err inventory_completion_drop(
-	struct inventory *i, int64_t certificate, enum purpose purpose, struct why *why)
+enum err inventory_completion_drop(struct inventory *i, const struct wanting *w, struct why *why)
 {
-	const int64_t values[] = { certificate, (int64_t)purpose };
 	sqlite3_stmt *drop;
 	enum err e = store_begin(i->store, why);
 
@@ -192,7 +215,7 @@ enum err inventory_completion_drop(
 		e = inventory_statement(i, COMPLETION_DROP, &drop, why);
 	if (e != ERR_OK)
 		return e;
-	inventory_bind(drop, values, 2);
+	inventory_wanting_bind(drop, w);
 	return inventory_run(i, drop, NULL, why);
 }
 
@@ -203,12 +226,38 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+static struct store_verdict *find_store(const struct store_verdicts *all, const char *name)
+{
+	for (size_t n = 0; n < all->count; n++)
+		if (strcmp(all->items[n].store, name) == 0)
+			return &all->items[n];
+	return NULL;
+}
+
+/* What each store makes of it, by the same rule: what a server does not send, its clients miss. */
+static void complete_stores(
+	struct store_verdicts *known, const struct store_verdicts *found, bool is_served)
+{
+	for (size_t n = 0; n < known->count; n++) {
+		struct store_verdict *k = &known->items[n];
+		const struct store_verdict *f = find_store(found, k->store);
+
+		if (!f)
+			continue;
+		k->problems =
+			is_served ? k->problems | (f->problems & ~PROBLEMS_OF_GAP) : f->problems;
+		k->expires = f->expires;
+	}
+}
+
 /* Clients of a server have only what it sends: that an issuer lies here does not help them, but tells when
  * the chain ends that the server should have sent. */
 static void complete(struct certificate_record *r, struct verdict *found)
 {
 	struct verdict *v = &r->verdict;
+	struct store_verdicts stores;
 
+	complete_stores(&v->stores, &found->stores, r->is_served);
 	if (!found->trust && found->chain.count <= v->chain.count)
 		return;
 	if (r->is_served)
@@ -219,6 +268,13 @@ static void complete(struct certificate_record *r, struct verdict *found)
 		rules_merge(&found->violations, &v->violations);
 	rules_merge(&found->lint, &v->lint);
 	found->boundary = earlier(found->boundary, v->boundary);
+	found->judging = v->judging;
+	/* Where none had a chain, no store was asked. */
+	stores = v->stores;
+	if (stores.count) {
+		v->stores = found->stores;
+		found->stores = stores;
+	}
 	verdict_fini(v);
 	*v = *found;
 	*found = (struct verdict){ 0 };
@@ -239,8 +295,7 @@ static void apply(struct slice detail, struct certificate_record *r)
 enum err inventory_completion_fill(
 	struct inventory *i, int64_t certificate, struct record *r, struct why *why)
 {
-	bool is_first = r->certificate.is_served && r->location.index == 0;
-	const int64_t values[] = { certificate, is_first ? PURPOSE_SERVER : PURPOSE_ANY };
+	const struct wanting w = wanting_of(certificate, r);
 	sqlite3_stmt *find;
 	bool is_row = false;
 	enum err e;
@@ -250,7 +305,7 @@ enum err inventory_completion_fill(
 	e = inventory_statement(i, COMPLETION_FIND, &find, why);
 	if (e != ERR_OK)
 		return e;
-	inventory_bind(find, values, 2);
+	inventory_wanting_bind(find, &w);
 	e = inventory_step(i, find, &is_row, why);
 	if (e == ERR_OK && is_row)
 		apply(inventory_column_bytes(find, 0), &r->certificate);

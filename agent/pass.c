@@ -413,11 +413,12 @@ static void end(struct pass *p)
 
 /* ---- chains across places --------------------------------------------------------------------- */
 
-static enum err send_case(struct pass *p, const char *place, struct why *why)
+static enum err send_case(struct pass *p, const char *place, uint8_t judging, struct why *why)
 {
 	const struct finding_piece head = { .kind = FINDING_COMPLETION,
 		.scanner = slice_text(p->conf.scanner->name),
-		.place = slice_text(place) };
+		.place = slice_text(place),
+		.judging = judging };
 	struct slice left = buffer_bytes(&p->completion_case);
 	struct finding *finding;
 	enum err e = parsers_open(p->conf.parsers, p, &head, &finding, why);
@@ -439,14 +440,15 @@ static enum err send_case(struct pass *p, const char *place, struct why *why)
 static void complete(struct pass *p)
 {
 	char place[COMPLETION_PLACE_BYTES];
+	uint8_t judging;
 	struct why why = { 0 };
 	enum err e = ERR_OK;
 
 	while (p->completion && e == ERR_OK &&
 		parsers_outstanding_bytes(p->conf.parsers) < OUTSTANDING_BYTES_MAX) {
-		e = completion_next(p->completion, place, &p->completion_case, &why);
+		e = completion_next(p->completion, place, &judging, &p->completion_case, &why);
 		if (e == ERR_OK)
-			e = send_case(p, place, &why);
+			e = send_case(p, place, judging, &why);
 	}
 	if (e == ERR_END) {
 		completion_free(p->completion);
@@ -458,9 +460,11 @@ static void complete(struct pass *p)
 
 static void begin_completion(struct pass *p)
 {
+	const struct completion_terms terms = {
+		.context = p->conf.context, .now = clock_now_s(), .options = p->conf.options
+	};
 	struct why why = { 0 };
-	enum err e = completion_new(
-		p->conf.inventory, p->conf.context, clock_now_s(), &p->completion, &why);
+	enum err e = completion_new(p->conf.inventory, &terms, &p->completion, &why);
 
 	if (e != ERR_OK)
 		complain(p, e, &why);

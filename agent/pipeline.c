@@ -289,6 +289,7 @@ enum err pipeline_start(struct pipeline *p, const struct job *job, struct why *w
 	struct pass_conf conf = { .loop = p->conf.loop,
 		.inventory = p->conf.inventory,
 		.parsers = p->parsers,
+		.options = &p->handed,
 		.scanner = job->scanner,
 		.conf = job->conf,
 		.processes_max = processes(p),

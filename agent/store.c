@@ -41,8 +41,8 @@
 #define APPLICATION_ID 0x4c656166
 
 /* Step n takes a database of version n to n + 1. Steps are never changed once released. Whoever changes
- * what record_encode writes adds a step that empties certificate, sighting, endpoint, problem, pool, completion and
- * memory: all of that is found again by the next pass. */
+ * what record_encode writes adds a step that empties certificate, sighting, endpoint, problem, pool, wanting,
+ * completion and memory: all of that is found again by the next pass. */
 static const char *const migrations[] = {
 	/* 0 -> 1 */
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
@@ -136,6 +136,19 @@ static const char *const migrations[] = {
 	" detail BLOB NOT NULL);"
 	"DELETE FROM certificate; DELETE FROM sighting; DELETE FROM endpoint; DELETE FROM problem;"
 	"DELETE FROM succession; DELETE FROM reference; DELETE FROM served; DELETE FROM memory;",
+	/* Verdicts say by what they were judged. Each certificate that misses an issuer stands in `wanting` for each
+	 * purpose and judging for which it does, with the chain that its place knew. */
+	"DELETE FROM certificate; DELETE FROM sighting; DELETE FROM endpoint; DELETE FROM problem;"
+	"DELETE FROM succession; DELETE FROM reference; DELETE FROM private_key; DELETE FROM key_note;"
+	"DELETE FROM served; DELETE FROM memory; DROP TABLE pool; DROP TABLE completion;"
+	"CREATE TABLE pool(certificate INTEGER PRIMARY KEY, is_ca INTEGER NOT NULL, der BLOB NOT NULL);"
+	"CREATE TABLE wanting(certificate INTEGER NOT NULL, purpose INTEGER NOT NULL,"
+	" judging INTEGER NOT NULL, known BLOB NOT NULL,"
+	" PRIMARY KEY(certificate, purpose, judging)) WITHOUT ROWID;"
+	"CREATE TABLE completion(certificate INTEGER NOT NULL, purpose INTEGER NOT NULL,"
+	" judging INTEGER NOT NULL, key BLOB NOT NULL, boundary INTEGER, detail BLOB,"
+	" PRIMARY KEY(certificate, purpose, judging));"
+	"CREATE UNIQUE INDEX completion_key ON completion(key);",
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 

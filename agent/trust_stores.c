@@ -1,6 +1,7 @@
 /* Trust stores by their names: read once, whoever trusts them. */
 #include "agent/trust_stores.h"
 
+#include "agent/base/index.h"
 #include "agent/base/log.h"
 #include "agent/certificate/trust.h"
 
@@ -26,18 +27,35 @@ static uint64_t bits_of(const struct parser_options *o, const struct strings *na
 	return bits;
 }
 
+static uint64_t bits_of_default(const struct settings *s, const struct parser_options *o)
+{
+	uint64_t bits = bits_of(o, &s->trust.bundles);
+
+	return s->trust.system ? bits | bit_of(o, TRUST_SYSTEM) : bits;
+}
+
+/* The same for the same names in any order. */
+static uint64_t id_of(const struct parser_options *o, uint64_t stores)
+{
+	uint64_t id = 1;
+
+	for (size_t i = 0; i < o->stores_count; i++)
+		if (stores & UINT64_C(1) << i)
+			id += index_hash(o->stores[i].name, strlen(o->stores[i].name));
+	return id ? id : 1;
+}
+
 enum err trust_stores_judging(const struct settings *s, const struct scan_job *job,
 	struct parser_options *o, uint8_t *number)
 {
-	struct judging judging = { .use_common_name = job && job->use_common_name };
+	struct judging judging = { .use_common_name = job && job->use_common_name,
+		.stores = bits_of_default(s, o) };
+	uint64_t of_default = judging.stores;
 
-	if (job && job->trust.count) {
+	if (job && job->trust.count)
 		judging.stores = bits_of(o, &job->trust);
-	} else {
-		judging.stores = bits_of(o, &s->trust.bundles);
-		if (s->trust.system)
-			judging.stores |= bit_of(o, TRUST_SYSTEM);
-	}
+	if (judging.stores != of_default)
+		judging.id = id_of(o, judging.stores);
 	return parser_options_add_judging(o, &judging, number);
 }
 

@@ -28,6 +28,8 @@ extern const struct role parser_role;
 struct judging {
 	uint64_t stores;      /* that count, a bit each in their order */
 	bool use_common_name; /* as a host's name, where there are no alternative ones */
+	/* Stands for the names of these stores, whatever their order in this configuration; 0: the default's. */
+	uint64_t id;
 };
 /* Every store counts, and nothing else is meant. */
 extern const struct judging judging_plain;

@@ -106,6 +106,7 @@ enum err parser_tell_lent(
 	enum err e;
 
 	r->certificate.facts = parsed->facts;
+	r->certificate.verdict.judging = c->judging->id;
 	if (is_worth_keeping(&r->certificate) && parsed->der.size <= RECORD_DER_BYTES_MAX) {
 		r->certificate.der = (uint8_t *)(uintptr_t)parsed->der.data;
 		r->certificate.der_size = parsed->der.size;

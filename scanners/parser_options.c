@@ -118,6 +118,7 @@ void parser_options_encode(struct buffer *out, const struct parser_options *o)
 	for (size_t i = 0; i < o->judgings_count; i++) {
 		wire_put_u64(out, o->judgings[i].stores);
 		wire_put_bool(out, o->judgings[i].use_common_name);
+		wire_put_u64(out, o->judgings[i].id);
 	}
 }
 
@@ -132,6 +133,7 @@ static enum err get_judgings(struct wire *w, struct parser_options *o)
 		uint8_t number;
 
 		judging.use_common_name = wire_get_bool(w);
+		judging.id = wire_get_u64(w);
 		e = parser_options_add_judging(o, &judging, &number);
 		if (e == ERR_OK && number != i)
 			e = ERR_MALFORMED;

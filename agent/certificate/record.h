@@ -180,6 +180,7 @@ struct verdict {
 	struct rules violations; /* why its path is no good */
 	struct rules lint;       /* what else is not as it should be with the certificate itself */
 	struct store_verdicts stores; /* each store alone; empty where only one was asked */
+	uint64_t judging; /* which stores counted, as struct judging calls it (scanners/parser.h) */
 };
 
 /* What a server of this host must do to serve the newer certificate that lies on its disk. */

@@ -225,6 +225,7 @@ void record_encode(struct buffer *out, const struct record *r)
 		put_rules(out, &r->certificate.verdict.lint);
 		wire_put_bytes(out, slice_of(r->certificate.der, r->certificate.der_size));
 		put_stores(out, &r->certificate.verdict.stores);
+		wire_put_u64(out, r->certificate.verdict.judging);
 		break;
 	case RECORD_ENDPOINT:
 		put_endpoint(out, &r->endpoint);
@@ -559,6 +560,7 @@ enum err record_decode(struct slice bytes, struct record *out)
 		get_rules(&w, &r.certificate.verdict.lint);
 		get_der(&w, &r.certificate);
 		get_stores(&w, &r.certificate.verdict.stores);
+		r.certificate.verdict.judging = wire_get_u64(&w);
 		break;
 	case RECORD_ENDPOINT:
 		get_endpoint(&w, &r.endpoint);

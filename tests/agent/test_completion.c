@@ -15,6 +15,8 @@
 #define FILES "files"
 #define LEAF_URI "file:///srv/leaf.pem"
 #define CA_URI "file:///srv/ca.pem"
+/* How a job judges that trusts other stores. */
+#define OTHERS UINT64_C(0xfedcba9876543210)
 
 struct world {
 	struct store *store;
@@ -23,6 +25,8 @@ struct world {
 	int64_t now;
 	int64_t pass;
 	uint8_t context[FINGERPRINT_BYTES];
+	struct judging judgings[2];
+	struct parser_options options; /* borrows them */
 	uint8_t chain[4][FINGERPRINT_BYTES];
 };
 
@@ -40,6 +44,8 @@ static int set_up(void **state)
 
 	assert_non_null(w);
 	w->now = NOW;
+	w->judgings[1].id = OTHERS;
+	w->options = (struct parser_options){ .judgings = w->judgings, .judgings_count = 2 };
 	OK(w, store_open(NULL, &w->store, &w->why));
 	OK(w, inventory_new(w->store, &w->inventory, &w->why));
 	*state = w;
@@ -148,25 +154,58 @@ static void answer(struct world *w, const char *place)
 	OK(w, completion_answer(w->inventory, &r, &w->why));
 }
 
+/* What it would say where the stores that count do not hold the root, but another one does. */
+static void answer_of_others(struct world *w, const char *place)
+{
+	struct record r = made(w, place, 1, "CN=leaf", "CN=Issuing CA", false);
+	struct verdict *v = &r.certificate.verdict;
+	struct store_verdict stores[] = {
+		{ .store = (char *)"store", .expires = NOW + 40 * DAY },
+		{ .store = (char *)"others",
+			.problems = PROBLEM_BIT(PROBLEM_UNTRUSTED_ISSUER),
+			.expires = TIME_UNKNOWN },
+	};
+
+	w->chain[1][0] = 2;
+	v->chain.count = 2;
+	v->problems = PROBLEM_BIT(PROBLEM_UNTRUSTED_ISSUER);
+	v->stores = (struct store_verdicts){ stores, 2 };
+	OK(w, completion_answer(w->inventory, &r, &w->why));
+}
+
 enum reply { ANSWER, CRASH, SILENCE };
+
+static struct completion *questions(struct world *w)
+{
+	const struct completion_terms terms = {
+		.context = w->context, .now = w->now, .options = &w->options
+	};
+	struct completion *c = NULL;
+
+	OK(w, completion_new(w->inventory, &terms, &c, &w->why));
+	return c;
+}
 
 /* Judges what is due; how many that were. `*last` (may be NULL) is the last case. */
 static unsigned judge_due(struct world *w, enum reply reply, struct completion_case *last)
 {
-	struct completion *c = NULL;
+	struct completion *c = questions(w);
 	static struct buffer bytes; /* the case borrows from it */
 	char place[COMPLETION_PLACE_BYTES];
 	struct completion_case given;
+	uint8_t judging = 0;
 	unsigned count = 0;
 	enum err e;
 
 	buffer_fini(&bytes);
 	buffer_init(&bytes, COMPLETION_CASE_BYTES_MAX);
-	OK(w, completion_new(w->inventory, w->context, w->now, &c, &w->why));
-	while ((e = completion_next(c, place, &bytes, &w->why)) == ERR_OK) {
+	while ((e = completion_next(c, place, &judging, &bytes, &w->why)) == ERR_OK) {
 		count++;
 		assert_int_equal(completion_case_decode(buffer_bytes(&bytes), &given), ERR_OK);
-		if (reply == ANSWER)
+		assert_in_range(judging, 0, 1);
+		if (reply == ANSWER && judging)
+			answer_of_others(w, place);
+		else if (reply == ANSWER)
 			answer(w, place);
 		if (reply == CRASH) {
 			struct record r;
@@ -191,6 +230,7 @@ struct told {
 	uint32_t problems;
 	int64_t expires;
 	size_t chain;
+	uint32_t stores[2]; /* the problems of each */
 	bool is_trusted;
 	enum status status;
 };
@@ -205,16 +245,23 @@ static enum err on_sighting(void *arg, const struct sighting *s)
 		.chain = r->verdict.chain.count,
 		.is_trusted = r->verdict.trust != NULL,
 		.status = record_status_at(r, &thresholds_default, NOW) };
+	for (size_t n = 0; n < r->verdict.stores.count && n < 2; n++)
+		told->stores[n] = r->verdict.stores.items[n].problems;
 	return ERR_OK;
 }
 
-static struct told leaf(struct world *w)
+static struct told at(struct world *w, const char *uri)
 {
-	const struct inventory_filter filter = { .kind = RECORD_CERTIFICATE, .uri = LEAF_URI };
+	const struct inventory_filter filter = { .kind = RECORD_CERTIFICATE, .uri = uri };
 	struct told told = { 0 };
 
 	OK(w, inventory_each(w->inventory, &filter, on_sighting, &told, &w->why));
 	return told;
+}
+
+static struct told leaf(struct world *w)
+{
+	return at(w, LEAF_URI);
 }
 
 static void test_an_issuer_of_another_job_completes_a_chain(void **state)
@@ -328,21 +375,91 @@ static void test_a_crash_is_not_repeated(void **state)
 static void test_a_late_answer_to_an_older_question_is_dropped(void **state)
 {
 	struct world *w = *state;
-	struct completion *c = NULL;
+	struct completion *c;
 	struct buffer bytes;
 	char place[COMPLETION_PLACE_BYTES];
+	uint8_t judging;
 
 	buffer_init(&bytes, COMPLETION_CASE_BYTES_MAX);
 	put_leaf(w, "a", false);
 	put_ca(w, "b");
-	OK(w, completion_new(w->inventory, w->context, w->now, &c, &w->why));
-	OK(w, completion_next(c, place, &bytes, &w->why));
+	c = questions(w);
+	OK(w, completion_next(c, place, &judging, &bytes, &w->why));
 	completion_free(c);
 	buffer_fini(&bytes);
 	w->context[0] = 1;
 	assert_int_equal(judge_due(w, SILENCE, NULL), 1);
 	answer(w, place);
 	assert_int_equal(leaf(w).problems, PROBLEM_BIT(PROBLEM_INCOMPLETE_CHAIN));
+}
+
+/* The same certificate, found by a job that trusts other stores. */
+static void put_leaf_of_others(struct world *w, bool is_served)
+{
+	struct record r = made(w, "file:///opt/leaf.pem", 1, "CN=leaf", "CN=Issuing CA", false);
+	struct store_verdict stores[] = {
+		{ .store = (char *)"store", .problems = PROBLEM_BIT(PROBLEM_INCOMPLETE_CHAIN) },
+		{ .store = (char *)"others", .problems = PROBLEM_BIT(PROBLEM_INCOMPLETE_CHAIN) },
+	};
+
+	r.certificate.is_served = is_served;
+	r.certificate.verdict.judging = OTHERS;
+	r.certificate.verdict.stores = (struct store_verdicts){ stores, 2 };
+	begin(w, "o");
+	put(w, &r);
+	end(w);
+}
+
+static void test_jobs_read_verdicts_by_their_own_trust(void **state)
+{
+	struct world *w = *state;
+	struct told told;
+
+	put_leaf(w, "a", false);
+	put_leaf_of_others(w, false);
+	put_ca(w, "b");
+	assert_int_equal(judge_due(w, ANSWER, NULL), 2);
+	assert_int_equal(judge_due(w, ANSWER, NULL), 0);
+	assert_int_equal(leaf(w).problems, 0);
+	told = at(w, "file:///opt/leaf.pem");
+	assert_false(told.is_trusted);
+	assert_int_equal(told.problems, PROBLEM_BIT(PROBLEM_UNTRUSTED_ISSUER));
+	assert_int_equal(told.chain, 2);
+	/* What each store says is told by the chain that was found. */
+	assert_int_equal(told.stores[0], 0);
+	assert_int_equal(told.stores[1], PROBLEM_BIT(PROBLEM_UNTRUSTED_ISSUER));
+}
+
+static void test_stores_miss_what_a_server_does_not_send(void **state)
+{
+	struct world *w = *state;
+	struct told told;
+
+	put_leaf_of_others(w, true);
+	put_ca(w, "b");
+	assert_int_equal(judge_due(w, ANSWER, NULL), 1);
+	told = at(w, "file:///opt/leaf.pem");
+	for (size_t n = 0; n < 2; n++)
+		assert_int_equal(told.stores[n], PROBLEM_BIT(PROBLEM_INCOMPLETE_CHAIN));
+}
+
+static void test_a_judging_that_is_gone_asks_nothing(void **state)
+{
+	struct world *w = *state;
+
+	put_leaf_of_others(w, false);
+	put_ca(w, "b");
+	assert_int_equal(judge_due(w, ANSWER, NULL), 1);
+	/* Another order of the configuration is the same trust. */
+	w->judgings[0].id = OTHERS;
+	w->judgings[1].id = OTHERS + 1;
+	w->context[0] = 1;
+	w->options.judgings_count = 1;
+	assert_int_equal(judge_due(w, SILENCE, NULL), 1);
+	w->context[0] = 2;
+	w->judgings[0].id = OTHERS + 1;
+	assert_int_equal(judge_due(w, ANSWER, NULL), 0);
+	assert_int_equal(at(w, "file:///opt/leaf.pem").chain, 2);
 }
 
 static void test_namesakes_are_bounded(void **state)
@@ -432,6 +549,9 @@ int main(void)
 		TEST(test_what_the_place_knew_is_no_news),
 		TEST(test_a_crash_is_not_repeated),
 		TEST(test_a_late_answer_to_an_older_question_is_dropped),
+		TEST(test_jobs_read_verdicts_by_their_own_trust),
+		TEST(test_stores_miss_what_a_server_does_not_send),
+		TEST(test_a_judging_that_is_gone_asks_nothing),
 		TEST(test_namesakes_are_bounded),
 		TEST(test_loops_end),
 		TEST(test_foreign_answers_are_refused),

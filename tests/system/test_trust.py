@@ -2,7 +2,7 @@
 import json
 import unittest
 
-from harness import Case, certificates
+from harness import Case, certificates, wait_for
 
 
 class Trust(Case):
@@ -76,6 +76,40 @@ exporters:
                                self.folder / "state").stdout.decode()
         self.assertIn("by trust store", shown)
         self.assertIn("internal: ok", shown)
+
+    def test_chains_across_places_are_judged_by_the_job(self):
+        """The issuer lies in a folder of its own; each job completes the chain to the stores that it trusts."""
+        ca = self.pki.make("Shared CA", issuer=self.roots[1], ca=True)
+        leaf = self.pki.make("shared.example.org", issuer=ca, names=["shared.example.org"])
+        folders = {name: self.folder / name for name in ("usual", "other", "issuers")}
+        for name, folder in folders.items():
+            folder.mkdir()
+            (folder / "x.pem").write_text(ca.pem if name == "issuers" else leaf.pem)
+        jobs = [f'{{name: {n}, paths: ["{f}"], jitter: 0s, trust: [{"internal" if n == "other" else "usual"}]}}' for n, f in folders.items()]
+        agent = self.agent(f"""
+trust:
+  system: false
+  bundles: []
+  stores:
+    - {{name: usual, bundles: ["{self.roots[0].pem_file}"]}}
+    - {{name: internal, bundles: ["{self.roots[1].pem_file}"]}}
+scanners: {{files: [{", ".join(jobs)}]}}
+revocation: {{mode: "off"}}
+exporters:
+  prometheus: [{{listen: ["127.0.0.1:PORT"]}}]
+""")
+        self.ready(agent, 120)
+
+        def verdict(name):
+            out = self.leafwatch("list", "--config", agent.config, "--state", self.folder / "state", "-o", "jsonl").stdout
+            found = certificates([json.loads(line) for line in out.decode().splitlines()])
+            return next(c["verdict"] for c in found if c["location"]["uri"] == f"file://{folders[name]}/x.pem")
+        wait_for(lambda: len(verdict("other")["chain"]) == 3, 30, "a chain to the job's own root")
+        self.assertEqual(verdict("other")["problems"], [])
+        wait_for(lambda: len(verdict("usual")["chain"]) == 3, 30, "the chain of the other job")
+        self.assertEqual(verdict("usual")["problems"], ["untrusted-issuer"])
+        for name in ("usual", "other"):
+            self.assertEqual(verdict(name)["stores"], {"usual": "untrusted-issuer", "internal": "ok"})
 
     def test_a_store_that_is_not_there(self):
         config = self.configure(f"scanners:\n  files:\n    - paths: [{self.tree}]\n      trust: [intrenal]\n")
