@@ -292,6 +292,7 @@ static void on_rollback(void *arg)
 	inventory_forget_ids(i);
 	i->is_pool_counted = false;
 	revocation_map_forget(i);
+	uses_map_forget(i);
 	memset(i->passes, 0, sizeof(i->passes));
 }
 
@@ -319,6 +320,7 @@ void inventory_free(struct inventory *i)
 		(void)sqlite3_finalize(i->statements[n]);
 	inventory_forget_ids(i);
 	revocation_map_forget(i);
+	uses_map_forget(i);
 	buffer_fini(&i->facts);
 	buffer_fini(&i->history);
 	buffer_fini(&i->detail);
@@ -442,6 +444,7 @@ enum err inventory_retain_jobs(
 	bool is_row = true;
 	enum err e = inventory_enter(i, &is_own, why);
 
+	uses_map_forget(i);
 	if (e == ERR_OK)
 		e = store_prepare(
 			i->store, "SELECT id,name FROM job WHERE is_retired=0", &all, why);

@@ -38,6 +38,7 @@ struct asking {
 	sqlite3_stmt *kinds[RECORD_KIND_LAST + 1]; /* by enum record_kind */
 	sqlite3_stmt *freshness;
 	struct revocation_map *revocation; /* taken */
+	struct uses_map *uses;             /* likewise; NULL where no certificates are asked for */
 	int64_t now;
 };
 
@@ -206,6 +207,8 @@ static enum err tell_row(
 			inventory_column_bytes(row, 9), &record.certificate);
 	if (kind == RECORD_CERTIFICATE)
 		add_revocation(a, &record, &revocation, &sighting);
+	if (kind == RECORD_CERTIFICATE && e == ERR_OK)
+		uses_map_judge(a->uses, &record);
 	if (e == ERR_OK)
 		e = a->fn(a->arg, &sighting);
 out:
@@ -414,12 +417,14 @@ enum err inventory_each(struct inventory *i, const struct inventory_filter *filt
 
 	if (e == ERR_OK)
 		e = revocation_map_take(i, &a.revocation, why);
-
+	if (e == ERR_OK && a.kinds[RECORD_CERTIFICATE])
+		e = uses_map_take(i, &a.uses, why);
 	if (e == ERR_OK)
 		e = prepare_places(&a, &places, why);
 	if (e == ERR_OK)
 		e = tell_places(&a, places, why);
 	revocation_map_release(a.revocation);
+	uses_map_release(a.uses);
 	sqlite3_finalize(places);
 	sqlite3_finalize(a.freshness);
 	for (size_t n = 0; n < sizeof(a.kinds) / sizeof(a.kinds[0]); n++)

@@ -121,6 +121,7 @@ struct pool_size {
 };
 
 struct revocation_map;
+struct uses_map;
 
 struct inventory {
 	struct store *store; /* borrowed */
@@ -133,6 +134,7 @@ struct inventory {
 	struct buffer detail;
 	struct buffer history;
 	struct revocation_map *revocation; /* one of its users, or NULL */
+	struct uses_map *uses;             /* likewise */
 	struct pool_size pool[2]; /* [0] without issuers, [1] of CAs; once is_pool_counted */
 	bool is_pool_counted;
 	bool was_pool_full; /* and that was said */
@@ -235,6 +237,14 @@ bool revocation_map_says(const struct revocation_map *m,
 /* What holds at `now`; false where the certificate was never asked about. `*out` is borrowed from `m`. */
 bool revocation_map_find(const struct revocation_map *m,
 	const uint8_t fingerprint[FINGERPRINT_BYTES], int64_t now, struct revocation *out);
+
+/* What active configurations use certificates' files for. Loaded when first taken, then shared until what they
+ * name changes. */
+enum err uses_map_take(struct inventory *i, struct uses_map **out, struct why *why) MUST_CHECK;
+void uses_map_release(struct uses_map *m);
+void uses_map_forget(struct inventory *i);
+/* Adds PROBLEM_WRONG_USAGE to a certificate whose extended key usage forbids what it is used for. */
+void uses_map_judge(const struct uses_map *m, struct record *r);
 
 /* The pass if it is open: ERR_NOT_FOUND with a sentence otherwise. */
 enum err inventory_open_pass(

@@ -276,6 +276,7 @@ enum err inventory_pass_end(
 	struct open_pass *p;
 	enum err e = store_begin(i->store, why);
 
+	uses_map_forget(i);
 	if (e == ERR_OK)
 		e = inventory_open_pass(i, pass, &p, why);
 	if (e == ERR_OK)

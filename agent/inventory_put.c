@@ -424,6 +424,7 @@ static enum err put_reference(struct inventory *i, struct put *p, struct why *wh
 	inventory_bind(write, values, 3);
 	inventory_bind_text(write, 4, file);
 	inventory_bind_bytes(write, 5, buffer_bytes(&i->detail));
+	uses_map_forget(i);
 	return inventory_run(i, write, NULL, why);
 }
 

@@ -466,6 +466,84 @@ static void tells_who_uses_a_file(void **state)
 	OK(w, inventory_retain_jobs(w->inventory, &(struct strings){ 0 }, w->now, &w->why));
 }
 
+/* ---- what a certificate is used for ------------------------------------------------------------ */
+
+static void put_usage(
+	struct world *w, int64_t pass, const char *uri, const char *scanner, const char *usage)
+{
+	char *usages[] = { (char *)(uintptr_t)usage };
+	struct maker m;
+	struct record *r = certificate(&m, uri, 0, 5);
+
+	r->location.scanner = (char *)(uintptr_t)scanner;
+	r->certificate.is_served = false;
+	r->certificate.facts.extended_key_usage = (struct strings){ usages, usage != NULL, 1 };
+	/* Facts are kept by the fingerprint. */
+	r->certificate.facts.fingerprint[0] = usage ? (uint8_t)usage[0] : 0;
+	r->certificate.verdict.problems = 0;
+	OK(w, inventory_put(w->inventory, pass, r, w->now, &w->why));
+}
+
+static enum err note_usage(void *arg, const struct sighting *s)
+{
+	const struct verdict *v = &s->record->certificate.verdict;
+
+	*(int *)arg = (v->problems & PROBLEM_BIT(PROBLEM_WRONG_USAGE)) != 0;
+	assert_int_equal(*(int *)arg, rules_have(&v->violations, RULE_PURPOSE));
+	return ERR_OK;
+}
+
+static int has_wrong_usage(struct world *w, const char *uri)
+{
+	const struct inventory_filter filter = { .kind = RECORD_CERTIFICATE, .uri = uri };
+	int out = -1;
+
+	OK(w, inventory_each(w->inventory, &filter, note_usage, &out, &w->why));
+	return out;
+}
+
+static void judges_by_what_a_configuration_uses_it_for(void **state)
+{
+	struct world *w = *state;
+	struct reference_record r = { .role = REFERENCE_CLIENT_CERTIFICATE,
+		.file = (char *)"file:///tls/a.pem",
+		.is_active = true };
+	int64_t pass = begin(w, "files");
+
+	put_usage(w, pass, "file:///tls/a.pem", "files", "serverAuth");
+	put_usage(w, pass, "file:///tls/b.pem", "files", "clientAuth");
+	put_usage(w, pass, "file:///tls/c.pem", "files", NULL);
+	put_usage(w, pass, "file:///tls/d.pem", "files", "anyExtendedKeyUsage");
+	put_usage(w, pass, "file:///own.pem", "endpoints", "serverAuth");
+	put_usage(w, pass, "file:///own2.pem", "endpoints", "clientAuth");
+	assert_int_equal(has_wrong_usage(w, "file:///tls/a.pem"), 0);
+	assert_int_equal(has_wrong_usage(w, "file:///own.pem"), 1);
+	assert_int_equal(has_wrong_usage(w, "file:///own2.pem"), 0);
+	/* Once the configuration is known, whichever came first. */
+	put_named(w, pass, 0, NGINX, &r);
+	assert_int_equal(has_wrong_usage(w, "file:///tls/a.pem"), 1);
+	assert_int_equal(has_wrong_usage(w, "file:///tls/b.pem"), 0);
+	/* A folder, and a server. */
+	r.file = (char *)"file:///tls";
+	r.role = REFERENCE_SERVER_CERTIFICATE;
+	r.is_folder = true;
+	put_named(w, pass, 1, NGINX, &r);
+	assert_int_equal(has_wrong_usage(w, "file:///tls/b.pem"), 1);
+	assert_int_equal(has_wrong_usage(w, "file:///tls/c.pem"), 0);
+	assert_int_equal(has_wrong_usage(w, "file:///tls/d.pem"), 0);
+	end(w, pass, true);
+
+	/* What names it no more, or is not in use, asks nothing of it. */
+	pass = begin(w, "files");
+	OK(w, inventory_keep(w->inventory, pass, &(struct keep){ .uri = "file:///tls/a.pem" }, NULL,
+		      &w->why));
+	r = (struct reference_record){ .role = REFERENCE_CLIENT_CERTIFICATE,
+		.file = (char *)"file:///tls/a.pem" };
+	put_named(w, pass, 0, NGINX, &r);
+	end(w, pass, true);
+	assert_int_equal(has_wrong_usage(w, "file:///tls/a.pem"), 0);
+}
+
 static void replaces_what_a_place_holds(void **state)
 {
 	struct world *w = *state;
@@ -1300,6 +1378,7 @@ int main(void)
 		TEST(tells_by_uri_and_index),
 		TEST(tells_who_uses_a_file),
 		TEST(tells_named_files),
+		TEST(judges_by_what_a_configuration_uses_it_for),
 		TEST(replaces_what_a_place_holds),
 		TEST(last_of_one_pass_wins),
 		TEST(incomplete_pass_forgets_nothing),

@@ -88,6 +88,22 @@ class Configs(Case):
         records = self.scan("--trust", self.root.pem_file, "listeners:")
         self.assertEqual(self.seen(records, port), {"": []})
 
+    def test_usage(self):
+        """What a configuration presents to servers must be good for clients, what it serves for servers."""
+        client = self.pki.make("client", self.root, usage=("tls_www_client",))
+        both = self.pki.make("both.example.org", self.root, names=["both.example.org"], usage=("tls_www_client", "tls_www_server"))
+        upstream = " location {} {{ proxy_pass https://127.0.0.1:9; proxy_ssl_certificate {}; proxy_ssl_certificate_key {}; }}\n"
+        self.nginx(self.vhost(client, "wrong.example.org").replace("return 204;", "".join(
+            upstream.format(path, c.pem_file, c.key_file) for path, c in (("/a", self.good), ("/b", client), ("/c", both)))) +
+            self.vhost(both, "both.example.org"))
+        found = {c["fingerprint"]: c["verdict"] for c in certificates(self.scan("--trust", self.root.pem_file, self.folder))}
+        # The client's certificate is served, and the server's presented.
+        for certificate in (self.good, client):
+            self.assertEqual(found[certificate.fingerprint]["problems"], ["wrong-usage"])
+            self.assertEqual(found[certificate.fingerprint]["violations"], ["wrong-purpose"])
+        for certificate in (both, self.usual):
+            self.assertEqual(found[certificate.fingerprint]["problems"], [])
+
     def missing(self, records):
         return {p["location"]["uri"]: p["message"] for p in problems(records) if p["reason"] == "missing"}
 

@@ -40,6 +40,13 @@ class Presenting(test_mtls.Mtls):
         for certificate, wanted in ((self.good, True), (self.expired, False), (self.stranger, False)):
             self.assertEqual(self.present(port, certificate)[0]["presented"]["accepted"], wanted)
 
+    def test_one_that_is_not_for_clients(self):
+        port = self.s_server(self.server, "-verify", "1", "-CAfile", self.root.pem_file)
+        for certificate, wanted in ((self.good, []), (self.server, ["wrong-usage"])):
+            records = self.present(port, certificate)[1]
+            own = [c for c in certificates(records) if c["location"]["uri"].endswith(certificate.pem_file.name)]
+            self.assertEqual([p for p in own[0]["verdict"]["problems"] if p == "wrong-usage"], wanted)
+
     def test_apache_asks_for_one_location_after_the_request(self):
         for version in ("1.2", "1.3"):
             port = self.start_server("apache", "location", version)
