@@ -18,6 +18,7 @@ struct planned {
 	int64_t jitter_ms;
 	int64_t offset_ms;     /* its own share of the jitter */
 	int64_t last_start_ms; /* TIME_UNKNOWN = never */
+	int64_t started_ms;    /* of the pass that runs */
 	int64_t due_ms;        /* NEVER_MS = not again */
 	bool is_planned;
 	bool is_running;
@@ -229,6 +230,7 @@ void schedule_carry(struct schedule *s, const struct schedule *older)
 		if (!job)
 			continue;
 		job->is_running = older->jobs[n].is_running;
+		job->started_ms = older->jobs[n].started_ms;
 		job->has_run = job->has_run || older->jobs[n].has_run;
 	}
 }
@@ -267,12 +269,18 @@ static void bound(struct planned *job, int64_t now_ms)
 		job->due_ms = after(job, now_ms);
 }
 
-/* Is there still something to come that it builds on? */
+/* Is there still something to come that it builds on? What began after it was due is not waited for:
+ * jobs that take longer than their interval always run. */
 static bool must_wait(const struct schedule *s, const struct planned *job)
 {
-	for (size_t n = 0; job->stage && n < s->count; n++)
-		if (s->jobs[n].stage < job->stage && (s->jobs[n].is_running || !s->jobs[n].has_run))
+	for (size_t n = 0; job->stage && n < s->count; n++) {
+		const struct planned *lower = &s->jobs[n];
+
+		if (lower->stage >= job->stage)
+			continue;
+		if (!lower->has_run || (lower->is_running && lower->started_ms <= job->due_ms))
 			return true;
+	}
 	return false;
 }
 
@@ -304,6 +312,7 @@ void schedule_started(struct schedule *s, const char *name, int64_t now)
 		return;
 	job->is_running = true;
 	job->is_planned = true;
+	job->started_ms = to_ms(now);
 	job->due_ms = job->every_ms ? after(job, to_ms(now)) : NEVER_MS;
 }
 
@@ -322,7 +331,8 @@ void schedule_again(struct schedule *s, unsigned stage, int64_t now)
 	for (size_t n = 0; n < s->count; n++) {
 		struct planned *job = &s->jobs[n];
 
-		if (job->stage > stage && !job->is_running && job->is_planned && job->every_ms)
+		if (job->stage > stage && !job->is_running && job->is_planned && job->every_ms &&
+			job->due_ms > to_ms(now))
 			job->due_ms = to_ms(now);
 	}
 }

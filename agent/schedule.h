@@ -21,7 +21,9 @@ struct schedule_job {
 	int64_t jitter_ms;  /* TIME_UNKNOWN = a tenth of `every` */
 	int64_t last_start; /* Unix seconds, TIME_UNKNOWN = never */
 	bool has_run;       /* a pass of it has once come to its end */
-	unsigned stage;     /* it waits for the first end of every job of a lower stage */
+	unsigned
+		stage; /* it waits for the first end of every job of a lower stage, and for passes of
+			     * them that began before it was due */
 };
 
 /* The jitter of a job is a share of jitter_ms that stays the same for this job on this host: it follows

@@ -339,6 +339,44 @@ static void test_a_later_stage_waits_and_comes_again(void **state)
 	schedule_free(s);
 }
 
+/* Two jobs that take longer than their interval: one of them always runs. */
+static void test_a_later_stage_is_not_starved(void **state)
+{
+	const struct schedule_job jobs[] = {
+		{ .name = "a", .every_ms = 1000, .last_start = TIME_UNKNOWN },
+		{ .name = "b", .every_ms = 1000, .last_start = TIME_UNKNOWN },
+		{ .name = "later", .every_ms = HOUR_MS, .last_start = TIME_UNKNOWN, .stage = 1 },
+	};
+	struct schedule *s;
+
+	(void)state;
+	assert_int_equal(schedule_new(NULL, &s, NULL), ERR_OK);
+	for (size_t n = 0; n < 3; n++)
+		assert_int_equal(schedule_add_job(s, &jobs[n], NULL), ERR_OK);
+	assert_string_equal(schedule_due(s, 1000), "a");
+	schedule_started(s, "a", 1000);
+	assert_string_equal(schedule_due(s, 1000), "b");
+	schedule_started(s, "b", 1000);
+	schedule_ended(s, "a");
+	assert_string_equal(schedule_due(s, 1010), "a");
+	schedule_started(s, "a", 1010);
+	schedule_ended(s, "b");
+	assert_string_equal(schedule_due(s, 1011), "later");
+	schedule_started(s, "later", 1011);
+	schedule_ended(s, "later");
+	/* What is new while others run again does not put it off either; what began before it does. */
+	schedule_again(s, 0, 1012);
+	assert_string_equal(schedule_due(s, 1012), "b");
+	schedule_started(s, "b", 1013);
+	schedule_again(s, 0, 1014);
+	assert_null(schedule_due(s, 1014));
+	schedule_ended(s, "a");
+	assert_string_equal(schedule_due(s, 1014), "a");
+	schedule_started(s, "a", 1014);
+	assert_string_equal(schedule_due(s, 1014), "later");
+	schedule_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,6 +390,7 @@ int main(void)
 		cmocka_unit_test(reload_does_not_start_what_runs),
 		cmocka_unit_test(hosts_do_not_fire_together),
 		cmocka_unit_test(test_a_later_stage_waits_and_comes_again),
+		cmocka_unit_test(test_a_later_stage_is_not_starved),
 		cmocka_unit_test(knows_the_past),
 	};
 
