@@ -5,6 +5,7 @@
 
 #include "scanners/parser.h"
 
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,6 +22,9 @@ static int run_role(const char *name)
 
 int main(int argc, char **argv)
 {
+	/* For names in archives, which libarchive converts to the locale's characters; a role that has dropped
+	 * its rights could not load it any more. Nothing else depends on the locale. */
+	(void)setlocale(LC_CTYPE, "C.UTF-8");
 	if (argc == 3 && strcmp(argv[1], "--role") == 0)
 		return run_role(argv[2]);
 	return command_line(argc, argv);

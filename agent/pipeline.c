@@ -78,6 +78,7 @@ enum err pipeline_parser_options(
 
 	for (size_t i = 0; e == ERR_OK && i < s->passwords.files.count; i++)
 		e = add_passwords(&out->passwords, s->passwords.files.items[i], why);
+	out->limits = s->limits;
 	return e;
 }
 

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #define JOBS_MAX 256
+#define FILE_TIME_MIN_MS 100
+#define MEMBER_BYTES_MAX (64 * 1024 * 1024)
 #define OUTLETS_MAX 64
 #define PROCESSES_MAX 64
 #define NAMES_MAX 32
@@ -103,6 +105,60 @@ static const struct schema_field password_fields[] = {
 	{ 0 },
 };
 
+/* The standard values are those of format.h; a test holds them together. */
+static const struct schema_field limit_fields[] = {
+	{ .key = "certificates",
+		.type = SCHEMA_INTEGER,
+		.offset = offsetof(struct format_limits, certificates),
+		.standard = "1000000",
+		.minimum = 1,
+		.maximum = FORMAT_CERTIFICATES_MAX,
+		.help = "certificates and other records told of one file" },
+	{ .key = "file_time",
+		.type = SCHEMA_DURATION,
+		.offset = offsetof(struct format_limits, time_ms),
+		.standard = "15s",
+		.minimum = FILE_TIME_MIN_MS,
+		.maximum = FORMAT_TIME_MS_MAX,
+		.help = "how long the archives of one file may take; a file that takes 20 s is given up altogether" },
+	{ .key = "archive_depth",
+		.type = SCHEMA_INTEGER,
+		.offset = offsetof(struct format_limits, depth),
+		.standard = "3",
+		.minimum = 0,
+		.maximum = FORMAT_ARCHIVE_DEPTH_CEILING,
+		.help = "archives opened in one another; 0 opens none" },
+	{ .key = "archive_members",
+		.type = SCHEMA_INTEGER,
+		.offset = offsetof(struct format_limits, members),
+		.standard = "100000",
+		.minimum = 0,
+		.maximum = INT32_MAX,
+		.help = "members of one file's archives, folders included" },
+	{ .key = "archive_size",
+		.type = SCHEMA_SIZE,
+		.offset = offsetof(struct format_limits, unpacked_bytes),
+		.standard = "1GiB",
+		.minimum = 4096,
+		.maximum = INT64_MAX,
+		.help = "bytes that may come out of one file" },
+	{ .key = "archive_ratio",
+		.type = SCHEMA_INTEGER,
+		.offset = offsetof(struct format_limits, ratio),
+		.standard = "200",
+		.minimum = 1,
+		.maximum = INT32_MAX,
+		.help = "bytes that may come out for each byte of the file, beyond the first 16 MiB" },
+	{ .key = "member_size",
+		.type = SCHEMA_SIZE,
+		.offset = offsetof(struct format_limits, member_bytes),
+		.standard = "8MiB",
+		.minimum = 4096,
+		.maximum = MEMBER_BYTES_MAX,
+		.help = "bytes of one member: a larger keystore is reported, a larger text is searched up to here" },
+	{ 0 },
+};
+
 static const struct schema_field top_fields[] = {
 	{ .key = "state",
 		.type = SCHEMA_TEXT,
@@ -131,6 +187,11 @@ static const struct schema_field top_fields[] = {
 		.offset = offsetof(struct settings, passwords),
 		.fields = password_fields,
 		.help = "passwords of keystores" },
+	{ .key = "limits",
+		.type = SCHEMA_SECTION,
+		.offset = offsetof(struct settings, limits),
+		.fields = limit_fields,
+		.help = "how much of one file is looked at" },
 	{ .key = "alerts",
 		.type = SCHEMA_SECTION,
 		.offset = offsetof(struct settings, alerts),

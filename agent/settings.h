@@ -6,6 +6,7 @@
 #include "agent/certificate/record.h"
 #include "agent/config/schema.h"
 #include "exporters/exporter.h"
+#include "scanners/formats/format.h"
 #include "scanners/scanner.h"
 
 #include <stdbool.h>
@@ -57,6 +58,7 @@ struct settings {
 	struct trust_settings trust;
 	struct alert_settings alerts;
 	struct password_settings passwords;
+	struct format_limits limits;
 	struct thresholds thresholds; /* from alerts */
 	struct job *jobs;             /* owned */
 	size_t jobs_count;

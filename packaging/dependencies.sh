@@ -2,7 +2,7 @@
 
 build_packages="build-essential cmake ninja-build pkg-config git
 libgnutls28-dev libcurl4-gnutls-dev libcjson-dev libuv1-dev libc-ares-dev libsqlite3-dev
-libmicrohttpd-dev libyaml-dev libcap-ng-dev zlib1g-dev libpsl-dev nettle-dev"
+libmicrohttpd-dev libyaml-dev libcap-ng-dev libarchive-dev zlib1g-dev libpsl-dev nettle-dev"
 
 test_packages="libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy python3 openssl gnutls-bin
 nginx-light prometheus curl procps iproute2 ca-certificates default-jre-headless

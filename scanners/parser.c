@@ -203,6 +203,7 @@ static enum err finding_look(struct parser *p, struct finding *f)
 		.passwords = &p->options.passwords,
 		.judging = f->judging < p->options.judgings_count ? &p->options.judgings[f->judging]
 								  : &judging_plain,
+		.limits = &p->options.limits,
 		.record = on_record,
 		.arg = p };
 	const struct parser_place place = {

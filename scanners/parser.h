@@ -6,6 +6,7 @@
 #include "agent/base/err.h"
 #include "agent/base/strings.h"
 #include "agent/process/role.h"
+#include "scanners/formats/format.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,6 +47,7 @@ struct parser_store {
 /* What a parser has to know before the first finding. Starts as {0}. */
 struct parser_options {
 	struct strings passwords;    /* candidates; wiped by parser_options_fini */
+	struct format_limits limits; /* all 0 = the standard ones */
 	struct parser_store *stores; /* owned */
 	size_t stores_count;
 	struct judging *judgings; /* owned: how findings of that number are judged */

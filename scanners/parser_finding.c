@@ -29,6 +29,19 @@ struct item {
 	bool is_x509;                     /* to be judged; else the record is told as it is */
 };
 
+/* Members in members; what lies deeper is told by the archive's own ceiling long before. */
+#define LEVELS_MAX (FORMAT_ARCHIVE_DEPTH_CEILING + FORMAT_DEPTH_MAX)
+
+/* What holds again when a member is left. */
+struct outside {
+	const char *uri;
+	const struct format *format;
+	struct label *label;
+	uint32_t index;
+	uint32_t keys;
+	struct buffer member; /* the uri of the member */
+};
+
 struct gather {
 	const struct parser_context *context;
 	const struct parser_place *place;
@@ -43,6 +56,9 @@ struct gather {
 	uint32_t references;
 	uint32_t keys;
 	unsigned depth;
+	struct format_budget budget;
+	struct outside outside[LEVELS_MAX];
+	size_t levels; /* members that are entered */
 	size_t certificates;
 	size_t problems;
 	char *trust_flags;   /* owned, or NULL: of the certificate that comes next */
@@ -294,6 +310,20 @@ static enum err refused(struct gather *g, struct slice der, enum err why_not, co
 		why_text(why, why_not));
 }
 
+static bool is_too_many(struct gather *g)
+{
+	return ++g->certificates > (size_t)g->budget.limits->certificates;
+}
+
+/* Once, where the first was too many. */
+static enum err tell_too_many(struct gather *g)
+{
+	if (g->certificates > (size_t)g->budget.limits->certificates + 1)
+		return ERR_OK;
+	return add_problem(g, REASON_LIMIT_REACHED, slice_of(NULL, 0),
+		"it holds more certificates than are told of one file (limits.certificates)");
+}
+
 static enum err add_certificate(
 	struct gather *g, struct slice der, const char *alias, const char *integrity)
 {
@@ -304,11 +334,8 @@ static enum err add_certificate(
 	bool is_cut;
 	enum err e;
 
-	if (++g->certificates > FORMAT_CERTIFICATES_MAX)
-		return g->certificates == FORMAT_CERTIFICATES_MAX + 1
-			       ? add_problem(g, REASON_LIMIT_REACHED, slice_of(NULL, 0),
-					 "it holds too many certificates")
-			       : ERR_OK;
+	if (is_too_many(g))
+		return tell_too_many(g);
 	/* What the format lent is gone after the call; the handle's neighbours need it longer. */
 	item.der = malloc(der.size + 1);
 	if (!item.der)
@@ -358,14 +385,10 @@ static enum err add_record(struct gather *g, struct record *r)
 
 	*r = (struct record){ 0 };
 	item.record.location = (struct location){ 0 };
-	e = ++g->certificates > FORMAT_CERTIFICATES_MAX ? ERR_LIMIT : ERR_OK;
-	if (e == ERR_LIMIT) {
+	if (is_too_many(g)) {
 		free(alias);
 		item_fini(&item);
-		return g->certificates == FORMAT_CERTIFICATES_MAX + 1
-			       ? add_problem(g, REASON_LIMIT_REACHED, slice_of(NULL, 0),
-					 "it holds too many records")
-			       : ERR_OK;
+		return tell_too_many(g);
 	}
 	e = locate(g, &item.record.location, alias, NULL);
 	free(alias);
@@ -419,7 +442,7 @@ static void on_format(void *arg, const struct format *format)
 
 	label_place(g->label, NULL);
 	/* What lies in base64 or PEM at the same place goes by the outer format's name. */
-	if (g->depth == 0 || !g->format)
+	if (g->depth == 0 || !g->format || !format)
 		g->format = format;
 }
 
@@ -454,38 +477,61 @@ static enum err on_reference(void *arg, const struct reference_record *reference
 
 static enum err parse(struct gather *g, struct slice bytes);
 
-static enum err parse_member(struct gather *g, const char *member, struct slice bytes)
+static enum err on_enter(void *arg, const char *member)
 {
-	const char *uri = g->uri;
-	const struct format *format = g->format;
-	struct label *label = g->label;
-	uint32_t index = g->index;
-	uint32_t keys = g->keys;
-	struct buffer inner;
+	struct gather *g = arg;
+	struct outside *o = &g->outside[g->levels];
 	enum err e;
 
-	buffer_init(&inner, RECORD_TEXT_BYTES_MAX);
-	buffer_text(&inner, uri);
-	buffer_text(&inner, "!/");
-	text_uri_encode(&inner, slice_text(member));
-	e = buffer_status(&inner);
+	if (g->levels == LEVELS_MAX)
+		return ERR_LIMIT;
+	*o = (struct outside){ .uri = g->uri,
+		.format = g->format,
+		.label = g->label,
+		.index = g->index,
+		.keys = g->keys };
+	buffer_init(&o->member, RECORD_TEXT_BYTES_MAX);
+	buffer_text(&o->member, g->uri);
+	buffer_text(&o->member, "!/");
+	text_uri_encode(&o->member, slice_text(member));
+	e = buffer_status(&o->member);
 	if (e == ERR_OK) {
-		g->uri = buffer_string(&inner);
+		g->levels++;
+		g->uri = buffer_string(&o->member);
 		g->format = NULL;
 		g->label = NULL; /* what a member holds is named by the member */
 		g->index = 0;
 		g->keys = 0;
-		e = parse(g, bytes);
-	} else if (e == ERR_LIMIT) {
-		e = add_problem(
-			g, REASON_LIMIT_REACHED, slice_of(NULL, 0), "a member's name is too long");
+		return ERR_OK;
 	}
-	g->uri = uri;
-	g->format = format;
-	g->label = label;
-	g->index = index;
-	g->keys = keys;
-	buffer_fini(&inner);
+	buffer_fini(&o->member);
+	if (e == ERR_LIMIT && fail(g, add_problem(g, REASON_LIMIT_REACHED, slice_of(NULL, 0),
+					      "a member's name is too long")) != ERR_OK)
+		return g->status;
+	return e;
+}
+
+static void on_leave(void *arg)
+{
+	struct gather *g = arg;
+	struct outside *o = &g->outside[--g->levels];
+
+	g->uri = o->uri;
+	g->format = o->format;
+	g->label = o->label;
+	g->index = o->index;
+	g->keys = o->keys;
+	buffer_fini(&o->member);
+}
+
+static enum err parse_member(struct gather *g, const char *member, struct slice bytes)
+{
+	enum err e = on_enter(g, member);
+
+	if (e != ERR_OK)
+		return e == ERR_LIMIT ? ERR_OK : e;
+	e = parse(g, bytes);
+	on_leave(g);
 	return e;
 }
 
@@ -509,6 +555,8 @@ static enum err parse(struct gather *g, struct slice bytes)
 		.certificate = on_certificate,
 		.problem = on_problem,
 		.nested = on_nested,
+		.enter = on_enter,
+		.leave = on_leave,
 		.record = on_record,
 		.trust = on_trust,
 		.place = on_place,
@@ -518,7 +566,8 @@ static enum err parse(struct gather *g, struct slice bytes)
 	struct format_input in = { .bytes = bytes,
 		.passwords = g->context->passwords,
 		.depth = g->depth,
-		.uri = g->place->uri };
+		.uri = g->place->uri,
+		.budget = &g->budget };
 	const struct format *which;
 	enum err e;
 
@@ -533,8 +582,10 @@ enum err parser_file(
 	const struct parser_context *c, const struct parser_place *place, struct slice bytes)
 {
 	struct gather g = { .context = c, .place = place, .uri = place->uri };
-	enum err e = parse(&g, bytes);
+	enum err e;
 
+	format_budget_init(&g.budget, c->limits, bytes.size);
+	e = parse(&g, bytes);
 	if (e == ERR_OK || e == ERR_NOT_FOUND)
 		e = tell_all(&g);
 	for (size_t i = 0; i < g.count; i++)

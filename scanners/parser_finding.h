@@ -12,6 +12,8 @@
 #include "agent/process/messages.h"
 #include "scanners/parser.h"
 
+struct format_limits;
+
 /* What a finding is looked at with. All borrowed. */
 struct parser_context {
 	const struct trust *trust;
@@ -19,6 +21,7 @@ struct parser_context {
 	struct known_certificates *known; /* or NULL */
 	const struct strings *passwords;
 	const struct judging *judging;
+	const struct format_limits *limits; /* or NULL: the standard ones */
 	/* Where records go. */
 	enum err (*record)(void *arg, const struct record *r);
 	void *arg;

@@ -104,9 +104,37 @@ enum err parser_options_add_judging(
 	return ERR_OK;
 }
 
+static void put_limits(struct buffer *out, const struct format_limits *given)
+{
+	const struct format_limits *l = given->certificates ? given : &format_limits_standard;
+
+	wire_put_i64(out, l->certificates);
+	wire_put_i64(out, l->depth);
+	wire_put_i64(out, l->members);
+	wire_put_u64(out, l->unpacked_bytes);
+	wire_put_i64(out, l->ratio);
+	wire_put_u64(out, l->member_bytes);
+	wire_put_i64(out, l->time_ms);
+}
+
+static void get_limits(struct wire *w, struct format_limits *l)
+{
+	l->certificates = wire_get_i64(w);
+	l->depth = wire_get_i64(w);
+	l->members = wire_get_i64(w);
+	l->unpacked_bytes = wire_get_u64(w);
+	l->ratio = wire_get_i64(w);
+	l->member_bytes = wire_get_u64(w);
+	l->time_ms = wire_get_i64(w);
+	w->bad = w->bad || l->certificates < 1 || l->depth < 0 ||
+		 l->depth > FORMAT_ARCHIVE_DEPTH_CEILING || l->members < 0 || l->ratio < 1 ||
+		 l->time_ms < 1 || l->member_bytes > PARSER_FINDING_BYTES_MAX;
+}
+
 void parser_options_encode(struct buffer *out, const struct parser_options *o)
 {
 	wire_put_strings(out, &o->passwords);
+	put_limits(out, &o->limits);
 	wire_put_u32(out, (uint32_t)o->stores_count);
 	for (size_t i = 0; i < o->stores_count; i++) {
 		wire_put_text(out, o->stores[i].name);
@@ -149,6 +177,7 @@ enum err parser_options_decode(struct slice bytes, struct parser_options *out)
 	uint32_t count;
 
 	wire_get_strings(&w, &o.passwords, PARSER_PASSWORDS_MAX, PARSER_PASSWORD_BYTES_MAX);
+	get_limits(&w, &o.limits);
 	count = wire_get_u32(&w);
 	for (uint32_t i = 0; e == ERR_OK && !w.bad && i < count; i++) {
 		char *name = wire_get_text(&w, STORE_NAME_BYTES_MAX);

@@ -32,6 +32,8 @@ struct files_conf {
 	int64_t threads;
 	uint64_t file_bytes_max;
 	uint64_t text_bytes_max;
+	bool archives;
+	uint64_t archive_bytes_max;
 };
 
 /* Where certificates lie that somebody installed here; those of packages are the packages' matter.
@@ -97,6 +99,18 @@ static const struct schema_field fields[] = {
 		.minimum = 4096,
 		.maximum = INT64_MAX,
 		.help = "A text is searched for certificates up to here; a longer one is reported." },
+	{ .key = "archives",
+		.type = SCHEMA_BOOL,
+		.offset = offsetof(struct files_conf, archives),
+		.standard = "yes",
+		.help = "Look into archives and compressed files; how far is said by `limits`." },
+	{ .key = "max_archive_size",
+		.type = SCHEMA_SIZE,
+		.offset = offsetof(struct files_conf, archive_bytes_max),
+		.standard = "64MiB",
+		.minimum = 4096,
+		.maximum = 64 * 1024 * 1024,
+		.help = "Larger archives are reported, not read." },
 	{ .key = "threads",
 		.type = SCHEMA_INTEGER,
 		.offset = offsetof(struct files_conf, threads),
@@ -199,7 +213,8 @@ static enum err encode_options(const void *arg, struct buffer *out, struct why *
 		.deep = conf->deep,
 		.all_filesystems = conf->filesystems == FILESYSTEMS_ALL,
 		.file_bytes_max = conf->file_bytes_max,
-		.text_bytes_max = conf->text_bytes_max };
+		.text_bytes_max = conf->text_bytes_max,
+		.archive_bytes_max = conf->archives ? conf->archive_bytes_max : 0 };
 	enum err e = roots_of(conf, &options.roots, why);
 
 	if (e == ERR_OK)

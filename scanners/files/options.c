@@ -25,6 +25,7 @@ void files_options_encode(struct buffer *out, const struct files_options *o)
 	wire_put_bool(out, o->all_filesystems);
 	wire_put_u64(out, o->file_bytes_max);
 	wire_put_u64(out, o->text_bytes_max);
+	wire_put_u64(out, o->archive_bytes_max);
 	wire_put_strings(out, &o->roots);
 	wire_put_strings(out, &o->exclude);
 }
@@ -42,6 +43,7 @@ enum err files_options_decode(struct slice bytes, struct files_options *out)
 	o.all_filesystems = wire_get_bool(&w);
 	o.file_bytes_max = wire_get_u64(&w);
 	o.text_bytes_max = wire_get_u64(&w);
+	o.archive_bytes_max = wire_get_u64(&w);
 	wire_get_strings(&w, &o.roots, READER_ROOTS_MAX, READER_PATH_BYTES_MAX);
 	wire_get_strings(&w, &o.exclude, PATTERNS_MAX, READER_PATH_BYTES_MAX);
 	e = wire_end(&w);

@@ -121,6 +121,8 @@ static enum sniff_answer search(const struct sniffer *s, struct sniff *f)
 /* Up to which size a file of this format is sent as a whole. */
 static uint64_t whole_max(const struct sniffer *s, const struct format *format)
 {
+	if (format->is_archive)
+		return s->archive_bytes_max;
 	return format->bytes_max > s->file_bytes_max ? format->bytes_max : s->file_bytes_max;
 }
 
@@ -145,7 +147,8 @@ static const struct format *sniff_head(
 	struct slice head = slice_of(f->buffer, f->size);
 
 	for (size_t i = 0; i < s->formats_count; i++)
-		if (s->formats[i]->sniff && s->formats[i]->sniff(head, hint))
+		if (s->formats[i]->sniff && (s->archive_bytes_max || !s->formats[i]->is_archive) &&
+			s->formats[i]->sniff(head, hint))
 			return s->formats[i];
 	return NULL;
 }

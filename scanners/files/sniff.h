@@ -22,8 +22,9 @@ struct sniffer {
 	struct markers markers; /* the formats' text markers and the configurations' */
 	struct markers bulk; /* for texts too long to be a configuration: the text markers alone */
 	bool deep;           /* search binary files to the end too */
-	uint64_t file_bytes_max; /* sent as a whole up to this size */
-	uint64_t text_bytes_max; /* searched up to this size */
+	uint64_t file_bytes_max;    /* sent as a whole up to this size */
+	uint64_t text_bytes_max;    /* searched up to this size */
+	uint64_t archive_bytes_max; /* an archive is sent up to this size; 0: none is */
 };
 
 enum err sniffer_init(

@@ -27,6 +27,18 @@
 #define FORMAT_BYTES_MAX (16 * 1024 * 1024)
 /* A revocation list, which large CAs let grow. */
 #define FORMAT_CRL_BYTES_MAX (48 * 1024 * 1024)
+/* The standard of what `limits` in the configuration sets: archives in archives, members of all archives of
+ * one file, bytes that come out of them, how many for each byte of the file (beyond the free ones), bytes
+ * of one member, and the time that all this may take. */
+#define FORMAT_ARCHIVE_DEPTH_MAX 3
+#define FORMAT_MEMBERS_MAX 100000
+#define FORMAT_UNPACKED_BYTES_MAX (1024 * 1024 * 1024)
+#define FORMAT_RATIO_MAX 200
+#define FORMAT_RATIO_FREE_BYTES (16 * 1024 * 1024)
+#define FORMAT_MEMBER_BYTES_MAX (8 * 1024 * 1024)
+#define FORMAT_TIME_MS_MAX 15000
+/* No configuration allows more archives in archives. */
+#define FORMAT_ARCHIVE_DEPTH_CEILING 8
 
 struct format;
 
@@ -34,6 +46,31 @@ struct file_size_hint {
 	uint64_t size;
 	bool is_known;
 };
+
+/* Ceilings that the configuration sets; types as its schema writes them. */
+struct format_limits {
+	int64_t certificates; /* told of one file */
+	int64_t depth;
+	int64_t members;
+	uint64_t unpacked_bytes;
+	int64_t ratio;
+	uint64_t member_bytes;
+	int64_t time_ms;
+};
+extern const struct format_limits format_limits_standard;
+
+/* What the archives of one file have cost so far. */
+struct format_budget {
+	const struct format_limits *limits; /* borrowed */
+	uint64_t file_bytes;
+	int64_t start_ms; /* of clock_monotonic_ms */
+	int64_t depth;    /* archives that are open */
+	int64_t members;
+	uint64_t unpacked_bytes;
+	bool is_spent; /* a ceiling was reached, and told: nothing more is taken out */
+};
+void format_budget_init(
+	struct format_budget *b, const struct format_limits *limits, uint64_t file_bytes);
 
 enum format_answer { FORMAT_BROKEN = -1, FORMAT_NOT_MINE = 0, FORMAT_MINE = 1 };
 
@@ -50,6 +87,10 @@ struct format_sink {
 	 * after "!/" (percent-encoded by the callee), or is NULL to stay at the same place.
 	 * ERR_NOT_FOUND = no format knows them, which ends nothing. */
 	enum err (*nested)(void *arg, const char *member, struct slice bytes);
+	/* What is told until `leave` lies in this member, which goes into the uri as above. After anything
+	 * but ERR_OK it was not entered. Both may be NULL. */
+	enum err (*enter)(void *arg, const char *member);
+	void (*leave)(void *arg);
 	/* Anything else that is to be told: a record of which kind and body are set. What the body owns
 	 * is taken, whatever the outcome. May be NULL. */
 	enum err (*record)(void *arg, struct record *r);
@@ -60,7 +101,8 @@ struct format_sink {
 	void (*place)(void *arg, const uint8_t *at);
 	/* Something that a configuration names; `r` and all in it are borrowed. NULL: not wanted. */
 	enum err (*reference)(void *arg, const struct reference_record *r);
-	/* Told which format looks next, before it says anything; may be NULL. */
+	/* Told which format looks next, before it says anything, or NULL: what comes goes by the name of the
+	 * format that is found in it. May be NULL. */
 	void (*format)(void *arg, const struct format *format);
 };
 
@@ -69,6 +111,7 @@ struct format_input {
 	const struct strings *passwords; /* candidates, tried in order after none and empty */
 	unsigned depth;                  /* 0 = the file itself */
 	const char *uri;                 /* of the file, or NULL: relative names lie beside it */
+	struct format_budget *budget;    /* of the whole file, or NULL: one of its own */
 };
 
 struct format {
@@ -78,6 +121,8 @@ struct format {
 	bool is_named_only; /* recognised, but nothing is taken out of it */
 	/* Its certificates signed something once: that they expire is no event. They raise no alert. */
 	bool is_signature;
+	/* Holds members: read by parts, up to a limit of its own. */
+	bool is_archive;
 	/* A text that is this is nothing else besides: formats after it are not asked. */
 	bool is_exclusive;
 	/* Sent whole up to this size even where the limit for files is lower; 0 = that limit holds. Only for
@@ -114,6 +159,8 @@ void format_place(const struct format_sink *sink, const uint8_t *at);
 
 extern const struct format *const formats[];
 extern const size_t formats_count;
+/* The first whose sniff says that this may be its own; NULL for none. */
+const struct format *formats_sniff(struct slice head, struct file_size_hint size);
 /* By name; NULL for none, or no name. */
 const struct format *format_find(const char *name);
 

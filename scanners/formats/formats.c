@@ -1,6 +1,8 @@
 /* The table of container formats, and the order in which they are tried. */
 #include "scanners/formats/format.h"
 
+#include "agent/base/clock.h"
+
 #include <stdio.h>
 
 #define FORMAT(name) extern const struct format name;
@@ -14,6 +16,24 @@ const struct format *const formats[] = {
 };
 const size_t formats_count = sizeof(formats) / sizeof(formats[0]);
 
+const struct format_limits format_limits_standard = {
+	.certificates = FORMAT_CERTIFICATES_MAX,
+	.depth = FORMAT_ARCHIVE_DEPTH_MAX,
+	.members = FORMAT_MEMBERS_MAX,
+	.unpacked_bytes = FORMAT_UNPACKED_BYTES_MAX,
+	.ratio = FORMAT_RATIO_MAX,
+	.member_bytes = FORMAT_MEMBER_BYTES_MAX,
+	.time_ms = FORMAT_TIME_MS_MAX,
+};
+
+void format_budget_init(
+	struct format_budget *b, const struct format_limits *limits, uint64_t file_bytes)
+{
+	*b = (struct format_budget){ .limits = limits ? limits : &format_limits_standard,
+		.file_bytes = file_bytes,
+		.start_ms = clock_monotonic_ms() };
+}
+
 static bool has_marker(const char *const *markers, struct slice text)
 {
 	for (; markers && *markers; markers++)
@@ -26,6 +46,14 @@ const struct format *format_find(const char *name)
 {
 	for (size_t i = 0; name && i < formats_count; i++)
 		if (strcmp(formats[i]->name, name) == 0)
+			return formats[i];
+	return NULL;
+}
+
+const struct format *formats_sniff(struct slice head, struct file_size_hint size)
+{
+	for (size_t i = 0; i < formats_count; i++)
+		if (formats[i]->sniff && formats[i]->sniff(head, size))
 			return formats[i];
 	return NULL;
 }

@@ -1,0 +1,129 @@
+/* Archives and compressed files, known by their first bytes: zip (jar war ear), tar, gzip, bzip2, xz, zstd,
+ * deb, rpm, cpio. What is in them is read by unpack.c. */
+#include "scanners/formats/unpack.h"
+
+#define TAR_BLOCK_BYTES 512
+#define TAR_CHECKSUM_AT 148
+#define TAR_CHECKSUM_BYTES 8
+#define CPIO_BINARY_HEAD_BYTES 26
+#define CPIO_MODE_AT 6
+#define MODE_TYPES 0170000
+#define MODE_FILE 0100000
+#define MODE_FOLDER 0040000
+
+/* Bytes that begin a file of that kind. Of the archives of ar only Debian's packages: libraries are many. */
+static const struct {
+	const char *bytes;
+	size_t size;
+} heads[] = {
+	{ "PK\3\4", 4 },
+	{ "\x1f\x8b\x08", 3 }, /* RFC 1952: deflate is the only method */
+	{ "\xfd"
+	  "7zXZ\0",
+		6 },                      /* .xz file format 2.1.1.1 */
+	{ "\x28\xb5\x2f\xfd", 4 },        /* RFC 8878 3.1.1 */
+	{ "!<arch>\ndebian-binary", 21 }, /* deb(5) */
+	{ "\xed\xab\xee\xdb\3", 5 },      /* the lead of an rpm */
+	{ "\xed\xab\xee\xdb\4", 5 },
+	{ "070701", 6 }, /* cpio(5): new ASCII, with a checksum, old ASCII */
+	{ "070702", 6 },
+	{ "070707", 6 },
+};
+
+static bool starts(struct slice head, const char *bytes, size_t size)
+{
+	return head.size >= size && memcmp(head.data, bytes, size) == 0;
+}
+
+/* "BZh", the block size, and the start of a block or the end of the stream. */
+static bool is_bzip2(struct slice head)
+{
+	return head.size >= 10 && memcmp(head.data, "BZh", 3) == 0 && head.data[3] >= '1' &&
+	       head.data[3] <= '9' &&
+	       (memcmp(head.data + 4, "1AY&SY", 6) == 0 ||
+		       memcmp(head.data + 4, "\x17rE8P\x90", 6) == 0);
+}
+
+/* The old binary kind has a magic of two bytes, so the first member's mode must make sense as well. */
+static bool is_binary_cpio(struct slice head)
+{
+	bool is_little = starts(head, "\xc7\x71", 2);
+	unsigned mode;
+
+	if (head.size < CPIO_BINARY_HEAD_BYTES || (!is_little && !starts(head, "\x71\xc7", 2)))
+		return false;
+	mode = is_little ? (unsigned)head.data[CPIO_MODE_AT] | (unsigned)head.data[CPIO_MODE_AT + 1]
+								       << 8
+			 : (unsigned)head.data[CPIO_MODE_AT] << 8 | head.data[CPIO_MODE_AT + 1];
+	return (mode & MODE_TYPES) == MODE_FILE || (mode & MODE_TYPES) == MODE_FOLDER;
+}
+
+/* Also the kind without "ustar": by the checksum of the first header (tar(5)). */
+static bool is_tar(struct slice head)
+{
+	uint32_t said = 0, sum = 0;
+	bool has_digit = false;
+
+	if (head.size < TAR_BLOCK_BYTES || !head.data[0])
+		return false;
+	for (size_t i = 0; i < TAR_CHECKSUM_BYTES; i++) {
+		uint8_t c = head.data[TAR_CHECKSUM_AT + i];
+
+		if (c >= '0' && c <= '7') {
+			said = said * 8 + (uint32_t)(c - '0');
+			has_digit = true;
+		} else if (c != ' ' && c != 0) {
+			return false;
+		}
+	}
+	for (size_t i = 0; has_digit && i < TAR_BLOCK_BYTES; i++)
+		sum += i - TAR_CHECKSUM_AT < TAR_CHECKSUM_BYTES ? ' ' : head.data[i];
+	return has_digit && said == sum;
+}
+
+static bool archive_sniff(struct slice head, struct file_size_hint size)
+{
+	(void)size;
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
+		if (starts(head, heads[i].bytes, heads[i].size))
+			return true;
+	return is_tar(head) || is_bzip2(head) || is_binary_cpio(head);
+}
+
+static enum format_answer archive_parse(
+	const struct format_input *in, const struct format_sink *sink)
+{
+	struct format_input with = *in;
+	struct format_budget own;
+
+	if (!in->budget) {
+		format_budget_init(&own, NULL, in->bytes.size);
+		with.budget = &own;
+	}
+	return unpack(&with, sink);
+}
+
+const struct format format_archive = {
+	.name = "archive",
+	.help = "members of zip (jar war ear), tar, cpio, deb, rpm; gzip, bzip2, xz, zstd",
+	.may_need_password = true,
+	.is_archive = true,
+	.sniff = archive_sniff,
+	.parse = archive_parse,
+};
+
+/* Where it lies in an archive tells it from other PKCS#7, so unpack.c gives this name. */
+static enum format_answer jar_signature_parse(
+	const struct format_input *in, const struct format_sink *sink)
+{
+	(void)in;
+	(void)sink;
+	return FORMAT_NOT_MINE;
+}
+
+const struct format format_jar_signature = {
+	.name = "jar-signature",
+	.help = "signatures of JARs and APKs (META-INF/*.RSA, *.DSA, *.EC)",
+	.is_signature = true,
+	.parse = jar_signature_parse,
+};

@@ -1,0 +1,15 @@
+/* Archives by libarchive, member after member, without a file and without a program. */
+#ifndef LEAFWATCH_SCANNERS_FORMATS_UNPACK_H
+#define LEAFWATCH_SCANNERS_FORMATS_UNPACK_H
+
+#include "scanners/formats/format.h"
+
+/* The label of a JAR's signatures. */
+extern const struct format format_jar_signature;
+extern const struct format format_archive;
+
+/* Looks into the members of an archive that is in memory, and into archives among them, which are read as
+ * they come out. FORMAT_BROKEN: told what is wrong. The budget is not NULL. */
+enum format_answer unpack(const struct format_input *in, const struct format_sink *sink);
+
+#endif
