@@ -38,6 +38,35 @@ openssl crl2pkcs7 -nocrl -certfile "$tmp/ca.pem" -certfile "$tmp/leaf.pem" -outf
 printf 'text' >"$tmp/text"
 openssl cms -sign -in "$tmp/text" -signer "$tmp/leaf.pem" -inkey "$tmp/leaf.key" -outform DER -stream -out der/cms-ber
 
+# Archives: small, each kind once, one in another, a bomb, one that is cut off.
+mkdir -p archive "$tmp/a/META-INF"
+cp "$tmp/leaf.pem" "$tmp/a/leaf.pem"
+printf text >"$tmp/text"
+openssl cms -sign -in "$tmp/text" -signer "$tmp/leaf.pem" -inkey "$tmp/leaf.key" -outform DER -out "$tmp/a/META-INF/X.EC"
+tar --format=ustar -C "$tmp/a" -cf archive/tar leaf.pem
+for kind in newc odc bin; do
+	(cd "$tmp/a" && echo leaf.pem | cpio --quiet -o -H $kind) >archive/cpio-$kind
+done
+python3 - "$tmp/a" <<'EOF'
+import sys, zipfile
+folder = sys.argv[1]
+with zipfile.ZipFile("archive/zip", "w", zipfile.ZIP_DEFLATED) as z:
+    z.write(folder + "/leaf.pem", "leaf.pem")
+    z.write(folder + "/META-INF/X.EC", "META-INF/X.EC")
+    z.writestr("bytes", bytes(100))
+with zipfile.ZipFile("archive/nested", "w") as z:
+    z.write("archive/zip", "a.jar")
+    z.write("archive/tar", "a.tar")
+EOF
+rm -f archive/locked && (cd "$tmp/a" && zip -q -P secret - leaf.pem) >archive/locked
+gzip -nc archive/tar >archive/tar-gz && head -c 300 archive/tar-gz >archive/cut-off
+gzip -nc "$tmp/leaf.pem" >archive/gz && xz -c archive/tar >archive/tar-xz
+zstd -qc archive/tar >archive/tar-zst && bzip2 -c archive/tar >archive/tar-bz2
+head -c 30000000 /dev/zero | tr '\0' A | gzip -9nc >archive/bomb
+mkdir -p "$tmp/d/DEBIAN" && cp "$tmp/leaf.pem" "$tmp/d/"
+printf 'Package: a\nVersion: 1\nArchitecture: all\nMaintainer: a <a@example.org>\nDescription: a\n' >"$tmp/d/DEBIAN/control"
+dpkg-deb -Zgzip -b "$tmp/d" archive/deb >/dev/null
+
 mkdir -p crl
 : >"$tmp/index"
 printf '[ca]\ndefault_ca=c\n[c]\ndatabase=%s\ncrlnumber=%s\ndefault_md=sha256\ndefault_crl_days=30\n' \

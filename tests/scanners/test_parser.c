@@ -526,6 +526,8 @@ static void options_survive_the_wire(void **state)
 	parser_options_encode(&out, &options);
 	assert_int_equal(parser_options_decode(buffer_bytes(&out), &back), ERR_OK);
 	assert_string_equal(back.passwords.items[0], "one");
+	/* Without any: the standard ones. */
+	assert_memory_equal(&back.limits, &format_limits_standard, sizeof(back.limits));
 	assert_string_equal(back.stores[0].name, "a");
 	assert_true(back.stores[0].is_system);
 	assert_int_equal(back.stores[0].size, 5);

@@ -38,9 +38,11 @@ static void test_normal_paths(void **state)
 
 static void test_options(void **state)
 {
-	struct files_options o = {
-		.threads = 3, .deep = true, .file_bytes_max = 5, .text_bytes_max = 6
-	};
+	struct files_options o = { .threads = 3,
+		.deep = true,
+		.file_bytes_max = 5,
+		.text_bytes_max = 6,
+		.archive_bytes_max = 7 };
 	struct files_options back = { 0 };
 	struct buffer out;
 
@@ -54,6 +56,7 @@ static void test_options(void **state)
 	assert_true(back.deep);
 	assert_false(back.follow_links);
 	assert_int_equal(back.text_bytes_max, 6);
+	assert_int_equal(back.archive_bytes_max, 7);
 	assert_true(strings_equal(&o.roots, &back.roots));
 	assert_true(strings_equal(&o.exclude, &back.exclude));
 	files_options_fini(&back);

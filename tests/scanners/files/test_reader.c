@@ -572,6 +572,31 @@ static void test_limits_are_told(void **state)
 	outcome_free(o);
 }
 
+/* Archives have a limit of their own, and with 0 they are what other binaries are. */
+static void test_archives(void **state)
+{
+	struct tree *t = *state;
+	uint8_t zip[8] = { 'P', 'K', 3, 4, 20, 0, 0, 0 };
+	struct outcome *o;
+
+	put_bytes(t, "/a.zip", slice_of(zip, sizeof(zip)));
+	put_bytes(t, "/large.zip", slice_of(zip, sizeof(zip)));
+	assert_int_equal(truncate(at(t, "/large.zip"), 9 * MIB), 0);
+	o = pass(&t->request);
+	assert_int_equal(o->found_count, 0);
+	assert_int_equal(count_problems(o, REASON_TOO_LARGE, "/large.zip"), 0);
+	outcome_free(o);
+	t->request.options.archive_bytes_max = MIB;
+	o = pass(&t->request);
+	assert_int_equal(o->found_count, 1);
+	assert_int_equal(count_problems(o, REASON_TOO_LARGE, "/large.zip"), 1);
+	outcome_free(o);
+	t->request.options.archive_bytes_max = 16 * MIB;
+	o = pass(&t->request);
+	assert_int_equal(o->found_count, 2);
+	outcome_free(o);
+}
+
 static void test_sparse_costs_nothing(void **state)
 {
 	struct tree *t = *state;
@@ -1225,6 +1250,7 @@ int main(void)
 		ON_TREE(test_large_text_gives_spans),
 		ON_TREE(test_large_bundle_is_whole),
 		ON_TREE(test_limits_are_told),
+		ON_TREE(test_archives),
 		ON_TREE(test_sparse_costs_nothing),
 		ON_TREE(test_odd_names),
 		ON_TREE(test_no_files),
@@ -1252,6 +1278,7 @@ int main(void)
 		ONCE(test_large_text_gives_spans),
 		ONCE(test_large_bundle_is_whole),
 		ONCE(test_limits_are_told),
+		ONCE(test_archives),
 		ONCE(test_sparse_costs_nothing),
 		ONCE(test_no_files),
 		ONCE(test_links_to_files),

@@ -1,0 +1,458 @@
+/* Archives: members in members, ceilings, damage at every byte. */
+#include "collect.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <locale.h>
+
+#define PLACES_BYTES 4096
+#define ARCHIVE_BYTES_MAX (8 * 1024 * 1024)
+
+struct member {
+	const char *name;
+	struct slice content;
+};
+
+/* Where things were found: "a!/b c!/d", and problems as "reason@a!/b". */
+struct seen {
+	char at[PLACES_BYTES];
+	char places[PLACES_BYTES];
+	char problems[PLACES_BYTES];
+	size_t fails_at; /* after so many certificates telling fails; 0 = never */
+	size_t certificates;
+	bool may_differ;
+	struct format_budget *budget;
+	const struct format *label;
+};
+
+static gnutls_datum_t certificate;
+static struct buffer pem;
+
+static void add(char to[PLACES_BYTES], const char *what, const char *at)
+{
+	size_t size = strlen(to);
+
+	(void)snprintf(to + size, PLACES_BYTES - size, "%s%s%s", size ? " " : "", what, at);
+}
+
+static enum err on_certificate(
+	void *arg, struct slice der, const char *alias, const char *integrity)
+{
+	struct seen *s = arg;
+
+	(void)alias;
+	(void)integrity;
+	if (!s->may_differ) {
+		assert_int_equal(der.size, certificate.size);
+		assert_memory_equal(der.data, certificate.data, der.size);
+	}
+	add(s->places, "", *s->at ? s->at : ".");
+	return ++s->certificates == s->fails_at ? ERR_IO : ERR_OK;
+}
+
+static enum err on_problem(void *arg, enum reason reason, struct slice bytes, const char *message)
+{
+	struct seen *s = arg;
+	char what[64];
+
+	(void)bytes;
+	assert_true(strlen(message) > 10);
+	(void)snprintf(what, sizeof(what), "%s@", reason_word(reason));
+	add(s->problems, what, s->at);
+	return ERR_OK;
+}
+
+static enum err on_enter(void *arg, const char *member)
+{
+	struct seen *s = arg;
+	size_t size = strlen(s->at);
+
+	assert_true((size_t)snprintf(s->at + size, sizeof(s->at) - size, "%s%s", size ? "!/" : "",
+			    member) < sizeof(s->at) - size);
+	return ERR_OK;
+}
+
+static void on_leave(void *arg)
+{
+	struct seen *s = arg;
+	char *last = NULL;
+
+	for (char *at = s->at; (at = strstr(at, "!/")); at++)
+		last = at;
+	assert_true(s->at[0]);
+	*(last ? last : s->at) = 0;
+}
+
+static void on_format(void *arg, const struct format *format)
+{
+	struct seen *s = arg;
+
+	s->label = format;
+}
+
+static enum err look(struct seen *s, struct slice bytes, const struct strings *passwords);
+
+static enum err on_nested(void *arg, const char *member, struct slice bytes)
+{
+	struct seen *s = arg;
+	enum err e;
+
+	assert_null(member);
+	e = look(arg, bytes, NULL);
+	return s->fails_at && s->certificates >= s->fails_at ? ERR_IO : e;
+}
+
+static enum err look(struct seen *s, struct slice bytes, const struct strings *passwords)
+{
+	const struct format_sink sink = { .arg = s,
+		.certificate = on_certificate,
+		.problem = on_problem,
+		.nested = on_nested,
+		.enter = on_enter,
+		.leave = on_leave,
+		.format = on_format };
+	const struct format_input in = { .bytes = bytes,
+		.passwords = passwords,
+		.depth = s->at[0] ? 1 : 0,
+		.budget = s->budget };
+	const struct format *which;
+
+	return formats_parse(&in, &sink, &which);
+}
+
+/* Parses an exact copy, so that reading past the end is seen. */
+static struct seen see_with(struct slice bytes, const struct format_limits *limits)
+{
+	struct seen s = { 0 };
+	struct format_budget budget;
+	uint8_t *exact = malloc(bytes.size ? bytes.size : 1);
+
+	assert_non_null(exact);
+	if (bytes.size)
+		memcpy(exact, bytes.data, bytes.size);
+	format_budget_init(&budget, limits, bytes.size);
+	s.budget = limits ? &budget : NULL;
+	(void)!look(&s, slice_of(exact, bytes.size), NULL);
+	assert_string_equal(s.at, "");
+	assert_int_equal(budget.depth, 0);
+	free(exact);
+	return s;
+}
+
+static struct seen see(struct slice bytes)
+{
+	return see_with(bytes, NULL);
+}
+
+/* --- making archives -------------------------------------------------------------------------- */
+
+static struct buffer make(int (*format)(struct archive *), int (*filter)(struct archive *),
+	const struct member *members, size_t count)
+{
+	struct archive *a = archive_write_new();
+	struct buffer out;
+	size_t size = 0;
+
+	buffer_init(&out, ARCHIVE_BYTES_MAX);
+	assert_true(buffer_reserve(&out, ARCHIVE_BYTES_MAX));
+	assert_int_equal(format(a), ARCHIVE_OK);
+	if (filter)
+		assert_int_equal(filter(a), ARCHIVE_OK);
+	assert_int_equal(archive_write_set_bytes_in_last_block(a, 1), ARCHIVE_OK);
+	assert_int_equal(
+		archive_write_open_memory(a, out.data, ARCHIVE_BYTES_MAX - 1, &size), ARCHIVE_OK);
+	for (size_t i = 0; i < count; i++) {
+		struct archive_entry *entry = archive_entry_new();
+
+		archive_entry_set_pathname(entry, members[i].name);
+		archive_entry_set_filetype(entry, AE_IFREG);
+		archive_entry_set_perm(entry, 0644);
+		archive_entry_set_size(entry, (la_int64_t)members[i].content.size);
+		assert_int_equal(archive_write_header(a, entry), ARCHIVE_OK);
+		assert_int_equal(
+			archive_write_data(a, members[i].content.data, members[i].content.size),
+			members[i].content.size);
+		archive_entry_free(entry);
+	}
+	assert_int_equal(archive_write_close(a), ARCHIVE_OK);
+	assert_int_equal(archive_write_free(a), ARCHIVE_OK);
+	out.size = size;
+	return out;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	(void)setlocale(LC_CTYPE, "C.UTF-8");
+	make_certificate("In an archive", &certificate);
+	buffer_init(&pem, TEST_BYTES_MAX);
+	put_pem(&pem, "CERTIFICATE", slice_datum(&certificate));
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	gnutls_free(certificate.data);
+	buffer_fini(&pem);
+	return 0;
+}
+
+/* --- tests ------------------------------------------------------------------------------------ */
+
+static int (*const zip)(struct archive *) = archive_write_set_format_zip;
+static int (*const tar)(struct archive *) = archive_write_set_format_pax_restricted;
+static int (*const gzip)(struct archive *) = archive_write_add_filter_gzip;
+
+static void test_members(void **state)
+{
+	const struct member members[] = { { "etc/a.pem", buffer_bytes(&pem) },
+		{ "b.der", slice_datum(&certificate) }, { "é.pem", buffer_bytes(&pem) },
+		{ "text", slice_text("nothing") }, { "empty", slice_text("") } };
+	int (*const formats_written[])(struct archive *) = { zip, tar,
+		archive_write_set_format_ustar, archive_write_set_format_gnutar,
+		archive_write_set_format_v7tar, archive_write_set_format_cpio,
+		archive_write_set_format_cpio_newc };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(formats_written) / sizeof(formats_written[0]); i++) {
+		struct buffer bytes = make(formats_written[i], NULL, members, 5);
+		struct seen s = see(buffer_bytes(&bytes));
+
+		assert_string_equal(s.places, "etc/a.pem b.der é.pem");
+		assert_string_equal(s.problems, "");
+		buffer_fini(&bytes);
+	}
+}
+
+static void test_filters(void **state)
+{
+	int (*const filters[])(struct archive *) = { gzip, archive_write_add_filter_bzip2,
+		archive_write_add_filter_xz, archive_write_add_filter_zstd };
+	const struct member one[] = { { "a.pem", buffer_bytes(&pem) } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+		struct buffer bytes = make(tar, filters[i], one, 1);
+		struct buffer alone = make(archive_write_set_format_raw, filters[i], one, 1);
+
+		assert_string_equal(see(buffer_bytes(&bytes)).places, "a.pem");
+		assert_string_equal(see(buffer_bytes(&alone)).places, ".");
+		buffer_fini(&bytes);
+		buffer_fini(&alone);
+	}
+}
+
+/* `levels` archives around a certificate: zip in tar.gz in zip ... */
+static struct buffer make_deep(unsigned levels)
+{
+	struct buffer bytes;
+
+	buffer_init(&bytes, TEST_BYTES_MAX);
+	buffer_slice(&bytes, buffer_bytes(&pem));
+	for (unsigned i = 0; i < levels; i++) {
+		const struct member members[] = { { "m", buffer_bytes(&bytes) },
+			{ "last", buffer_bytes(&pem) } };
+		struct buffer outer = make(i % 2 ? tar : zip, i % 2 ? gzip : NULL, members, 2);
+
+		buffer_fini(&bytes);
+		bytes = outer;
+	}
+	return bytes;
+}
+
+static void test_depth(void **state)
+{
+	struct format_limits limits = format_limits_standard;
+	struct buffer three = make_deep(3), four = make_deep(4);
+	struct seen s = see(buffer_bytes(&three));
+
+	(void)state;
+	assert_string_equal(s.places, "m!/m!/m m!/m!/last m!/last last");
+	assert_string_equal(s.problems, "");
+	/* The others of the same archives are found all the same. */
+	s = see(buffer_bytes(&four));
+	assert_string_equal(s.places, "m!/m!/last m!/last last");
+	assert_string_equal(s.problems, "limit-reached@m!/m!/m");
+	limits.depth = 4;
+	s = see_with(buffer_bytes(&four), &limits);
+	assert_string_equal(s.problems, "");
+	limits.depth = 0;
+	s = see_with(buffer_bytes(&four), &limits);
+	assert_string_equal(s.places, "");
+	assert_string_equal(s.problems, "limit-reached@");
+	buffer_fini(&three);
+	buffer_fini(&four);
+}
+
+static void test_ceilings(void **state)
+{
+	static uint8_t zeros[7 * 1024 * 1024];
+	struct format_limits limits = format_limits_standard;
+	const struct member members[] = { { "a.pem", buffer_bytes(&pem) },
+		{ "zeros", slice_of(zeros, sizeof(zeros)) }, { "b.pem", buffer_bytes(&pem) } };
+	struct buffer bytes = make(tar, gzip, members, 3);
+	struct slice all = buffer_bytes(&bytes);
+
+	(void)state;
+	assert_string_equal(see(all).places, "a.pem b.pem");
+	limits.members = 2;
+	assert_string_equal(see_with(all, &limits).places, "a.pem");
+	assert_string_equal(see_with(all, &limits).problems, "limit-reached@");
+	limits = format_limits_standard;
+	limits.unpacked_bytes = 1024 * 1024;
+	assert_string_equal(see_with(all, &limits).places, "a.pem");
+	assert_string_equal(see_with(all, &limits).problems, "limit-reached@");
+	limits = format_limits_standard;
+	limits.time_ms = -1;
+	assert_string_equal(see_with(all, &limits).places, "");
+	assert_string_equal(see_with(all, &limits).problems, "limit-reached@");
+	buffer_fini(&bytes);
+}
+
+/* Seven MiB of zeros are few bytes as gzip, and twice that again is a bomb. */
+static void test_ratio(void **state)
+{
+	static uint8_t zeros[7 * 1024 * 1024];
+	const struct member members[] = { { "1", slice_of(zeros, sizeof(zeros)) },
+		{ "2", slice_of(zeros, sizeof(zeros)) }, { "3", slice_of(zeros, sizeof(zeros)) },
+		{ "a.pem", buffer_bytes(&pem) } };
+	int (*const kinds[])(struct archive *) = { tar, zip };
+	struct format_limits limits = format_limits_standard;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct buffer bytes = make(kinds[i], gzip, members, 4);
+
+		if (i == 0)
+			assert_string_equal(
+				see_with(buffer_bytes(&bytes), &limits).problems, "limit-reached@");
+		limits.ratio = INT32_MAX;
+		assert_string_equal(see_with(buffer_bytes(&bytes), &limits).places, "a.pem");
+		limits.ratio = format_limits_standard.ratio;
+		buffer_fini(&bytes);
+	}
+}
+
+static void test_member_size(void **state)
+{
+	struct format_limits limits = format_limits_standard;
+	struct buffer text;
+	struct buffer bytes;
+	struct seen s;
+
+	(void)state;
+	limits.member_bytes = 8192;
+	buffer_init(&text, TEST_BYTES_MAX);
+	buffer_slice(&text, buffer_bytes(&pem));
+	while (text.size < 9000)
+		buffer_text(&text, "# more\n");
+	{
+		const struct member members[] = { { "long", buffer_bytes(&text) },
+			{ "a.pem", buffer_bytes(&pem) } };
+
+		bytes = make(zip, NULL, members, 2);
+	}
+	s = see_with(buffer_bytes(&bytes), &limits);
+	assert_string_equal(s.places, "long a.pem");
+	assert_string_equal(s.problems, "limit-reached@long");
+	buffer_fini(&bytes);
+	buffer_fini(&text);
+}
+
+static void test_telling_fails(void **state)
+{
+	const struct member members[] = { { "a", buffer_bytes(&pem) },
+		{ "b", buffer_bytes(&pem) } };
+	struct buffer bytes = make(zip, NULL, members, 2);
+	struct seen s = { .fails_at = 1 };
+
+	(void)state;
+	(void)!look(&s, buffer_bytes(&bytes), NULL);
+	assert_int_equal(s.certificates, 1);
+	assert_string_equal(s.at, "");
+	buffer_fini(&bytes);
+}
+
+/* Whatever is cut off, what comes before is kept, and nothing is read that is not there. */
+static void test_cut_off(void **state)
+{
+	const struct member members[] = { { "a", buffer_bytes(&pem) },
+		{ "b", buffer_bytes(&pem) } };
+	int (*const filters[])(
+		struct archive *) = { NULL, NULL, gzip, archive_write_add_filter_xz };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+		struct buffer bytes = make(i == 1 ? tar : zip, filters[i], members, 2);
+		size_t step = bytes.size > 1500 ? 31 : 3;
+
+		for (size_t size = 0; size < bytes.size; size += step)
+			(void)see(slice_of(bytes.data, size));
+		if (i == 1) {
+			size_t first = 512 + (pem.size + 511) / 512 * 512;
+			struct seen s = see(slice_of(bytes.data, first + 512 + 10));
+
+			assert_string_equal(s.places, "a");
+			assert_string_equal(s.problems, "malformed@");
+		}
+		buffer_fini(&bytes);
+	}
+}
+
+/* Every byte changed in turn. */
+static void test_damaged(void **state)
+{
+	const struct member members[] = { { "a", buffer_bytes(&pem) }, { "b", slice_text("x") } };
+	struct buffer bytes = make(zip, NULL, members, 2);
+
+	(void)state;
+	for (size_t i = 0; i < bytes.size; i++) {
+		uint8_t was = bytes.data[i];
+
+		bytes.data[i] ^= 0xff;
+		struct seen s = { .may_differ = true };
+
+		(void)!look(&s, buffer_bytes(&bytes), NULL);
+		assert_string_equal(s.at, "");
+		bytes.data[i] = was;
+	}
+	buffer_fini(&bytes);
+}
+
+static void test_what_is_none(void **state)
+{
+	static const char *const texts[] = { "BZhello", "BZh91AY&S", "PK\3", "\x1f\x8b\x07",
+		"07070", "!<arch>\nfoo.o/", "\x71\xc7 is no cpio of any kind",
+		"\xed\xab\xee\xdb\2" };
+	char block[513];
+	struct file_size_hint size = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		assert_null(formats_sniff(slice_text(texts[i]), size));
+	(void)memset(block, ' ', sizeof(block));
+	block[512] = 0;
+	assert_null(formats_sniff(slice_text(block), size));
+	(void)memset(block, '0', sizeof(block) - 1);
+	assert_null(formats_sniff(slice_text(block), size));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_filters),
+		cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_ceilings),
+		cmocka_unit_test(test_ratio),
+		cmocka_unit_test(test_member_size),
+		cmocka_unit_test(test_telling_fails),
+		cmocka_unit_test(test_cut_off),
+		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_what_is_none),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,249 @@
+"""Archives that other programs made, through the whole program: reader, parser, inventory, report."""
+import io
+import json
+import os
+import tarfile
+import unittest
+import zipfile
+
+from harness import Case
+from pki import run
+
+AT = ("--no-system-trust",)
+
+
+def zip_of(*members, method=zipfile.ZIP_DEFLATED):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def tar_of(*members, mode="w"):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode=mode) as archive:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+class Archives(Case):
+    def setUp(self):
+        super().setUp()
+        self.one = self.pki.make("one.example.org")
+        self.pem = self.one.pem.encode()
+        p12 = self.folder / "x.p12"
+        run("openssl", "pkcs12", "-export", "-in", self.one.pem_file, "-inkey", self.one.key_file,
+            "-passout", "pass:secret", "-out", p12)
+        self.p12 = p12.read_bytes()
+        self.passwords = self.folder / "passwords"
+        self.passwords.write_text("wrong\nsecret\n")
+
+    def places(self, *args):
+        """What was found, by place below the tree; and the problems as (reason, place, message)."""
+        records = self.scan(*AT, *args, self.tree)
+        base = "file://" + str(self.tree) + "/"
+        for r in records:
+            if r["type"] == "certificate":
+                self.assertEqual(r["fingerprint"], self.one.fingerprint)
+        return ({r["location"]["uri"].removeprefix(base): r["location"]["format"]
+                 for r in records if r["type"] == "certificate"},
+                [(r["reason"], r["location"]["uri"].removeprefix(base), r["message"])
+                 for r in records if r["type"] == "problem"])
+
+    def put(self, name, content):
+        (self.tree / name).write_bytes(content)
+
+    def test_kinds(self):
+        noise = os.urandom(300000)
+        members = (("etc/ssl/a.pem", self.pem), ("noise", noise), ("etc/x.p12", self.p12), ("last é.pem", self.pem))
+        self.put("a.zip", zip_of(*members))
+        self.put("s.jar", zip_of(*members, method=zipfile.ZIP_STORED))
+        for mode, name in (("w", "a.tar"), ("w:gz", "a.tgz"), ("w:bz2", "a.tar.bz2"), ("w:xz", "a.tar.xz")):
+            self.put(name, tar_of(*members, mode=mode))
+        self.put("a.tar.zst", run("zstd", "-q", "-c", self.tree / "a.tar"))
+        root = self.folder / "root"
+        for name, content in members:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes(content)
+        for kind in ("newc", "crc", "odc", "bin"):
+            listed = b"\n".join(n.encode() for n, _ in members)
+            self.put("a." + kind, run("cpio", "-o", "--quiet", "-H", kind, input=listed, cwd=root))
+        found, problems = self.places("--password-file", self.passwords)
+        self.assertEqual(problems, [])
+        wanted = {}
+        for archive in ("a.zip", "s.jar", "a.tar", "a.tgz", "a.tar.bz2", "a.tar.xz", "a.tar.zst", "a.newc", "a.crc",
+                        "a.odc", "a.bin"):
+            wanted[archive + "!/etc/ssl/a.pem"] = "pem"
+            wanted[archive + "!/etc/x.p12"] = "pkcs12"
+            wanted[archive + "!/last%20%C3%A9.pem"] = "pem"
+        self.assertEqual(found, wanted)
+
+    def test_packages(self):
+        root = self.folder / "root"
+        (root / "etc").mkdir(parents=True)
+        (root / "etc" / "a.pem").write_bytes(self.pem)
+        for method in ("xz", "gzip", "zstd"):
+            control = root / "DEBIAN"
+            control.mkdir(exist_ok=True)
+            (control / "control").write_text("Package: a\nVersion: 1\nArchitecture: all\nMaintainer: a <a@example.org>\n"
+                                             "Description: a\n")
+            run("dpkg-deb", "--root-owner-group", "-Z" + method, "-b", root, self.tree / (method + ".deb"))
+        spec = self.folder / "a.spec"
+        spec.write_text("Name: a\nVersion: 1\nRelease: 1\nSummary: a\nLicense: none\nBuildArch: noarch\n%description\na\n"
+                        f"%install\nmkdir -p %{{buildroot}}/etc\ncp {self.one.pem_file} %{{buildroot}}/etc/a.pem\n"
+                        "%files\n/etc/a.pem\n")
+        run("rpmbuild", "-bb", "--quiet", "--define", f"_topdir {self.folder}/rpm", "--define",
+            f"_rpmdir {self.tree}", "--define", "_build_name_fmt a.rpm", spec)
+        found, problems = self.places()
+        self.assertEqual(problems, [])
+        self.assertEqual(found, {
+            "gzip.deb!/data.tar.gz!/./etc/a.pem": "pem", "xz.deb!/data.tar.xz!/./etc/a.pem": "pem",
+            "zstd.deb!/data.tar.zst!/./etc/a.pem": "pem", "a.rpm!/./etc/a.pem": "pem"})
+
+    def test_compressed_files(self):
+        for name, tool in (("gz", "gzip"), ("xz", "xz"), ("bz2", "bzip2"), ("zst", "zstd")):
+            self.put("backup.pem." + name, run(tool, "-c", "-q", input=self.pem))
+        self.put("store.gz", run("gzip", "-c", input=self.p12))
+        found, problems = self.places("--password-file", self.passwords)
+        self.assertEqual(problems, [])
+        self.assertEqual(found, {"backup.pem.gz": "pem", "backup.pem.xz": "pem", "backup.pem.bz2": "pem",
+                                 "backup.pem.zst": "pem", "store.gz": "pkcs12"})
+
+    def test_archives_in_archives(self):
+        inner = zip_of(("x.p12", self.p12), ("META-INF/x.pem", self.pem))
+        war = zip_of(("WEB-INF/lib/c.jar", inner))
+        ear = zip_of(("b.war", war))
+        self.put("a.ear", ear)
+        self.put("deep.zip", zip_of(("a.ear", ear)))
+        found, problems = self.places("--password-file", self.passwords)
+        self.assertEqual(found, {"a.ear!/b.war!/WEB-INF/lib/c.jar!/x.p12": "pkcs12",
+                                 "a.ear!/b.war!/WEB-INF/lib/c.jar!/META-INF/x.pem": "pem"})
+        ((reason, place, message),) = problems
+        self.assertEqual((reason, place), ("limit-reached", "deep.zip!/a.ear!/b.war!/WEB-INF/lib/c.jar"))
+        self.assertIn("limits.archive_depth", message)
+
+    def test_an_image(self):
+        """As docker save and OCI layouts write it: layers as archives in an archive."""
+        layer = tar_of(("etc/ssl/a.pem", self.pem))
+        self.put("image.tar", tar_of(("manifest.json", b"[]"), ("abc/layer.tar", layer),
+                                     ("blobs/sha256/0123", run("gzip", "-c", input=layer))))
+        found, problems = self.places()
+        self.assertEqual(problems, [])
+        self.assertEqual(found, {"image.tar!/abc/layer.tar!/etc/ssl/a.pem": "pem",
+                                 "image.tar!/blobs/sha256/0123!/etc/ssl/a.pem": "pem"})
+
+    def test_signed_jar(self):
+        signature = run("openssl", "cms", "-sign", "-binary", "-outform", "DER", "-signer", self.one.pem_file, "-inkey",
+                        self.one.key_file, input=b"Signature-Version: 1.0\r\n\r\n")
+        self.put("signed.jar", zip_of(("META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\r\n\r\n"),
+                                      ("META-INF/ONE.EC", signature), ("other/ONE.EC", signature)))
+        found, problems = self.places()
+        self.assertEqual(problems, [])
+        self.assertEqual(found, {"signed.jar!/META-INF/ONE.EC": "jar-signature", "signed.jar!/other/ONE.EC": "pkcs7"})
+
+    def test_encrypted_members(self):
+        (self.folder / "a.pem").write_bytes(self.pem)
+        run("zip", "-q", "-P", "secret", self.tree / "locked.zip", "a.pem", cwd=self.folder)
+        ((reason, place, message),) = self.places()[1]
+        self.assertEqual((reason, place), ("needs-password", "locked.zip"))
+        self.assertIn("1 of its members is encrypted, the first is a.pem", message)
+        self.assertEqual(self.places("--password-file", self.passwords), ({"locked.zip!/a.pem": "pem"}, []))
+        self.passwords.write_text("wrong\n")
+        ((reason, place, _),) = self.places("--password-file", self.passwords)[1]
+        self.assertEqual((reason, place), ("wrong-password", "locked.zip"))
+
+    def test_what_is_no_file(self):
+        """Links, devices and paths that lead out are text or nothing."""
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as archive:
+            for name, kind in (("link.pem", tarfile.SYMTYPE), ("hard.pem", tarfile.LNKTYPE), ("null", tarfile.CHRTYPE),
+                               ("pipe", tarfile.FIFOTYPE), ("folder", tarfile.DIRTYPE)):
+                info = tarfile.TarInfo(name)
+                info.type, info.linkname = kind, "/etc/passwd"
+                archive.addfile(info)
+            info = tarfile.TarInfo("../../etc/cron.d/a.pem")
+            info.size = len(self.pem)
+            archive.addfile(info, io.BytesIO(self.pem))
+        self.put("odd.tar", out.getvalue())
+        self.assertEqual(self.places(), ({"odd.tar!/../../etc/cron.d/a.pem": "pem"}, []))
+
+    def test_damage(self):
+        """What was found before it is kept."""
+        whole = tar_of(("a.pem", self.pem), ("noise", os.urandom(200000)), ("b.pem", self.pem))
+        self.put("cut.tar", whole[:100000])
+        self.put("cut.tgz", run("gzip", "-c", input=whole)[:100000])
+        self.put("cut.pem.gz", run("gzip", "-c", input=self.pem)[:-12])
+        zipped = zip_of(("a.pem", self.pem), ("noise", os.urandom(200000)), ("b.pem", self.pem))
+        self.put("cut.zip", zipped[:100000])
+        at = zipped.rindex(b"PK\3\4")
+        flipped = bytearray(zipped)
+        flipped[at + 45:at + 60] = bytes(15)
+        self.put("flipped.zip", bytes(flipped))
+        found, problems = self.places()
+        self.assertLessEqual({n + "!/a.pem" for n in ("cut.tar", "cut.tgz", "cut.zip", "flipped.zip")}, set(found))
+        self.assertEqual({(reason, place) for reason, place, _ in problems if place != "cut.pem.gz"},
+                         {("malformed", n) for n in ("cut.tar", "cut.tgz", "cut.zip", "flipped.zip")})
+        self.assertIn(("malformed", "cut.pem.gz"), {(reason, place) for reason, place, _ in problems})
+        (said,) = [m for _, place, m in problems if place == "flipped.zip"]
+        self.assertIn("b.pem", said)
+
+    def test_ceilings(self):
+        layer = tar_of(("a.pem", self.pem), ("x", b"A" * 60000000), ("b.pem", self.pem))
+        self.put("bomb.tgz", run("gzip", "-9", "-c", input=layer))
+        # Many names for one content: nothing of it is large by itself.
+        self.put("bomb.zip", zip_of(("a.pem", self.pem), *((f"{i}", b"A" * 60000) for i in range(900)), ("b.pem", self.pem)))
+        self.put("many.tar", tar_of(("a.pem", self.pem), *((f"{i}", b"") for i in range(2000)), ("b.pem", self.pem)))
+        self.put("large.zip", zip_of(("big.pem", b"# x\n" * 20000 + self.pem), ("a.pem", self.pem),
+                                     ("big.p12", self.p12 + bytes(70000))))
+        config = self.folder / "leafwatch.yml"
+        config.write_text("limits: {archive_members: 1000, member_size: 64KiB}\n")
+        found, problems = self.places("--config", config)
+        self.assertEqual(set(found), {"bomb.tgz!/a.pem", "bomb.zip!/a.pem", "many.tar!/a.pem", "large.zip!/a.pem"})
+        said = {place: (reason, message) for reason, place, message in problems}
+        self.assertIn("limits.archive_ratio", said["bomb.tgz"][1])
+        self.assertIn("limits.archive_ratio", said["bomb.zip"][1])
+        self.assertIn("after 1000 members", said["many.tar"][1])
+        self.assertEqual(said["large.zip!/big.pem"][0], "limit-reached")
+        self.assertEqual(said["large.zip!/big.p12"][0], "too-large")
+        config.write_text("limits: {archive_size: 1MiB}\n")
+        said = {place: message for _, place, message in self.places("--config", config)[1]}
+        self.assertIn("limits.archive_size", said["bomb.tgz"])
+        config.write_text("limits: {archive_depth: 0}\n")
+        found, problems = self.places("--config", config)
+        self.assertEqual((found, {r for r, _, _ in problems}), ({}, {"limit-reached"}))
+
+    def test_keys_of_jobs(self):
+        for name in ("off", "on"):
+            (self.tree / name).mkdir()
+        self.put("off/a.zip", zip_of(("a.pem", self.pem)))
+        self.put("on/a.zip", zip_of(("a.pem", self.pem)))
+        self.put("on/large.zip", zip_of(("a.pem", self.pem), ("x", os.urandom(9000))))
+        agent = self.agent("trust: {system: no}\n"
+                           "exporters: {prometheus: [{listen: [\"127.0.0.1:PORT\"]}]}\n"
+                           "scanners:\n"
+                           "  files:\n"
+                           f"    - {{name: off, paths: [{self.tree}/off], archives: no}}\n"
+                           f"    - {{name: on, paths: [{self.tree}/on], max_archive_size: 8KiB}}\n")
+        self.ready(agent)
+        listed = [json.loads(line) for line in self.leafwatch("list", "-o", "jsonl", "--state", self.folder / "state").stdout.splitlines()]
+        self.assertEqual([(r["location"]["uri"].removeprefix(f"file://{self.tree}/"), r.get("reason")) for r in listed
+                          if r["type"] in ("certificate", "problem")],
+                         [("on/a.zip!/a.pem", None), ("on/large.zip", "too-large")])
+
+    def test_unchanged(self):
+        """Members stay known while their archive does not change, and go with it."""
+        self.put("a.zip", zip_of(("a.pem", self.pem)))
+        state = ("--state", self.folder / "state")
+        os.utime(self.tree / "a.zip", (1000000000, 1000000000))
+        for _ in range(2):
+            self.assertEqual(self.places(*state), ({"a.zip!/a.pem": "pem"}, []))
+        (self.tree / "a.zip").unlink()
+        self.assertEqual(self.places(*state), ({}, []))
+
+
+if __name__ == "__main__":
+    unittest.main()
