@@ -10,7 +10,7 @@ apache2 haproxy postfix dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd d
 vsftpd slapd ldap-utils postgresql mariadb-server redis-server stunnel4 etcd-server prosody ngircd
 xrdp telnetd-ssl inspircd unbound tinyproxy microsocks
 softhsm2 opensc p11-kit libnss3-tools gnupg gpgsm openssh-client python3-cryptography
-prometheus-alertmanager prometheus-blackbox-exporter jq zstd rpm cpio"
+prometheus-alertmanager prometheus-blackbox-exporter jq zstd rpm cpio zip bzip2 xz-utils"
 
 as_root() {
 	if [ "$(id -u)" -eq 0 ]; then
