@@ -38,12 +38,13 @@ struct unpack {
 	uint8_t *content;  /* owned, wiped: of the member being looked at ... */
 	size_t size;       /* ... so much is there */
 	size_t capacity;
-	const char *name;    /* of that member; "" where there is none */
-	size_t read;         /* members looked at */
-	bool is_raw;         /* not an archive: one compressed content */
-	struct tally locked; /* encrypted */
-	struct tally failed; /* damaged, or packed by a method that is not known */
-	enum err status;     /* of the sink: ends everything */
+	const char *name;          /* of that member; "" where there is none */
+	char number[NUMBER_BYTES]; /* what stands for a name that cannot be written */
+	size_t read;               /* members looked at */
+	bool is_raw;               /* not an archive: one compressed content */
+	struct tally locked;       /* encrypted */
+	struct tally failed;       /* damaged, or packed by a method that is not known */
+	enum err status;           /* of the sink: ends everything */
 };
 
 /* --- telling ---------------------------------------------------------------------------------- */
@@ -451,7 +452,7 @@ static void look_into_member(struct unpack *u, struct archive_entry *entry)
 }
 
 /* Without a name that the locale can write (main sets one of UTF-8) a member goes by its number. */
-static const char *name_of(struct unpack *u, struct archive_entry *entry, char number[NUMBER_BYTES])
+static const char *name_of(struct unpack *u, struct archive_entry *entry)
 {
 	const char *name = archive_entry_pathname(entry);
 
@@ -459,17 +460,15 @@ static const char *name_of(struct unpack *u, struct archive_entry *entry, char n
 		name = archive_entry_pathname_utf8(entry);
 	if (name && *name)
 		return name;
-	(void)snprintf(number, NUMBER_BYTES, "member-%zu", u->read);
-	return number;
+	(void)snprintf(u->number, sizeof(u->number), "member-%zu", u->read);
+	return u->number;
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as FORMAT_ARCHIVE_DEPTH_CEILING */
 static void take_member(struct unpack *u, struct archive_entry *entry)
 {
-	char number[NUMBER_BYTES];
-
 	u->is_raw = archive_format(u->archive) == ARCHIVE_FORMAT_RAW;
-	u->name = u->is_raw ? "" : name_of(u, entry, number);
+	u->name = u->is_raw ? "" : name_of(u, entry);
 	if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry))
 		return;
 	if (archive_entry_is_encrypted(entry) && !(u->in->passwords && u->in->passwords->count))
