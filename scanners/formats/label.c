@@ -11,8 +11,11 @@ void label_fini(struct label *l)
 
 void label_place(struct label *l, const uint8_t *at)
 {
-	bool is_inside = at && at >= l->text.data && at < l->text.data + l->text.size;
+	bool is_inside = l && at && at >= l->text.data && at < l->text.data + l->text.size;
 
+	/* A member that is entered, before anything in it is read, is no text. */
+	if (!l)
+		return;
 	if (!l->path.ceiling)
 		buffer_init(&l->path, OUTLINE_PATH_BYTES_MAX);
 	buffer_clear(&l->path);
