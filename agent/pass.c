@@ -693,6 +693,13 @@ static enum err on_sandbox(struct worker *w, struct slice payload)
 	return ERR_OK;
 }
 
+static enum err on_plan(struct worker *w, struct slice payload)
+{
+	struct pass *p = w->pass;
+
+	return p->conf.scanner->hear ? p->conf.scanner->hear(p->plan, payload) : ERR_MALFORMED;
+}
+
 static enum err on_frame(void *arg, uint16_t type, struct slice payload)
 {
 	struct worker *w = arg;
@@ -711,6 +718,8 @@ static enum err on_frame(void *arg, uint16_t type, struct slice payload)
 		return on_want(w, payload);
 	case MESSAGE_WORK_DONE:
 		return on_work_done(w, payload);
+	case MESSAGE_PLAN:
+		return on_plan(w, payload);
 	case MESSAGE_PROGRESS:
 		return on_progress(w, payload);
 	case MESSAGE_MEMORY:

@@ -262,7 +262,7 @@ static bool must_wait(void *arg)
 	const struct pipeline *p = slot->pipeline;
 
 	/* Two that feed the hints would wait for each other. */
-	if (slot->job->scanner->feeds_hints)
+	if (slot->job->scanner->feeds_hints || slot->job->scanner->follows_itself)
 		return false;
 	for (size_t i = 0; i < PASSES_MAX; i++)
 		if (p->slots[i].pass && &p->slots[i] != slot &&
@@ -284,6 +284,28 @@ static enum err each_question(void *ctx,
 	return revocation_questions(ctx, clock_now_s(), fn, arg, why);
 }
 
+static enum err recall(void *ctx, const char *job, struct buffer *out, struct why *why)
+{
+	uint8_t context[FINGERPRINT_BYTES];
+
+	return inventory_memory_load(ctx, job, out, context, why);
+}
+
+/* What a plan remembers depends on no trust. */
+static enum err remember(void *ctx, const char *job, struct slice bytes, struct why *why)
+{
+	const uint8_t context[FINGERPRINT_BYTES] = { 0 };
+
+	return inventory_memory_save(ctx, job, bytes, context, why);
+}
+
+static bool holds(void *ctx, const char *job)
+{
+	int64_t boundary = TIME_UNKNOWN;
+
+	return inventory_boundary(ctx, job, &boundary, NULL) != ERR_OK || boundary != TIME_UNKNOWN;
+}
+
 enum err pipeline_start(struct pipeline *p, const struct job *job, struct why *why)
 {
 	struct slot *slot = NULL;
@@ -300,7 +322,10 @@ enum err pipeline_start(struct pipeline *p, const struct job *job, struct why *w
 			.each_name = inventory_each_name,
 			.each_served = inventory_each_served,
 			.each_named_file = inventory_each_named_file,
-			.each_question = each_question },
+			.each_question = each_question,
+			.recall = p->conf.is_transient ? NULL : recall,
+			.remember = p->conf.is_transient ? NULL : remember,
+			.holds = holds },
 		.must_wait = must_wait,
 		.done = on_pass_done,
 		.sandbox = on_pass_layer };

@@ -316,6 +316,15 @@ static size_t jobs_of(const struct settings *s, const struct scanner *scanner)
 	return count;
 }
 
+static enum err check_job(
+	const struct scanner *scanner, const void *conf, const struct node *map, struct why *why)
+{
+	struct why inner = { 0 };
+	enum err e = scanner->check ? scanner->check(conf, &inner) : ERR_OK;
+
+	return e == ERR_OK ? e : node_fail(map, why, "%s", why_text(&inner, e));
+}
+
 /* Adds a job whose conf holds defaults and what `map` (or NULL) says. */
 static enum err add_job(struct settings *s, const struct scanner *scanner, const struct node *map,
 	void **out, struct why *why)
@@ -334,6 +343,8 @@ static enum err add_job(struct settings *s, const struct scanner *scanner, const
 	if (!conf)
 		return ERR_MEMORY;
 	e = schema_apply(scanner->fields, map, conf, why);
+	if (e == ERR_OK && map)
+		e = check_job(scanner, conf, map, why);
 	if (e == ERR_OK)
 		e = name_job(conf, scanner, jobs_of(s, scanner) + 1);
 	if (e == ERR_OK)

@@ -93,6 +93,12 @@ struct scan_hints {
 	enum err (*each_named_file)(void *ctx, const char *job,
 		enum err (*fn)(void *arg, const char *uri, const char *message), void *arg,
 		struct why *why);
+	/* What a plan of this job remembered last: ERR_NOT_FOUND for nothing. Both are NULL where the inventory
+	 * ends with the process. Not for scanners that keep MEMORY, whose place it takes. */
+	enum err (*recall)(void *ctx, const char *job, struct buffer *out, struct why *why);
+	enum err (*remember)(void *ctx, const char *job, struct slice bytes, struct why *why);
+	/* Does the inventory hold certificates of this job, which a pass that misses them would take for gone? */
+	bool (*holds)(void *ctx, const char *job);
 	/* This host's TLS servers that were not asked for a name, as far as they have answered. */
 	enum err (*each_served)(void *ctx,
 		enum err (*fn)(void *arg, const struct scan_served *served), void *arg,
@@ -103,6 +109,8 @@ struct scanner {
 	const char *name; /* config key under `scanners:`, label in metrics */
 	const char *help;
 	const struct role *role;
+	/* Its `follow` builds on what `hear` was told alone, and waits for no other pass. */
+	bool follows_itself;
 	bool is_parallel; /* one process a core, work spread over them; else one */
 	bool feeds_hints; /* a plan's `follow` waits for passes of this one */
 	/* Configured by a section of its name at the top, not below `scanners:`; there is one job of it. */
@@ -126,6 +134,8 @@ struct scanner {
 	const struct schema_field *fields;
 	size_t conf_bytes;
 
+	/* What the table cannot say of a conf from a file. NULL: it says all. */
+	enum err (*check)(const void *conf, struct why *why);
 	/* Is there nothing to do by this conf, ever? NULL: never so. */
 	bool (*is_off)(const void *conf);
 	/* Does a SOURCE of the command line belong here? First yes in the table's order wins. */
@@ -146,6 +156,9 @@ struct scanner {
 	 * hints has looked too (one that feeds them itself waits for no other): the plan may then go on.
 	 * NULL: it never does. */
 	enum err (*follow)(void *plan, const struct scan_hints *hints, struct why *why);
+	/* What the role tells the plan (MESSAGE_PLAN), before the work that it came of is done. The bytes are
+	 * hostile; an error ends the process that sent them. NULL: nothing is told. */
+	enum err (*hear)(void *plan, struct slice told);
 	void (*close)(void *plan);
 };
 

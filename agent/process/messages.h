@@ -38,6 +38,7 @@ enum message {
 	MESSAGE_WANT,         /* probe: u64, connections it would begin, where there is a rate */
 	MESSAGE_GRANT,        /* main: u64, so many of them it may */
 	MESSAGE_RECORD_PIECE, /* parser: what stands before the next RECORD's bytes */
+	MESSAGE_PLAN, /* probe: what the scanner's plan in main may go on with, in its own encoding */
 };
 
 struct setup {

@@ -4,37 +4,11 @@
 
 #include <stddef.h>
 #include <string.h>
-#include <strings.h>
 
 #define TIMEOUT_MIN_MS 100
 #define TIMEOUT_MAX_MS (5 * 60 * 1000)
 
 static const char *const severities[] = { "info", "warning", "critical", NULL };
-
-static const struct schema_field authorization_fields[] = {
-	{ .key = "type",
-		.type = SCHEMA_TEXT,
-		.standard = "Bearer",
-		.offset = offsetof(struct webhook_authorization, type),
-		.help = "The scheme named in the Authorization header." },
-	{ .key = "credentials",
-		.type = SCHEMA_SECRET,
-		.offset = offsetof(struct webhook_authorization, credentials),
-		.help = "What follows the scheme." },
-	{ 0 },
-};
-
-static const struct schema_field basic_fields[] = {
-	{ .key = "username",
-		.type = SCHEMA_TEXT,
-		.offset = offsetof(struct webhook_basic, username),
-		.help = "The user of HTTP basic authentication." },
-	{ .key = "password",
-		.type = SCHEMA_SECRET,
-		.offset = offsetof(struct webhook_basic, password),
-		.help = "The user's password." },
-	{ 0 },
-};
 
 const struct schema_field webhook_fields[] = {
 	{ .key = "name",
@@ -70,14 +44,14 @@ const struct schema_field webhook_fields[] = {
 		.help = "Further request headers." },
 	{ .key = "authorization",
 		.type = SCHEMA_SECTION,
-		.fields = authorization_fields,
-		.section_bytes = sizeof(struct webhook_authorization),
+		.fields = http_authorization_fields,
+		.section_bytes = sizeof(struct http_authorization),
 		.offset = offsetof(struct webhook_conf, authorization),
 		.help = "An Authorization header." },
 	{ .key = "basic_auth",
 		.type = SCHEMA_SECTION,
-		.fields = basic_fields,
-		.section_bytes = sizeof(struct webhook_basic),
+		.fields = http_basic_fields,
+		.section_bytes = sizeof(struct http_basic),
 		.offset = offsetof(struct webhook_conf, basic_auth),
 		.help = "HTTP basic authentication." },
 	{ .key = "ca_file",
@@ -110,11 +84,6 @@ const struct schema_field webhook_fields[] = {
 	{ 0 },
 };
 
-static bool is_http(const char *url)
-{
-	return strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0;
-}
-
 static enum err check_headers(const struct strings *headers, struct why *why)
 {
 	for (size_t i = 0; i < headers->count; i++) {
@@ -131,15 +100,16 @@ static enum err check_headers(const struct strings *headers, struct why *why)
 
 enum err webhook_conf_check(const struct webhook_conf *conf, struct why *why)
 {
+	enum err e;
+
 	if (!secret_is_set(&conf->url))
 		return why_fail(why, ERR_CONFIG, "url or url_file is missing");
-	if (conf->url.value && !is_http(conf->url.value))
+	if (conf->url.value && !http_url_is_spoken(conf->url.value))
 		return why_fail(why, ERR_CONFIG, "url: only http:// and https:// are spoken");
 	if (!conf->client_cert != !conf->client_key)
 		return why_fail(why, ERR_CONFIG, "client_cert and client_key belong together");
-	if (secret_is_set(&conf->authorization.credentials) && conf->basic_auth.username)
-		return why_fail(why, ERR_CONFIG, "authorization and basic_auth exclude each other");
 	if (conf->format < 0 || (size_t)conf->format >= services_count)
 		return why_fail(why, ERR_CONFIG, "format: unknown");
-	return check_headers(&conf->headers, why);
+	e = http_credentials_check(&conf->authorization, &conf->basic_auth, why);
+	return e == ERR_OK ? check_headers(&conf->headers, why) : e;
 }

@@ -86,7 +86,7 @@ static enum err set_url(CURL *easy, const struct webhook_conf *conf, struct why 
 static enum err add_authorization(
 	struct webhook_request *r, const struct webhook_conf *conf, struct why *why)
 {
-	const struct webhook_authorization *a = &conf->authorization;
+	const struct http_authorization *a = &conf->authorization;
 	struct buffer secret;
 	struct buffer value;
 	enum err e;
@@ -108,7 +108,7 @@ static enum err add_authorization(
 
 static enum err set_basic(CURL *easy, const struct webhook_conf *conf, struct why *why)
 {
-	const struct webhook_basic *b = &conf->basic_auth;
+	const struct http_basic *b = &conf->basic_auth;
 
 	if (!b->username)
 		return ERR_OK;

@@ -4,6 +4,7 @@
 
 #include "agent/base/buffer.h"
 #include "agent/base/err.h"
+#include "agent/config/http_client.h"
 #include "agent/config/schema.h"
 #include "exporters/exporter.h"
 
@@ -13,23 +14,13 @@
 #define WEBHOOK_SECRET_BYTES_MAX 8192
 #define WEBHOOK_ANSWER_BYTES_MAX (64 * 1024)
 
-struct webhook_authorization {
-	char *type;
-	struct secret credentials;
-};
-
-struct webhook_basic {
-	char *username;
-	struct secret password;
-};
-
 struct webhook_conf {
 	struct receiver_conf receiver; /* first: main reads it */
 	int format;                    /* index into services */
 	struct secret url;
 	struct strings headers; /* "Name: value" */
-	struct webhook_authorization authorization;
-	struct webhook_basic basic_auth;
+	struct http_authorization authorization;
+	struct http_basic basic_auth;
 	char *ca_file;
 	char *client_cert;
 	char *client_key;

@@ -1,4 +1,6 @@
 /* The scanner of TLS endpoints that the user names: plans the work, the probe does it. */
+#include "scanners/network/discovered.h"
+#include "scanners/network/discovery.h"
 #include "scanners/network/dns.h"
 #include "scanners/network/exclude.h"
 #include "scanners/network/item.h"
@@ -16,6 +18,7 @@
 struct endpoints_conf {
 	struct scan_job job;
 	struct strings targets;
+	struct sections discoveries; /* of struct discovery_conf */
 	int64_t timeout_ms;
 	int64_t concurrency;
 	int64_t rate;
@@ -36,7 +39,10 @@ struct endpoints_conf {
 };
 
 struct plan {
-	struct targets *targets;   /* owned */
+	const struct endpoints_conf *conf; /* borrowed */
+	struct targets *targets;           /* owned */
+	struct discovered *discovered;     /* owned */
+	bool has_followed;
 	struct exclusions *except; /* owned */
 	struct strings owns;       /* places of the client certificates of ours */
 	size_t next_own;
@@ -73,10 +79,16 @@ static const struct schema_field fields[] = {
 	{ .key = "targets",
 		.type = SCHEMA_TEXTS,
 		.offset = offsetof(struct endpoints_conf, targets),
-		.is_required = true,
 		.check = check_target,
 		.help = "Hosts, host:port, [v6]:port, networks (10.0.0.0/24:443,8443), name@address:port, or @FILE "
-			"with one of these a line." },
+			"with one of these a line; required where there is no http_sd." },
+	{ .key = "http_sd",
+		.type = SCHEMA_SECTIONS,
+		.offset = offsetof(struct endpoints_conf, discoveries),
+		.fields = discovery_fields,
+		.section_bytes = sizeof(struct discovery_conf),
+		.help = "Lists of further targets, fetched at each pass as Prometheus does (HTTP service "
+			"discovery)." },
 	SCAN_JOB_FIELDS(struct endpoints_conf, "1h"),
 	SCAN_TRUST_FIELD(struct endpoints_conf),
 	SCAN_COMMON_NAME_FIELD(struct endpoints_conf),
@@ -189,6 +201,15 @@ static enum err add_source(void *arg, const char *source, struct why *why)
 	return e == ERR_OK ? strings_add(&conf->targets, source) : e;
 }
 
+static enum err check_conf(const void *arg, struct why *why)
+{
+	const struct endpoints_conf *conf = arg;
+
+	if (!conf->targets.count && !conf->discoveries.count)
+		return why_fail(why, ERR_CONFIG, "\"targets\" is missing, or \"http_sd\"");
+	return discoveries_check(&conf->discoveries, why);
+}
+
 static char *http_path_of(const struct endpoints_conf *conf)
 {
 	bool is_none = !conf->http_path || strcmp(conf->http_path, HTTP_NO_PATH) == 0;
@@ -238,9 +259,13 @@ static enum err encode_options(const void *arg, struct buffer *out, struct why *
 
 	if (e == ERR_OK)
 		e = read_identities(conf, &options.identities, why);
+	options.discoveries.refresh_ms = conf->job.every_ms;
+	if (e == ERR_OK)
+		e = discoveries_read(&conf->discoveries, &options.discoveries, why);
 	if (e == ERR_OK)
 		probe_options_encode(out, &options);
 	identities_fini(&options.identities);
+	discoveries_fini(&options.discoveries);
 	probe_options_fini(&routes);
 	return e == ERR_OK ? buffer_status(out) : e;
 }
@@ -279,6 +304,7 @@ static void close_plan(void *arg)
 	if (!plan)
 		return;
 	targets_free(plan->targets);
+	discovered_free(plan->discovered);
 	strings_fini(&plan->owns);
 	exclusions_free(plan->except);
 	free(plan);
@@ -308,16 +334,21 @@ static enum err open_plan(const void *arg, const struct scan_hints *hints, void 
 {
 	const struct endpoints_conf *conf = arg;
 	struct plan *plan = calloc(1, sizeof(*plan));
+	bool may_lose = hints && hints->holds && hints->holds(hints->ctx, conf->job.name);
 	enum err e;
 
-	(void)hints;
 	if (!plan)
 		return ERR_MEMORY;
+	plan->conf = conf;
 	e = exclusions_new(&conf->exclude, &plan->except, why);
 	if (e == ERR_OK)
 		e = targets_open(&conf->targets, plan->except, &plan->targets, expected, why);
 	if (e == ERR_OK)
 		e = plan_owns(conf, plan);
+	if (e == ERR_OK)
+		e = discovered_new(&conf->discoveries, may_lose, &plan->discovered, why);
+	if (conf->discoveries.count)
+		*expected = 0;
 	if (e == ERR_OK)
 		*out = plan;
 	else
@@ -341,26 +372,56 @@ static enum err next_own(struct plan *plan, struct scan_item *out)
 	return ERR_END;
 }
 
+/* What targets that are written down end with is told when those of the lists are through, too. */
+static enum err next_end(const struct plan *plan, enum err e, struct why *why)
+{
+	if (e != ERR_MEMORY && plan->conf->discoveries.count && !plan->has_followed)
+		return ERR_END;
+	if (e == ERR_END && discovered_lack(plan->discovered, why) != ERR_OK)
+		return ERR_IO;
+	return e;
+}
+
 static enum err next_item(void *arg, struct scan_item *out, struct why *why)
 {
 	struct plan *plan = arg;
 	struct target target = { 0 };
 	enum err e = next_own(plan, out);
 
+	if (e == ERR_END)
+		e = discovered_next(plan->discovered, out);
 	if (e != ERR_END)
 		return e;
 	e = targets_next(plan->targets, &target, why);
 	if (e != ERR_OK)
-		return e;
+		return next_end(plan, e, why);
 	e = target_item(&target, out);
 	target_fini(&target);
 	return e;
+}
+
+static enum err hear(void *arg, struct slice told)
+{
+	struct plan *plan = arg;
+
+	return plan->has_followed ? ERR_MALFORMED : discovered_hear(plan->discovered, told);
+}
+
+static enum err follow(void *arg, const struct scan_hints *hints, struct why *why)
+{
+	struct plan *plan = arg;
+
+	plan->has_followed = true;
+	if (!plan->conf->discoveries.count)
+		return ERR_OK;
+	return discovered_settle(plan->discovered, plan->conf->job.name, hints, plan->targets, why);
 }
 
 const struct scanner endpoints_scanner = {
 	.name = "endpoints",
 	.help = "TLS servers by name, address or network",
 	.role = &probe_role,
+	.follows_itself = true,
 	.is_parallel = true,
 	.window = 1000,
 	.window_of = window_of,
@@ -368,10 +429,13 @@ const struct scanner endpoints_scanner = {
 	.processes_of = processes_of,
 	.fields = fields,
 	.conf_bytes = sizeof(struct endpoints_conf),
+	.check = check_conf,
 	.accepts = target_accepts,
 	.add_source = add_source,
 	.encode_options = encode_options,
 	.open = open_plan,
 	.next = next_item,
+	.follow = follow,
+	.hear = hear,
 	.close = close_plan,
 };

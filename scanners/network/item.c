@@ -35,6 +35,7 @@ void probe_options_encode(struct buffer *out, const struct probe_options *o)
 	wire_put_text(out, o->http_path);
 	wire_put_bool(out, o->is_certificates_only);
 	identities_encode(out, &o->identities);
+	discoveries_encode(out, &o->discoveries);
 }
 
 enum err probe_options_decode(struct slice bytes, struct probe_options *out)
@@ -60,6 +61,7 @@ enum err probe_options_decode(struct slice bytes, struct probe_options *out)
 	o.http_path = wire_get_text(&w, PROBE_HTTP_PATH_BYTES_MAX);
 	o.is_certificates_only = wire_get_bool(&w);
 	identities_decode(&w, &o.identities);
+	discoveries_decode(&w, &o.discoveries);
 	is_good = wire_end(&w) == ERR_OK && o.scanner && o.timeout_ms >= PROBE_TIMEOUT_MS_MIN &&
 		  o.timeout_ms <= PROBE_TIMEOUT_MS_MAX && o.concurrency >= 1 &&
 		  o.concurrency <= PROBE_CONCURRENCY_MAX &&
@@ -83,6 +85,7 @@ void probe_options_fini(struct probe_options *o)
 	free(o->proxy_other);
 	free(o->http_path);
 	identities_fini(&o->identities);
+	discoveries_fini(&o->discoveries);
 	*o = (struct probe_options){ 0 };
 }
 
@@ -133,7 +136,7 @@ void target_encode(struct buffer *out, const struct target *t)
 {
 	wire_put_text(out, t->name);
 	/* The place says where that of ours lies. */
-	wire_put_text(out, t->own ? NULL : t->host);
+	wire_put_text(out, t->own || t->discovery ? NULL : t->host);
 	wire_put_u16(out, t->port);
 	wire_put_text(out, target_protocol(t)->name);
 	wire_put_u8(out,
@@ -142,6 +145,7 @@ void target_encode(struct buffer *out, const struct target *t)
 			  (t->is_configured ? TARGET_CONFIGURED : 0)));
 	wire_put_text(out, t->complaint);
 	wire_put_u16(out, t->own);
+	wire_put_u16(out, t->discovery);
 	wire_put_u8(out, (uint8_t)t->complaint_kind);
 	process_encode(out, &t->process);
 	if (t->is_suggested)
@@ -157,7 +161,8 @@ enum err target_decode(struct slice bytes, struct target *out)
 	uint8_t kind;
 
 	t.name = wire_get_text(&w, NAME_BYTES_MAX);
-	t.host = wire_get_text(&w, NAME_BYTES_MAX);
+	/* Of a complaint it is a place. */
+	t.host = wire_get_text(&w, ITEM_BYTES_MAX);
 	t.port = wire_get_u16(&w);
 	protocol = wire_get_text(&w, PROTOCOL_BYTES_MAX);
 	t.protocol = protocol ? protocol_find(slice_text(protocol)) : NULL;
@@ -165,6 +170,7 @@ enum err target_decode(struct slice bytes, struct target *out)
 	flags = wire_get_u8(&w);
 	t.complaint = wire_get_text(&w, COMPLAINT_BYTES_MAX);
 	t.own = wire_get_u16(&w);
+	t.discovery = wire_get_u16(&w);
 	kind = wire_get_u8(&w);
 	process_decode(&w, &t.process);
 	t.is_unnamed = flags & TARGET_UNNAMED;
@@ -175,7 +181,7 @@ enum err target_decode(struct slice bytes, struct target *out)
 		(void)wire_get_raw(&w, t.usual_leaf, FINGERPRINT_BYTES);
 	t.complaint_kind = (enum complaint)kind;
 	if (wire_end(&w) != ERR_OK || kind >= COMPLAINT_COUNT || flags >= 2 * TARGET_CONFIGURED ||
-		(!t.complaint && !t.own && (!t.host || !t.port || !t.protocol))) {
+		(!t.complaint && !t.own && !t.discovery && (!t.host || !t.port || !t.protocol))) {
 		target_fini(&t);
 		return ERR_MALFORMED;
 	}
@@ -192,7 +198,7 @@ enum err target_item(const struct target *t, struct scan_item *out)
 	buffer_init(&place, ITEM_BYTES_MAX);
 	buffer_init(&item.item, ITEM_BYTES_MAX);
 	/* A complaint's host is the place it is about. */
-	if (t->complaint || t->own)
+	if (t->complaint || t->own || t->discovery)
 		buffer_text(&place, t->host);
 	else
 		target_uri(&place, t);

@@ -6,6 +6,7 @@
 #include "agent/base/err.h"
 #include "agent/base/slice.h"
 #include "agent/certificate/record.h"
+#include "scanners/network/discovery.h"
 #include "scanners/network/identity.h"
 #include "scanners/network/protocol.h"
 #include "scanners/scanner.h"
@@ -40,7 +41,8 @@ struct probe_options {
 	struct strings no_proxy;   /* owned: rules as those of exclusions */
 	char *http_path;           /* owned: what HTTP servers are asked for; NULL = nothing */
 	bool is_certificates_only;
-	struct identities identities; /* owned */
+	struct identities identities;   /* owned */
+	struct discoveries discoveries; /* owned */
 };
 
 void probe_options_encode(struct buffer *out, const struct probe_options *o);
@@ -62,6 +64,9 @@ struct target {
 	/* Not a target but a client certificate of ours to tell of, by its place among the identities, from 1
 	 * on; `host` is its uri. */
 	uint16_t own;
+	/* Not a target but a list of them to fetch, by its place among the discoveries, from 1 on; `host` is
+	 * where problems with it are told. */
+	uint16_t discovery;
 	/* One of this host that is asked for a name that a certificate or a configuration suggests: what it
 	 * shows who asks for none is told again only where a configuration says that it serves the name. */
 	bool is_suggested;

@@ -95,7 +95,7 @@ static void set_reading(struct probe *p, bool is_reading)
 
 static void finish_if_done(struct probe *p)
 {
-	if (!p->was_told_finish || start_queued(p) || p->under_way || p->is_over)
+	if (!p->was_told_finish || start_queued(p) || p->under_way || p->fetching || p->is_over)
 		return;
 	probe_checked(p, probe_tell_progress(p));
 	probe_checked(p, channel_write(&p->channel, MESSAGE_FINISHED, slice_of(NULL, 0)));
@@ -238,6 +238,7 @@ static void close_handle(uv_handle_t *handle, void *arg)
 static void clean_up(struct probe *p)
 {
 	attempts_stop(&p->attempts);
+	fetching_stop(p);
 	if (p->peers)
 		start_fini(p);
 	dns_free(p->dns);

@@ -53,6 +53,8 @@ struct via {
 	bool is_known;
 };
 
+struct fetching;
+
 struct probe {
 	struct channel channel;
 	uv_loop_t loop;
@@ -73,6 +75,7 @@ struct probe {
 	struct line ready;       /* to be connected to */
 	struct entry *resolving; /* owned list */
 	size_t resolving_count;
+	struct fetching *fetching; /* owned list: of targets, from HTTP servers */
 	size_t under_way;
 	unsigned processes;
 	uint64_t permits; /* connections that main allows */
@@ -105,6 +108,8 @@ enum err probe_tell_problem(
 	struct probe *p, const char *place, enum reason reason, const char *message) MUST_CHECK;
 /* A client certificate of ours. ERR_MALFORMED for one that is not there. */
 enum err probe_tell_own(struct probe *p, const char *place, unsigned number) MUST_CHECK;
+/* What the plan may go on with. */
+enum err probe_tell_plan(struct probe *p, struct slice payload) MUST_CHECK;
 enum err probe_tell_kept(struct probe *p, const char *place) MUST_CHECK;
 enum err probe_tell_progress(struct probe *p) MUST_CHECK;
 /* Is there nothing to tell of a target that nobody said speaks TLS? */
@@ -142,5 +147,14 @@ void start_on_done(void *arg, void *ctx, const struct attempt_start *what,
 /* Makes the entry ready as soon as the proxy's addresses are known. */
 enum err start_through(struct probe *p, const struct proxy *proxy, struct entry *entry) MUST_CHECK;
 void start_proxies_fini(struct probe *p);
+
+/* ---- discovery_fetch.c: lists of targets from HTTP servers ------------------------------------- */
+
+/* Fetches one of the job's; then main is told the list or a problem, and that the work is done.
+ * ERR_MALFORMED for one that is not there. */
+enum err fetching_start(
+	struct probe *p, uint64_t work, const char *place, unsigned number) MUST_CHECK;
+/* None is waited for any longer; the loop frees them. */
+void fetching_stop(struct probe *p);
 
 #endif

@@ -121,6 +121,11 @@ static enum err enqueue(struct probe *p, struct entry *entry)
 			start_drop(&entry->waiter);
 		return e;
 	}
+	if (t->discovery) {
+		e = fetching_start(p, entry->unit->id, entry->what.place, t->discovery);
+		start_drop(&entry->waiter);
+		return e;
+	}
 	if (t->complaint) {
 		e = probe_tell_problem(
 			p, entry->what.place, complaint_reason(t->complaint_kind), t->complaint);

@@ -88,6 +88,11 @@ enum err probe_tell_kept(struct probe *p, const char *place)
 	return write_frame(p, MESSAGE_KEPT, slice_text(place));
 }
 
+enum err probe_tell_plan(struct probe *p, struct slice payload)
+{
+	return write_frame(p, MESSAGE_PLAN, payload);
+}
+
 enum err probe_tell_progress(struct probe *p)
 {
 	const struct progress progress = { .items = p->tried, .at = slice_text(p->at) };

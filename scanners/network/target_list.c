@@ -29,6 +29,7 @@ struct target_list {
 	void *arg;
 	int fd;     /* owned, or -1 */
 	char *name; /* owned, for sentences; NULL: none is named */
+	enum target_list_form form;
 	bool is_known;
 	bool has_ended; /* nothing more can be read */
 	uint64_t line;
@@ -137,17 +138,34 @@ static bool is_discovery(const char *text, const char *end)
 	return end - text >= 3 && (memcmp(text, "---", 3) == 0 || memcmp(text, "- ", 2) == 0);
 }
 
-static enum err recognise(struct target_list *l, bool is_forced, struct why *why)
+static enum err recognise(struct target_list *l, struct why *why)
 {
 	enum err e = ERR_OK;
 
 	while (e == ERR_OK && !l->has_ended && l->size < HEAD_BYTES)
 		e = fill(l, why);
 	l->is_known = true;
-	if (e == ERR_OK &&
-		(is_forced || is_discovery((char *)l->bytes, (char *)l->bytes + l->size)))
+	if (e == ERR_OK && is_discovery((char *)l->bytes, (char *)l->bytes + l->size))
 		e = yaml_stream_new(read_yaml, l, &l->yaml);
 	return e;
+}
+
+/* The target that a scrape target means: a URL's authority, or host and port as they are. */
+static enum err as_target(char *entry, struct why *why)
+{
+	static const char https[] = "https://";
+	char *authority, *at;
+
+	if (strncasecmp(entry, "http://", 7) == 0)
+		return why_fail(why, ERR_USAGE, "a http:// URL has no certificate to look at");
+	if (strncasecmp(entry, https, strlen(https)) != 0)
+		return ERR_OK;
+	authority = entry + strlen(https);
+	authority[strcspn(authority, "/?#")] = '\0';
+	at = strrchr(authority, '@');
+	authority = at ? at + 1 : authority;
+	memmove(entry, authority, strlen(authority) + 1);
+	return ERR_OK;
 }
 
 /* ---- lines ------------------------------------------------------------------------------------ */
@@ -206,6 +224,10 @@ static enum err next_line(
 		*line = ++l->line;
 		if (is_cut)
 			return why_fail(why, ERR_USAGE, "the line is too long for a target");
+		if (l->form == TARGET_LIST_ENTRIES) {
+			*entry = l->entry;
+			return as_target(l->entry, why);
+		}
 		*entry = trim(l->entry);
 		if (**entry)
 			return ERR_OK;
@@ -214,26 +236,16 @@ static enum err next_line(
 
 /* ---- discovery -------------------------------------------------------------------------------- */
 
-/* The target that a scrape target means: a URL's authority, or host and port as they are. */
 static enum err take_target(struct target_list *l, struct slice text, struct why *why)
 {
-	static const char https[] = "https://";
-	char *authority, *at;
+	bool is_raw = l->form == TARGET_LIST_DISCOVERY;
 
 	if (text.size > TARGET_SOURCE_BYTES_MAX || memchr(text.data, '\0', text.size))
 		return why_fail(why, ERR_USAGE, "too long for a target, or no text");
-	memcpy(l->entry, text.data, text.size);
+	if (text.size)
+		memcpy(l->entry, text.data, text.size);
 	l->entry[text.size] = '\0';
-	if (strncasecmp(l->entry, "http://", 7) == 0)
-		return why_fail(why, ERR_USAGE, "a http:// URL has no certificate to look at");
-	if (strncasecmp(l->entry, https, strlen(https)) != 0)
-		return ERR_OK;
-	authority = l->entry + strlen(https);
-	authority[strcspn(authority, "/?#")] = '\0';
-	at = strrchr(authority, '@');
-	authority = at ? at + 1 : authority;
-	memmove(l->entry, authority, strlen(authority) + 1);
-	return ERR_OK;
+	return is_raw ? ERR_OK : as_target(l->entry, why);
 }
 
 static enum err unexpected(const struct target_list *l, uint64_t line, struct why *why)
@@ -337,7 +349,7 @@ static enum err next_discovered(
 enum err target_list_next(
 	struct target_list *l, const char **entry, uint64_t *line, struct why *why)
 {
-	enum err e = l->is_known ? ERR_OK : recognise(l, false, why);
+	enum err e = l->is_known ? ERR_OK : recognise(l, why);
 
 	if (e != ERR_OK)
 		return e;
@@ -345,7 +357,7 @@ enum err target_list_next(
 }
 
 enum err target_list_over(
-	target_list_read_fn *read, void *arg, bool is_forced, struct target_list **out)
+	target_list_read_fn *read, void *arg, enum target_list_form form, struct target_list **out)
 {
 	struct target_list *l = calloc(1, sizeof(*l));
 	enum err e = l ? ERR_OK : ERR_MEMORY;
@@ -354,11 +366,11 @@ enum err target_list_over(
 		l->fd = -1;
 		l->read = read;
 		l->arg = arg;
+		l->form = form;
+		l->is_known = form != TARGET_LIST_ANY;
 	}
-	if (e == ERR_OK && is_forced) {
-		l->is_known = true;
+	if (e == ERR_OK && form == TARGET_LIST_DISCOVERY)
 		e = yaml_stream_new(read_yaml, l, &l->yaml);
-	}
 	if (e == ERR_OK)
 		*out = l;
 	else

@@ -17,9 +17,14 @@ bool target_list_is(const char *source);
 typedef ssize_t target_list_read_fn(void *arg, void *to, size_t size);
 
 enum err target_list_open(const char *source, struct target_list **out, struct why *why) MUST_CHECK;
-/* Over something else than a file. `is_forced`: it has to be Prometheus' form. */
-enum err target_list_over(
-	target_list_read_fn *read, void *arg, bool is_forced, struct target_list **out) MUST_CHECK;
+enum target_list_form {
+	TARGET_LIST_ANY,       /* told by content */
+	TARGET_LIST_DISCOVERY, /* it has to be Prometheus'; its entries are given as they stand there */
+	TARGET_LIST_ENTRIES, /* such entries, a line each */
+};
+/* Over something else than a file. */
+enum err target_list_over(target_list_read_fn *read, void *arg, enum target_list_form form,
+	struct target_list **out) MUST_CHECK;
 /* The next entry, borrowed until the next call, and its line. ERR_END at the end; ERR_USAGE: this entry
  * is bad, as `why` says, and others may follow; anything else: the list breaks off here. */
 enum err target_list_next(

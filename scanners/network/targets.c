@@ -3,6 +3,7 @@
 #include "scanners/network/targets.h"
 
 #include "agent/base/text.h"
+#include "agent/process/messages.h"
 #include "scanners/network/exclude.h"
 #include "scanners/network/shape.h"
 #include "scanners/network/shuffle.h"
@@ -22,6 +23,14 @@ struct network {
 	uint64_t next;
 };
 
+/* A list that was added. */
+struct added {
+	struct added *next;
+	struct buffer text;
+	size_t at;
+	char *place; /* owned */
+};
+
 struct targets {
 	const struct strings *sources;   /* borrowed */
 	size_t source;                   /* the next one */
@@ -31,7 +40,9 @@ struct targets {
 	size_t turn;     /* whose it is: a network's, or with networks_count the sources' */
 	bool is_drained; /* the sources have no more */
 	struct target_list *list; /* owned: open while a list is read */
-	const char *list_name;    /* borrowed from sources */
+	const char *list_name;    /* borrowed from sources; NULL: one that was added: */
+	struct added *added;      /* owned list */
+	struct added *reading;    /* borrowed from it */
 	enum err failure;         /* the first list that could not be read */
 	struct why failure_why;
 	uint64_t seed;
@@ -119,7 +130,36 @@ void targets_free(struct targets *t)
 	for (size_t i = 0; i < t->networks_count; i++)
 		shape_fini(&t->networks[i].shape);
 	target_list_free(t->list);
+	while (t->added) {
+		struct added *next = t->added->next;
+
+		buffer_fini(&t->added->text);
+		free(t->added->place);
+		free(t->added);
+		t->added = next;
+	}
 	free(t);
+}
+
+enum err targets_add_list(struct targets *t, struct buffer *text, const char *place)
+{
+	struct added *one = calloc(1, sizeof(*one));
+	struct added **last = &t->added;
+
+	if (!one)
+		return ERR_MEMORY;
+	one->place = strdup(place);
+	if (!one->place) {
+		free(one);
+		return ERR_MEMORY;
+	}
+	one->text = *text;
+	buffer_init(text, text->ceiling);
+	while (*last)
+		last = &(*last)->next;
+	*last = one;
+	t->is_drained = false;
+	return ERR_OK;
 }
 
 /* ---- networks --------------------------------------------------------------------------------- */
@@ -163,10 +203,14 @@ static enum err complain(
 	struct target target = { 0 };
 	struct buffer place;
 
-	buffer_init(&place, 4 * TARGET_SOURCE_BYTES_MAX);
-	buffer_text(&place, "file://");
-	text_uri_encode(
-		&place, slice_text(t->list_name[0] == '@' ? t->list_name + 1 : "/dev/stdin"));
+	buffer_init(&place, PLACE_BYTES_MAX);
+	if (t->list_name) {
+		buffer_text(&place, "file://");
+		text_uri_encode(&place,
+			slice_text(t->list_name[0] == '@' ? t->list_name + 1 : "/dev/stdin"));
+	} else {
+		buffer_text(&place, t->reading->place);
+	}
 	buffer_format(&place, "!/%" PRIu64, line);
 	target.host = buffer_take_string(&place);
 	target.complaint = strdup(sentence);
@@ -228,6 +272,29 @@ static enum err from_list(struct targets *t, struct target *out)
 	return take_shape(t, &s, out);
 }
 
+static ssize_t read_added(void *arg, void *to, size_t size)
+{
+	struct added *from = arg;
+	size_t left = from->text.size - from->at;
+
+	if (left > size)
+		left = size;
+	if (left)
+		memcpy(to, from->text.data + from->at, left);
+	from->at += left;
+	return (ssize_t)left;
+}
+
+static enum err open_added(struct targets *t)
+{
+	enum err e;
+
+	t->reading = t->reading ? t->reading->next : t->added;
+	t->list_name = NULL;
+	e = target_list_over(read_added, t->reading, TARGET_LIST_ENTRIES, &t->list);
+	return e == ERR_OK ? ERR_NOT_FOUND : e;
+}
+
 static enum err from_source(struct targets *t, struct target *out, struct why *why)
 {
 	struct why inner = { 0 };
@@ -238,6 +305,8 @@ static enum err from_source(struct targets *t, struct target *out, struct why *w
 	if (t->list)
 		return from_list(t, out);
 	if (t->source == t->sources->count) {
+		if (t->reading ? t->reading->next : t->added)
+			return open_added(t);
 		t->is_drained = true;
 		return ERR_NOT_FOUND;
 	}

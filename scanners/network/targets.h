@@ -34,6 +34,9 @@ enum err targets_open(const struct strings *sources, const struct exclusions *ex
  * them. A bad line of a list is a target with a complaint. ERR_END at
  * the end; where a list could not be read, its error then, after all the others were given. */
 enum err targets_next(struct targets *t, struct target *out, struct why *why) MUST_CHECK;
+/* Entries of a discovery, a line each, to be given after all the others (also when the end was told already).
+ * Takes the text; `place` is copied: the line's number is added to it where a line is bad. */
+enum err targets_add_list(struct targets *t, struct buffer *text, const char *place) MUST_CHECK;
 void targets_free(struct targets *t);
 
 #endif

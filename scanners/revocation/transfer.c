@@ -6,6 +6,7 @@
 #include "agent/certificate/ocsp.h"
 #include "scanners/revocation/address.h"
 #include "scanners/revocation/revocation.h"
+#include "scanners/transfer_reason.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -270,22 +271,9 @@ static enum reason reason_of(const struct transfer *t, CURLcode code)
 {
 	if (t->is_too_large || code == CURLE_FILESIZE_EXCEEDED)
 		return REASON_TOO_LARGE;
-	switch (code) {
-	case CURLE_OK: /* a status that is none of success */
-	case CURLE_TOO_MANY_REDIRECTS:
-		return REASON_UNREADABLE;
-	case CURLE_OPERATION_TIMEDOUT:
-		return REASON_TIMEOUT;
-	case CURLE_COULDNT_RESOLVE_HOST:
-	case CURLE_COULDNT_RESOLVE_PROXY:
-		return REASON_UNRESOLVED;
-	case CURLE_UNSUPPORTED_PROTOCOL:
+	if (code == CURLE_COULDNT_CONNECT && t->was_forbidden)
 		return REASON_UNSUPPORTED;
-	case CURLE_COULDNT_CONNECT:
-		return t->was_forbidden ? REASON_UNSUPPORTED : REASON_REFUSED;
-	default:
-		return REASON_UNREACHABLE;
-	}
+	return transfer_reason(code);
 }
 
 static void describe(const struct transfer *t, CURLcode code, long status, char *out)

@@ -417,6 +417,53 @@ static void test_discovery(void **state)
 	}
 }
 
+/* Lists that are added when the sources are through, as they come from the probe. */
+static void test_added_lists(void **state)
+{
+	static const char *const texts[] = { "a.example\nhttps://u@b.example:1/x\n\n# c\n", "",
+		"[{\n- d\n10.0.0.0/31:5\nhttp://e.example\nf.example:2" };
+	static const char wanted[] =
+		"tls://z.example:443 | tls://a.example:443 tls://b.example:1 http://x/0!/3 http://x/0!/4 "
+		"http://x/2!/1 http://x/2!/2 http://x/2!/4 tls://10.0.0.0:5 tls://10.0.0.1:5 tls://f.example:2";
+	struct strings sources = { 0 };
+	struct targets *targets = NULL;
+	struct target target;
+	struct scan_item item;
+	struct buffer shown;
+	uint64_t expected;
+
+	(void)state;
+	assert_int_equal(strings_add(&sources, "z.example"), ERR_OK);
+	assert_int_equal(targets_open(&sources, NULL, &targets, &expected, NULL), ERR_OK);
+	buffer_init(&shown, 4096);
+	for (int round = 0; round < 2; round++) {
+		while (targets_next(targets, &target, NULL) == ERR_OK) {
+			assert_int_equal(target_item(&target, &item), ERR_OK);
+			buffer_format(&shown, "%s%s", shown.size ? " " : "", item.place);
+			free(item.place);
+			buffer_fini(&item.item);
+			target_fini(&target);
+		}
+		for (size_t i = 0; round == 0 && i < sizeof(texts) / sizeof(texts[0]); i++) {
+			struct buffer text;
+			char place[16];
+
+			buffer_init(&text, 4096);
+			buffer_text(&text, texts[i]);
+			(void)snprintf(place, sizeof(place), "http://x/%zu", i);
+			assert_int_equal(targets_add_list(targets, &text, place), ERR_OK);
+			buffer_fini(&text);
+		}
+		if (round == 0)
+			buffer_text(&shown, " |");
+	}
+	if (!same_words(buffer_string(&shown), wanted))
+		fail_msg("%s", buffer_string(&shown));
+	targets_free(targets);
+	strings_fini(&sources);
+	buffer_fini(&shown);
+}
+
 static void test_discovery_complaints(void **state)
 {
 	char path[] = "/tmp/leafwatch-targets-XXXXXX";
@@ -566,6 +613,7 @@ int main(void)
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_missing_list),
 		cmocka_unit_test(test_discovery),
+		cmocka_unit_test(test_added_lists),
 		cmocka_unit_test(test_discovery_complaints),
 		cmocka_unit_test(test_exclusions),
 		cmocka_unit_test(test_excluded_targets),
