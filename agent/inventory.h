@@ -27,7 +27,7 @@ enum err inventory_pass_begin(struct inventory *i, const char *scanner, const ch
 enum err inventory_put(struct inventory *i, int64_t pass, const struct record *r, int64_t now,
 	struct why *why) MUST_CHECK;
 /* What is known at `uri` (and at its members, "uri!/...") still holds. `stale` = it could not be
- * looked at: it is kept as last known. With `below`, everything under "uri/" too, and of a name's endpoint
+ * looked at: it is kept as last known. With `below`, everything under "uri/" too (of a token its objects, "uri;..."), and of a name's endpoint
  * ("tls://name:443") those of its addresses ("tls://name@192.0.2.1:443").
  * `*kept` (may be NULL) counts the sightings. */
 struct keep {

@@ -1,6 +1,8 @@
 /* Passes: what a place holds is what the last complete one saw there. */
 #include "agent/inventory_internal.h"
 
+#include "agent/certificate/token.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -380,6 +382,9 @@ static enum err keep_ranges(struct inventory *i, const struct open_pass *p, cons
 	struct range ranges[3];
 	struct buffer texts[4];
 	size_t count = keep->below ? 3 : 2;
+	/* RFC 7512 2.3: a token's objects add attributes to its URI. */
+	const char *separator =
+		strncmp(keep->uri, TOKEN_URI_SCHEME, strlen(TOKEN_URI_SCHEME)) == 0 ? ";" : "/";
 	enum err e = ERR_OK;
 
 	/* A root's name ends in the separator. */
@@ -388,7 +393,7 @@ static enum err keep_ranges(struct inventory *i, const struct open_pass *p, cons
 	for (size_t n = 0; n < 4; n++) {
 		buffer_init(&texts[n], strlen(keep->uri) + 8);
 		buffer_append(&texts[n], keep->uri, size);
-		buffer_text(&texts[n], n < 2 ? "!/" : "/");
+		buffer_text(&texts[n], n < 2 ? "!/" : separator);
 		buffer_text(&texts[n], n % 2 ? LAST_BYTE : "");
 		e = e == ERR_OK ? buffer_status(&texts[n]) : e;
 	}

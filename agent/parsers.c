@@ -5,6 +5,7 @@
 #include "agent/base/log.h"
 #include "agent/base/text.h"
 #include "agent/base/wire.h"
+#include "agent/certificate/token.h"
 #include "agent/process/child.h"
 
 #include <stdio.h>
@@ -317,6 +318,9 @@ static bool is_at_place(const struct record *r, const struct finding *f)
 		return false;
 	if (strncmp(r->location.uri, f->place, size) != 0)
 		return false;
+	/* RFC 7512 2.3: what is in a token adds attributes to its URI. */
+	if (r->location.uri[size] == ';')
+		return strncmp(f->place, TOKEN_URI_SCHEME, strlen(TOKEN_URI_SCHEME)) == 0;
 	return !r->location.uri[size] || strncmp(r->location.uri + size, "!/", 2) == 0;
 }
 

@@ -103,7 +103,7 @@ static void fail(struct pass *p, enum err e, const struct why *why)
 
 static void work_free(struct piece_of_work *work)
 {
-	buffer_fini(&work->item);
+	buffer_wipe(&work->item);
 	free(work->place);
 	free(work);
 }
@@ -188,7 +188,7 @@ static enum err send_work(struct worker *w, const struct piece_of_work *work)
 	e = buffer_status(&frame);
 	if (e == ERR_OK)
 		e = child_send(w->child, MESSAGE_WORK, buffer_bytes(&frame));
-	buffer_fini(&frame);
+	buffer_wipe(&frame);
 	return e;
 }
 

@@ -193,6 +193,7 @@ static enum err (*const parse_finding[])(
 	[FINDING_VERIFY] = parser_verify,
 	[FINDING_FETCHED] = parser_fetched,
 	[FINDING_COMPLETION] = parser_completion,
+	[FINDING_TOKEN] = parser_token,
 };
 
 static enum err finding_look(struct parser *p, struct finding *f)

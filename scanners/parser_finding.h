@@ -49,6 +49,9 @@ enum err parser_fetched(const struct parser_context *c, const struct parser_plac
 /* The verdict on a certificate with issuers from elsewhere (scanners/completion_case.h). */
 enum err parser_completion(const struct parser_context *c, const struct parser_place *place,
 	struct slice bytes) MUST_CHECK;
+/* The records of a token's certificates (scanners/token_finding.h). */
+enum err parser_token(const struct parser_context *c, const struct parser_place *place,
+	struct slice bytes) MUST_CHECK;
 /* Tells the record of a certificate, judged already: its facts, and its bytes where the inventory is to keep
  * them, are lent to it for the call. */
 enum err parser_tell_lent(const struct parser_context *c, struct record *r,

@@ -65,7 +65,7 @@ struct scan_job {
 
 struct scan_item {
 	char *place;        /* owned: uri for problems */
-	struct buffer item; /* owned: what the role decodes */
+	struct buffer item; /* owned: what the role decodes; wiped, as it may hold secrets */
 };
 
 /* A TLS server of this host: where it listens, and the leaf that it shows who asks for no name. */
@@ -138,6 +138,9 @@ struct scanner {
 	enum err (*check)(const void *conf, struct why *why);
 	/* Is there nothing to do by this conf, ever? NULL: never so. */
 	bool (*is_off)(const void *conf);
+	/* For check-config: can what the conf names be used (files that are only read when a pass begins)? NULL:
+	 * encode_options says it. */
+	enum err (*check)(const void *conf, struct why *why);
 	/* Does a SOURCE of the command line belong here? First yes in the table's order wins. */
 	bool (*accepts)(const char *source);
 	/* Adds a SOURCE to a job's conf. */

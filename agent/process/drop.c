@@ -1,19 +1,14 @@
 /* What a process gives away before it touches input: privileges it never needs. */
 #include "agent/process/drop.h"
 
+#include "agent/process/landlock.h"
 #include "agent/process/role.h"
 
 #include <cap-ng.h>
-#include <fcntl.h>
-#include <linux/landlock.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-/* Newer than the headers of the oldest kernel we build on. */
-#define LANDLOCK_REFER (1ULL << 13)
-#define LANDLOCK_TRUNCATE (1ULL << 14)
 
 static bool drop_new_privileges(const struct role *role)
 {
@@ -44,37 +39,6 @@ static bool drop_capabilities(const struct role *role)
 	       capng_have_capabilities(CAPNG_SELECT_CAPS) == CAPNG_NONE;
 }
 
-static int landlock_version(void)
-{
-	return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-}
-
-/* Every right that the running kernel can take away from files. */
-static __u64 landlock_file_rights(int version)
-{
-	__u64 rights = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
-
-	if (version >= 2)
-		rights |= LANDLOCK_REFER;
-	if (version >= 3)
-		rights |= LANDLOCK_TRUNCATE;
-	return rights;
-}
-
-static bool landlock_allow_below(int ruleset, const char *path, __u64 rights)
-{
-	struct landlock_path_beneath_attr rule = { .allowed_access = rights };
-	bool is_added;
-
-	rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
-	if (rule.parent_fd < 0)
-		return false;
-	is_added =
-		syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
-	(void)close(rule.parent_fd);
-	return is_added;
-}
-
 static bool drop_files(const struct role *role)
 {
 	static const char *const resolver_files[] = { "/etc", "/run", "/usr/share", "/proc" };
@@ -86,17 +50,19 @@ static bool drop_files(const struct role *role)
 
 	if (version < 1)
 		return false;
-	attr.handled_access_fs = landlock_file_rights(version);
+	attr.handled_access_fs = landlock_rights(version);
 	/* Who may read everything is not asked about what an open for reading may do: each one would climb to
 	 * the root of the file system to learn that it may (a quarter of a scan's time). */
 	if (role->needs & ROLE_NEEDS_READ_FILES)
 		attr.handled_access_fs &= ~(read_only | LANDLOCK_TRUNCATE);
+	if (role->needs & ROLE_NEEDS_MODULES)
+		attr.handled_access_fs &= ~(read_only | LANDLOCK_STORE_RIGHTS);
 	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
 	if (ruleset < 0)
 		return false;
 	if (role->needs & ROLE_NEEDS_NETWORK)
 		for (size_t i = 0; i < sizeof(resolver_files) / sizeof(resolver_files[0]); i++)
-			(void)landlock_allow_below(ruleset, resolver_files[i], read_only);
+			(void)landlock_allow(ruleset, resolver_files[i], read_only);
 	is_closed = syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
 	(void)close(ruleset);
 	return is_closed;

@@ -13,6 +13,9 @@
 enum role_need {
 	ROLE_NEEDS_READ_FILES = 1 << 0, /* CAP_DAC_READ_SEARCH, read-only file system */
 	ROLE_NEEDS_NETWORK = 1 << 1,    /* outbound sockets, resolver files */
+	/* PKCS#11 modules: what its user may read, and plain files and devices that its user may write; each
+	 * module is confined further (confine.h) before it is loaded. */
+	ROLE_NEEDS_MODULES = 1 << 2,
 };
 
 struct role {

@@ -129,7 +129,7 @@ struct format {
 	 * what is read without a copy and is large by nature. */
 	uint64_t bytes_max;
 	/* Cheap, on the first SNIFF_HEAD_BYTES at most: may this be mine? Runs in the reader too. NULL for a
-	 * format that is only found by the text markers below. */
+	 * format that is only found by the text markers below, or never in a file: then nor is `parse` called. */
 	bool (*sniff)(struct slice head, struct file_size_hint size);
 	/* Where in a file that starts so lies all that matters; false = it is to be read whole. Of a file that
 	 * does not fit the buffer only this is sent. May be NULL. */

@@ -1,0 +1,62 @@
+/* PKCS#11 modules: their tokens, and the certificates on them (PKCS #11 2.40, RFC 7512). A module is foreign
+ * code that runs inside these calls: it may hang or crash, so only a process that may die calls them. */
+#ifndef LEAFWATCH_CERTIFICATE_TOKEN_H
+#define LEAFWATCH_CERTIFICATE_TOKEN_H
+
+#include "agent/base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Of a token's URI; those of its objects are the same with further attributes after a semicolon. */
+#define TOKEN_URI_SCHEME "pkcs11:"
+#define TOKENS_MAX 256         /* of one module */
+#define TOKEN_OBJECTS_MAX 1000 /* certificates of one token */
+#define TOKEN_PIN_BYTES_MAX 255
+#define TOKEN_DER_BYTES_MAX (256 * 1024)
+
+struct token {
+	char *uri;     /* owned; pkcs11:model=…;manufacturer=…;serial=…;token=… */
+	char *library; /* owned; the same with what names the library */
+	bool is_initialized;
+	bool is_trust_store; /* p11-kit takes it for one */
+	bool needs_login;    /* CKF_LOGIN_REQUIRED: it shows more, or may, to who knows the PIN */
+	bool has_pin;        /* the user's PIN has been set */
+	bool has_keypad;     /* the PIN is typed at the token itself */
+	bool is_final_try;   /* one more wrong PIN locks it */
+	bool is_locked;
+};
+
+struct token_object {
+	char *uri;     /* owned; the token's, and id and object */
+	char *label;   /* owned, or NULL */
+	char *id;      /* owned; hex, or NULL */
+	char *key_uri; /* owned; of the private key of the same id, as far as one shows; or NULL */
+	uint8_t *der;  /* owned */
+	size_t der_size;
+	bool is_trusted; /* CKA_TRUSTED */
+};
+
+struct token_objects {
+	struct token_object *items; /* owned */
+	size_t count;
+	size_t skipped; /* certificates without a value, or over a ceiling */
+	bool is_cut;    /* there are more than TOKEN_OBJECTS_MAX */
+};
+
+/* Loads a module (and unloads it). One at a time in a process. ERR_NOT_FOUND, or ERR_UNSUPPORTED with what it said. */
+enum err token_module_load(const char *path, struct why *why) MUST_CHECK;
+void token_module_unload(void);
+
+/* The token in the n-th slot that holds one. ERR_END after the last. */
+enum err token_at(unsigned n, struct token *out, struct why *why) MUST_CHECK;
+void token_fini(struct token *t);
+
+/* The certificates of a token: without `pin` (NULL) those it shows to everybody. The PIN is given to the
+ * token once; ERR_PASSWORD when it refuses it, ERR_DENIED when it is or was locked. */
+enum err token_read(const struct token *t, const char *pin, struct token_objects *out,
+	struct why *why) MUST_CHECK;
+void token_objects_fini(struct token_objects *o);
+
+#endif
