@@ -663,7 +663,7 @@ enum err settings_add_source(struct settings *s, const char *source, struct why 
 			"\"%s\" could be a name: write ./%s for the file or folder", source,
 			source);
 	return why_fail(why, ERR_USAGE,
-		"\"%s\" is not a source; write /path or ./path, host:port, 10.0.0.0/24:443, or listeners:",
+		"\"%s\" is not a source; write /path or ./path, host:port, 10.0.0.0/24:443, pkcs11:token=NAME, or listeners:",
 		source);
 }
 

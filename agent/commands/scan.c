@@ -338,7 +338,8 @@ const struct command scan_command = {
 		"smtp://host and so on for lmtp, imap, pop3, ftp, ldap, xmpp, xmpp-server, nntp, sieve,\n"
 		"irc, telnet, postgres, mysql, rdp and tds (TLS after their own dialogue), dtls://host,\n"
 		"name@address:port, a network like 10.0.0.0/24:443,8443, listeners: for the sockets this\n"
-		"host listens on, @FILE or - for a list. Without any: the usual folders and the listeners.\n"
+		"host listens on, pkcs11:... (RFC 7512) for tokens, nss:/folder, @FILE or - for a list.\n"
+		"Without any: the usual folders, the listeners and the tokens.\n"
 		"Exits 0 when it ran to its end whatever it found, 1 when it could not, 2 for wrong usage,\n"
 		"4 when --fail-within says so.\n",
 	.use = USE_SCAN,
