@@ -14,6 +14,7 @@ struct pin {
 	bool is_final_try;
 };
 
+/* NOLINTNEXTLINE(readability-function-size): of the type that GnuTLS has for it */
 static int on_pin(void *arg, int attempt, const char *url, const char *label, unsigned flags,
 	char *out, size_t max)
 {

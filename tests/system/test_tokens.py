@@ -305,5 +305,65 @@ scanners:
         self.assertIn(b"pkcs11", self.leafwatch("formats").stdout)
 
 
+def tpm_module():
+    return next(iter(Path("/usr/lib").glob("*/pkcs11/libtpm2_pkcs11.so")), None)
+
+
+TPM_TOOLS = ("swtpm", "tpm2_ptool", "tpm2-abrmd", "dbus-daemon")
+
+
+@unittest.skipUnless(tpm_module() and all(shutil.which(t, path=f"{os.environ['PATH']}:/usr/sbin") for t in TPM_TOOLS),
+                     "a TPM in software is not there")
+class Tpm(Case):
+    """tpm2-pkcs11 over a TPM in software and its resource manager, which are reached by Unix sockets."""
+
+    def setUp(self):
+        super().setUp()
+        sock, bus, state, self.store = (self.folder / n for n in ("tpm", "bus", "state", "store"))
+        state.mkdir()
+        self.store.mkdir()
+        self.env = {"DBUS_SESSION_BUS_ADDRESS": f"unix:path={bus}", "TPM2TOOLS_TCTI": "tabrmd:bus_type=session",
+                    "TPM2_PKCS11_TCTI": "tabrmd:bus_type=session", "TPM2_PKCS11_STORE": str(self.store),
+                    "PATH": f"{os.environ['PATH']}:/usr/sbin"}
+        self.start("dbus-daemon", "--session", "--nofork", f"--address=unix:path={bus}")
+        self.start("swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--server", f"type=unixio,path={sock}",
+                   "--ctrl", f"type=unixio,path={sock}.ctrl", "--flags", "not-need-init,startup-clear")
+        wait_for(lambda: bus.exists() and sock.exists(), 10, "the TPM")
+        self.manager = self.start("/usr/sbin/tpm2-abrmd", "--session", "--allow-root", "--tcti", f"swtpm:path={sock}",
+                                  env={**os.environ, **self.env})
+        wait_for(self.is_managed, 20, "the resource manager")
+
+    def is_managed(self):
+        done = subprocess.run(["tpm2_getcap", "properties-fixed"], env={**os.environ, **self.env}, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=20)
+        return done.returncode == 0
+
+    def tool(self, *args):
+        done = subprocess.run(["tpm2_ptool", *map(str, args), "--path", str(self.store)], env={**os.environ, **self.env},
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stdout.decode(errors="replace"))
+
+    def test_a_token_of_a_tpm(self):
+        web = self.pki.make("web")
+        pin = self.folder / "pin"
+        pin.write_text("1234\n")
+        self.tool("init")
+        self.tool("addtoken", "--pid", "1", "--sopin", "12345678", "--userpin", "1234", "--label", "tpm")
+        self.tool("import", "--label", "tpm", "--userpin", "1234", "--privkey", web.key_file, "--algorithm", "ecc",
+                  "--key-label", "web")
+        self.tool("addcert", "--label", "tpm", "--key-label", "web", web.pem_file)
+        records = self.scan(*AT, f"pkcs11:token=tpm?module-path={tpm_module()}&pin-source={pin}", env=self.env)
+        (found,) = certificates(records)
+        self.assertEqual(found["fingerprint"], web.fingerprint)
+        self.assertIn(";token=tpm;", found["location"]["uri"])
+        self.assertEqual(problems(records), [])
+        self.assertEqual(len([r for r in records if r["type"] == "key"]), 1)
+        # Without the manager there is no TPM to ask: the module says so, or the token is not there.
+        self.stop(self.manager)
+        records = self.scan(*AT, f"pkcs11:token=tpm?module-path={tpm_module()}", env=self.env)
+        self.assertEqual(certificates(records), [])
+        self.assertGreater(len(problems(records)), 0)
+
+
 if __name__ == "__main__":
     unittest.main()
