@@ -556,6 +556,16 @@ void pass_finding_done(void *pass, bool crashed)
 
 /* ---- what workers say ------------------------------------------------------------------------- */
 
+static uint8_t judging_at(const struct pass_conf *conf, struct slice place)
+{
+	size_t entries = ((const struct scan_job *)conf->conf)->target_trust.count;
+	size_t entry = entries && conf->scanner->trust_of
+			       ? conf->scanner->trust_of(conf->conf, place)
+			       : entries;
+
+	return entry < entries ? conf->judgings.targets[entry] : conf->judgings.common;
+}
+
 static enum err on_finding(struct worker *w, struct slice payload)
 {
 	struct pass *p = w->pass;
@@ -572,7 +582,7 @@ static enum err on_finding(struct worker *w, struct slice payload)
 		return ERR_MALFORMED;
 	if (piece.is_first) {
 		/* Not the child's to say. */
-		piece.judging = p->conf.judging;
+		piece.judging = judging_at(&p->conf, piece.place);
 		e = parsers_open(p->conf.parsers, p, &piece, &w->open[at].finding, &why);
 		if (e != ERR_OK) {
 			fail(p, e, &why);

@@ -6,6 +6,7 @@
 #include "agent/base/err.h"
 #include "agent/inventory.h"
 #include "agent/parsers.h"
+#include "agent/trust_stores.h"
 #include "scanners/parser.h"
 #include "scanners/scanner.h"
 
@@ -43,7 +44,7 @@ struct pass_conf {
 	 * that held something be looked at again. */
 	uint8_t context[FINGERPRINT_BYTES];
 	const struct parser_options *options; /* of the parsers, borrowed */
-	uint8_t judging; /* of this job's findings: a number of these options */
+	struct job_judgings judgings;         /* of this job's findings: numbers of these options */
 	/* Must a plan's `follow` still wait: does a pass run that feeds the hints? */
 	bool (*must_wait)(void *arg);
 	/* The pass is over and will be freed. `why` holds a sentence when it could not be completed. */

@@ -342,7 +342,7 @@ enum err pipeline_start(struct pipeline *p, const struct job *job, struct why *w
 	slot->job = job;
 	conf.arg = slot;
 	memcpy(conf.context, p->context, sizeof(conf.context));
-	e = trust_stores_judging(p->conf.settings, job->conf, &p->handed, &conf.judging);
+	e = trust_stores_of_job(p->conf.settings, job->conf, &p->handed, &conf.judgings);
 	if (e != ERR_OK)
 		return why_fail(why, e, "jobs trust in too many ways");
 	return pass_start(&conf, &slot->pass, why);

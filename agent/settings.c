@@ -274,11 +274,11 @@ const struct trust_store *trust_store_find(const struct trust_settings *t, const
 }
 
 /* What a job trusts must be known; paths are read when the parsers are set up. */
-static enum err check_job_trust(const struct settings *s, const struct scan_job *job,
+static enum err check_trust(const struct settings *s, const struct strings *trust,
 	const struct node *at, struct why *why)
 {
-	for (size_t i = 0; i < job->trust.count; i++) {
-		const char *name = job->trust.items[i];
+	for (size_t i = 0; i < trust->count; i++) {
+		const char *name = trust->items[i];
 
 		if (strcmp(name, TRUST_SYSTEM) == 0 || strchr(name, '/') ||
 			trust_store_find(&s->trust, name))
@@ -290,6 +290,20 @@ static enum err check_job_trust(const struct settings *s, const struct scan_job 
 		return why_fail(why, ERR_CONFIG, "there is no trust store \"%s\"", name);
 	}
 	return ERR_OK;
+}
+
+static enum err check_job_trust(const struct settings *s, const struct scan_job *job,
+	const struct node *at, struct why *why)
+{
+	enum err e = check_trust(s, &job->trust, at, why);
+
+	if (e == ERR_OK && at && job->target_trust.count > SCAN_TARGET_TRUST_MAX)
+		return node_fail(
+			at, why, "more than %d entries of target_trust", SCAN_TARGET_TRUST_MAX);
+	for (size_t i = 0; e == ERR_OK && i < job->target_trust.count; i++)
+		e = check_trust(s,
+			&((const struct target_trust *)job->target_trust.items[i])->trust, at, why);
+	return e;
 }
 
 static enum err check_job_name(const struct settings *s, const struct scan_job *job,

@@ -45,18 +45,32 @@ static uint64_t id_of(const struct parser_options *o, uint64_t stores)
 	return id ? id : 1;
 }
 
-enum err trust_stores_judging(const struct settings *s, const struct scan_job *job,
-	struct parser_options *o, uint8_t *number)
+enum err trust_stores_judging(const struct settings *s, const struct strings *trust,
+	bool use_common_name, struct parser_options *o, uint8_t *number)
 {
-	struct judging judging = { .use_common_name = job && job->use_common_name,
-		.stores = bits_of_default(s, o) };
-	uint64_t of_default = judging.stores;
+	uint64_t of_default = bits_of_default(s, o);
+	struct judging judging = { .use_common_name = use_common_name, .stores = of_default };
 
-	if (job && job->trust.count)
-		judging.stores = bits_of(o, &job->trust);
+	if (trust && trust->count)
+		judging.stores = bits_of(o, trust);
 	if (judging.stores != of_default)
 		judging.id = id_of(o, judging.stores);
 	return parser_options_add_judging(o, &judging, number);
+}
+
+enum err trust_stores_of_job(const struct settings *s, const struct scan_job *job,
+	struct parser_options *o, struct job_judgings *out)
+{
+	enum err e = trust_stores_judging(s, &job->trust, job->use_common_name, o, &out->common);
+
+	for (size_t i = 0; e == ERR_OK && i < job->target_trust.count; i++) {
+		const struct target_trust *entry = job->target_trust.items[i];
+
+		e = i == SCAN_TARGET_TRUST_MAX ? ERR_LIMIT
+					       : trust_stores_judging(s, &entry->trust,
+							 job->use_common_name, o, &out->targets[i]);
+	}
+	return e;
 }
 
 /* ---- reading ------------------------------------------------------------------------------------- */
@@ -95,10 +109,18 @@ static bool is_system_wanted(const struct settings *s)
 {
 	if (s->trust.system)
 		return true;
-	for (size_t i = 0; i < s->jobs_count; i++)
-		if (strings_contain(
-			    &((const struct scan_job *)s->jobs[i].conf)->trust, TRUST_SYSTEM))
+	for (size_t i = 0; i < s->jobs_count; i++) {
+		const struct scan_job *job = s->jobs[i].conf;
+
+		if (strings_contain(&job->trust, TRUST_SYSTEM))
 			return true;
+		for (size_t k = 0; k < job->target_trust.count; k++)
+			if (strings_contain(
+				    &((const struct target_trust *)job->target_trust.items[k])
+					     ->trust,
+				    TRUST_SYSTEM))
+				return true;
+	}
 	return false;
 }
 
@@ -139,23 +161,33 @@ static enum err add_distrusted(struct parser_options *o, struct why *why)
 }
 
 /* Paths that a job alone names. */
-static enum err add_of_job(struct parser_options *o, const struct scan_job *job, struct why *why)
+static enum err add_paths(struct parser_options *o, const struct strings *trust, struct why *why)
 {
 	enum err e = ERR_OK;
 
-	for (size_t i = 0; e == ERR_OK && i < job->trust.count; i++)
-		if (strchr(job->trust.items[i], '/'))
-			e = add_path(o, job->trust.items[i], why);
+	for (size_t i = 0; e == ERR_OK && i < trust->count; i++)
+		if (strchr(trust->items[i], '/'))
+			e = add_path(o, trust->items[i], why);
+	return e;
+}
+
+static enum err add_of_job(struct parser_options *o, const struct scan_job *job, struct why *why)
+{
+	enum err e = add_paths(o, &job->trust, why);
+
+	for (size_t i = 0; e == ERR_OK && i < job->target_trust.count; i++)
+		e = add_paths(
+			o, &((const struct target_trust *)job->target_trust.items[i])->trust, why);
 	return e;
 }
 
 static enum err add_judgings(const struct settings *s, struct parser_options *o)
 {
-	uint8_t number;
-	enum err e = trust_stores_judging(s, NULL, o, &number);
+	struct job_judgings unused;
+	enum err e = trust_stores_judging(s, NULL, false, o, &unused.common);
 
 	for (size_t i = 0; e == ERR_OK && i < s->jobs_count; i++)
-		e = trust_stores_judging(s, s->jobs[i].conf, o, &number);
+		e = trust_stores_of_job(s, s->jobs[i].conf, o, &unused);
 	return e;
 }
 

@@ -23,7 +23,15 @@ struct scan_job {
 	/* What it trusts instead of the default: "system", names of trust.stores, paths. Empty: the default. */
 	struct strings trust;
 	bool use_common_name;
+	struct sections target_trust; /* of struct target_trust; the first that fits a target */
 };
+
+/* What some of a job's targets trust instead. */
+struct target_trust {
+	struct strings targets; /* patterns of "host" or "host:port" */
+	struct strings trust;
+};
+#define SCAN_TARGET_TRUST_MAX 64
 
 #define SCAN_EVERY_MIN_MS 1000
 #define SCAN_EVERY_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)
@@ -147,6 +155,10 @@ struct scanner {
 	enum err (*add_source)(void *conf, const char *source, struct why *why);
 	/* With no SOURCE at all: puts the default of this host into conf. NULL = none. */
 	enum err (*add_default)(void *conf, struct why *why);
+
+	/* Which entry of target_trust the endpoint at this place is judged by; their count: none. NULL: there are
+	 * none. */
+	size_t (*trust_of)(const void *conf, struct slice place);
 
 	/* Options for the role, appended to `out`. */
 	enum err (*encode_options)(const void *conf, struct buffer *out, struct why *why);

@@ -6,6 +6,7 @@
 #include "scanners/network/item.h"
 #include "scanners/network/probe.h"
 #include "scanners/network/route.h"
+#include "scanners/network/target_trust.h"
 #include "scanners/network/targets.h"
 #include "scanners/scanner.h"
 
@@ -92,6 +93,12 @@ static const struct schema_field fields[] = {
 	SCAN_JOB_FIELDS(struct endpoints_conf, "1h"),
 	SCAN_TRUST_FIELD(struct endpoints_conf),
 	SCAN_COMMON_NAME_FIELD(struct endpoints_conf),
+	{ .key = "target_trust",
+		.type = SCHEMA_SECTIONS,
+		.offset = offsetof(struct endpoints_conf, job.target_trust),
+		.fields = target_trust_fields,
+		.section_bytes = sizeof(struct target_trust),
+		.help = "What some of the targets trust instead of the job's trust; the first that fits counts." },
 	{ .key = "timeout",
 		.type = SCHEMA_DURATION,
 		.offset = offsetof(struct endpoints_conf, timeout_ms),
@@ -329,6 +336,13 @@ static enum err plan_owns(const struct endpoints_conf *conf, struct plan *plan)
 	return e == ERR_OK ? plan_own(plan, conf->client_cert) : e;
 }
 
+static size_t trust_of(const void *arg, struct slice place)
+{
+	const struct endpoints_conf *conf = arg;
+
+	return target_trust_find(&conf->job.target_trust, place);
+}
+
 static enum err open_plan(const void *arg, const struct scan_hints *hints, void **out,
 	uint64_t *expected, struct why *why)
 {
@@ -432,6 +446,7 @@ const struct scanner endpoints_scanner = {
 	.check = check_conf,
 	.accepts = target_accepts,
 	.add_source = add_source,
+	.trust_of = trust_of,
 	.encode_options = encode_options,
 	.open = open_plan,
 	.next = next_item,

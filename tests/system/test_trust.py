@@ -111,6 +111,34 @@ exporters:
         for name in ("usual", "other"):
             self.assertEqual(verdict(name)["stores"], {"usual": "untrusted-issuer", "internal": "ok"})
 
+    def test_targets_trust_what_is_said_of_them(self):
+        """And what completes their chains, across places, does so by the same trust."""
+        ca = self.pki.make("Shared CA", issuer=self.roots[1], ca=True)
+        leaf = self.pki.make("localhost", issuer=ca, names=["localhost"])
+        port = self.s_server(leaf, chain=ca.pem)
+        config = self.configure(f"""
+trust: {{system: false, bundles: ["{self.roots[0].pem_file}"], stores: [{{name: internal, bundles: ["{self.roots[1].pem_file}"]}}]}}
+scanners:
+  endpoints:
+    - targets: ["localhost@127.0.0.1:{port}", "127.0.0.1:{port}"]
+      jitter: 0s
+      target_trust:
+        - {{targets: ["*.example.org", "LOCAL*:{port}"], trust: [internal]}}
+        - {{targets: ["*"], trust: [system]}}
+revocation: {{mode: "off"}}
+exporters:
+  prometheus: [{{listen: ["127.0.0.1:PORT"]}}]
+""")
+        agent = self.agent(config.read_text())
+        self.ready(agent, 120)
+        out = self.leafwatch("list", "--config", agent.config, "--state", self.folder / "state", "-o", "jsonl").stdout
+        found = {c["location"]["uri"]: c["verdict"] for c in certificates([json.loads(line) for line in out.decode().splitlines()])
+                 if c["location"]["index"] == 0}
+        self.assertEqual(found[f"tls://localhost@127.0.0.1:{port}"]["problems"], [])
+        self.assertIn(found[f"tls://127.0.0.1:{port}"]["problems"][0], ("untrusted-issuer", "incomplete-chain"))
+        config = self.configure("scanners: {endpoints: [{targets: [x], target_trust: [{targets: [x], trust: [intrenal]}]}]}\n")
+        self.assertIn("intrenal", self.leafwatch("check-config", config, code=2).stderr.decode())
+
     def test_a_store_that_is_not_there(self):
         config = self.configure(f"scanners:\n  files:\n    - paths: [{self.tree}]\n      trust: [intrenal]\n")
         done = self.leafwatch("check-config", config, code=2)
