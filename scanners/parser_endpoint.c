@@ -129,9 +129,6 @@ static enum err tell_endpoint(const struct chain *c, struct session *session)
 	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 	if (e == ERR_OK)
 		e = fill_authorities(&session->authorities, &r.endpoint.acceptable_cas);
-	if (r.endpoint.stapled_ocsp == STAPLED_OCSP_UNKNOWN && c->count &&
-		!session->ocsp_response.size)
-		r.endpoint.stapled_ocsp = STAPLED_OCSP_NONE;
 	if (e == ERR_OK)
 		e = c->context->record(c->context->arg, &r);
 	record_fini(&r);

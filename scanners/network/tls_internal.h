@@ -81,6 +81,7 @@ struct tls {
 	struct blobs authorities;
 	bool are_authorities_of_12; /* they came in ROUND_NAMES */
 	struct blob ocsp_response;
+	bool is_staple_known; /* it is there, or would have come by now */
 	/* The first connection, once it is over. */
 	const char *protocol;     /* static, or NULL */
 	const char *cipher_suite; /* static, or NULL */

@@ -172,7 +172,7 @@ static enum err report_facts(const struct tls *t, struct endpoint_record *out)
 	if (e == ERR_OK)
 		e = copy_text(&out->cipher_suite, t->cipher_suite);
 	if (t->protocol && !t->ocsp_response.data)
-		out->stapled_ocsp = s->is_finished ? STAPLED_OCSP_NONE : STAPLED_OCSP_UNKNOWN;
+		out->stapled_ocsp = t->is_staple_known ? STAPLED_OCSP_NONE : STAPLED_OCSP_UNKNOWN;
 	out->client_certificate = evidence_verdict(s, &t->sights[ROUND_CONFIRM], text);
 	if (e == ERR_OK)
 		e = copy_text(&out->client_certificate_evidence, text);

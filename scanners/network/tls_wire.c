@@ -116,25 +116,33 @@ static bool cut_vector(struct slice *s, size_t width, struct slice *out)
 	return true;
 }
 
-/* The CertificateStatus of RFC 8446 4.4.2.1, which is that of RFC 6066 8. */
+/* CertificateStatus (RFC 6066 8): the type, then the response. */
+static void take_status(struct tls *t, struct slice body)
+{
+	struct slice response;
+
+	if (t->ocsp_response.data || !body.size || body.data[0] != STATUS_TYPE_OCSP)
+		return;
+	body = slice_after(body, 1);
+	if (!cut_vector(&body, 3, &response) || !response.size)
+		return;
+	t->ocsp_response.data = (uint8_t *)string_of(response);
+	t->ocsp_response.size = response.size;
+	t->is_out_of_memory |= !t->ocsp_response.data;
+}
+
+/* In TLS 1.3 it is an extension of the certificate (RFC 8446 4.4.2.1). */
 static void take_staple(struct tls *t, struct slice extensions)
 {
 	while (extensions.size > 2) {
 		uint32_t type = number_of(extensions.data, 2);
-		struct slice body, response;
+		struct slice body;
 
 		extensions = slice_after(extensions, 2);
 		if (!cut_vector(&extensions, 2, &body))
 			return;
-		if (type != STATUS_REQUEST || t->ocsp_response.data || !body.size ||
-			body.data[0] != STATUS_TYPE_OCSP)
-			continue;
-		body = slice_after(body, 1);
-		if (!cut_vector(&body, 3, &response) || !response.size)
-			return;
-		t->ocsp_response.data = (uint8_t *)string_of(response);
-		t->ocsp_response.size = response.size;
-		t->is_out_of_memory |= !t->ocsp_response.data;
+		if (type == STATUS_REQUEST)
+			take_status(t, body);
 	}
 }
 
@@ -198,6 +206,11 @@ static int on_incoming(struct tls *t, unsigned type, struct slice message)
 	/* A second one (renegotiation, second connection) adds nothing. */
 	if (type == GNUTLS_HANDSHAKE_CERTIFICATE_PKT && !t->certificates_sent)
 		take_certificates(t, message);
+	if (type == GNUTLS_HANDSHAKE_CERTIFICATE_STATUS && t->certificates_sent)
+		take_status(t, message);
+	/* In TLS 1.3 it stands in Certificate; before, CertificateStatus follows that at once. */
+	t->is_staple_known |=
+		t->certificates_sent && (is_13 || type != GNUTLS_HANDSHAKE_CERTIFICATE_PKT);
 	/* In TLS 1.3 it is known by now whether one is asked for (RFC 8446 4.3.2). */
 	if (type == GNUTLS_HANDSHAKE_CERTIFICATE_PKT && t->is_certificate_large) {
 		s->is_brief = true;

@@ -125,6 +125,8 @@ class Revocation(Case):
                 verdict = certificates(records)[0]["verdict"]
                 self.assertEqual("revoked" in verdict["problems"], word == "revoked")
                 self.assertEqual(verdict["status"], "broken" if word == "revoked" else "ok")
+                records = self.scan("--trust", self.root.pem_file, "--certificates-only", f"localhost:{port}")
+                self.assertEqual(endpoints(records)[0]["stapled_ocsp"], word, records)
         records = self.scan("--trust", self.root.pem_file, f"localhost:{port}", "--at", "2027-01-20")
         self.assertEqual(endpoints(records)[0]["stapled_ocsp"], "stale")
         self.assertIn("nextUpdate", endpoints(records)[0]["stapled_ocsp_detail"])
