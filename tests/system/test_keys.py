@@ -1,12 +1,13 @@
 """Private keys beside certificates: files as openssl, certtool and keytool write them, and a configuration that nginx accepts."""
 import json
+import math
 import os
 import shutil
 import subprocess
 import unittest
 
 from harness import Case, certificates
-from pki import run
+from pki import der_of, run
 
 PASSWORD = "changeit-not"
 
@@ -157,6 +158,60 @@ class Keys(Case):
             key.chmod(mode)
             records = self.scan("--no-system-trust", "--state", state, self.tree)
             self.assertEqual(self.words(certificates(records)[0]), words)
+
+
+class WeakKeys(Case):
+    """Certificates whose public key shows that it is weak. Only their signature is wrong where a key was put in by hand."""
+
+    def weak(self, der):
+        (self.tree / "x.der").write_bytes(der)
+        record, = certificates(self.scan("--no-system-trust", self.tree))
+        return "weak-key" in record["verdict"]["problems"], record
+
+    def rsa(self):
+        """The DER of a certificate with an RSA key of 2048 bits, where its modulus begins, and that modulus."""
+        key, pem = self.folder / "rsa.key", self.folder / "rsa.pem"
+        run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", pem, "-subj", "/CN=rsa", "-days", "9")
+        made = der_of(pem.read_text())
+        modulus = bytes.fromhex(run("openssl", "x509", "-in", pem, "-noout", "-modulus").decode().strip().partition("=")[2])
+        return made, made.index(modulus), modulus
+
+    def test_exponent_of_one(self):
+        made, at, modulus = self.rsa()
+        end = at + len(modulus)
+        self.assertEqual(made[end:end + 5], bytes.fromhex("0203010001"))
+        self.assertFalse(self.weak(made)[0])
+        short = bytearray(made[:end] + bytes.fromhex("020101") + made[end + 5:])
+        # RSAPublicKey, BIT STRING, SubjectPublicKeyInfo, TBSCertificate and Certificate have two bytes less.
+        key = at - 9
+        for header in (key, key - 5, key - 24, 4, 0):
+            self.assertIn(short[header:header + 2], (b"\x30\x82", b"\x03\x82"))
+            size = int.from_bytes(short[header + 2:header + 4], "big") - 2
+            short[header + 2:header + 4] = size.to_bytes(2, "big")
+        self.assertTrue(self.weak(bytes(short))[0])
+
+    def test_roca(self):
+        made, at, modulus = self.rsa()
+        primes = [n for n in range(3, 168) if all(n % k for k in range(2, n))]
+        product = math.prod(primes)
+        # The form of Infineon's moduli: a power of 65537 modulo each of the primes.
+        value = int.from_bytes(modulus, "big") // product * product + pow(65537, 123456789, product)
+        value += product if value % 2 == 0 else 0
+        self.assertTrue(self.weak(made[:at] + value.to_bytes(256, "big") + made[at + 256:])[0])
+        self.assertFalse(self.weak(made[:at] + (value ^ 2).to_bytes(256, "big") + made[at + 256:])[0])
+
+    def test_curves(self):
+        """One spelt out is weak (CVE-2020-0601), one that browsers do not know only unusual."""
+        for curve, form, weak, lint in (("prime256v1", "explicit", True, "curve-not-named"), ("secp256k1", "named_curve", False, "curve-unusual"),
+                                        ("prime256v1", "named_curve", False, None)):
+            with self.subTest(curve=curve, form=form):
+                key, pem = self.folder / "ec.key", self.folder / "ec.pem"
+                run("openssl", "ecparam", "-name", curve, "-param_enc", form, "-genkey", "-noout", "-out", key)
+                run("openssl", "req", "-x509", "-new", "-key", key, "-out", pem, "-subj", "/CN=ec", "-days", "9")
+                is_weak, record = self.weak(der_of(pem.read_text()))
+                self.assertEqual(is_weak, weak, record)
+                found = {word for word in record["verdict"].get("lint", []) if word.startswith("curve-")}
+                self.assertEqual(found, {lint} if lint else set())
 
 
 if __name__ == "__main__":
