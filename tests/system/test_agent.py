@@ -91,7 +91,8 @@ class Agent(Case):
             worst = max(worst, time.monotonic() - before)
             self.assertIn("leafwatch_certificate_not_after_timestamp_seconds", text, "no gap during a pass")
             time.sleep(0.05)
-        self.assertLess(worst, 1.0)
+        # Not what a busy machine makes of it, but no waiting for a pass to end.
+        self.assertLess(worst, max(1.0, value(text, "leafwatch_scan_duration_seconds") / 2))
 
     def test_deleted_file_leaves_the_metrics(self):
         path = self.tree / "a.pem"
@@ -122,8 +123,11 @@ class Agent(Case):
         (self.tree / "a.pem").write_text(certificate.pem)
         agent = self.run_agent()
         before = time.monotonic()
+        self.leafwatch("--version")
+        start = time.monotonic() - before  # what the machine takes for next to nothing
+        before = time.monotonic()
         self.assertEqual(self.stop(agent), 0, self.log_of(agent))
-        self.assertLess(time.monotonic() - before, 5)
+        self.assertLess(time.monotonic() - before, 5 + 10 * start)
         self.assertIn(certificate.fingerprint[:16],
                       self.leafwatch("list", "-o", "jsonl", "--state", self.folder / "state").stdout.decode())
 
@@ -156,12 +160,13 @@ class Agent(Case):
         self.assertIn("text", body)
         self.assertIn("soon.example", receiver.requests[0]["body"].decode())
         self.assertIn("copy.pem", receiver.requests[0]["body"].decode())
-        time.sleep(2)
-        self.assertEqual(len(receiver.requests), 1)
         self.stop(agent)
+        (self.tree / "b.pem").write_text(self.pki.make("other.example", begins="-85 days", ends="+5 days", names=["other.example"]).pem)
         self.run_agent(receiver=receiver)
-        time.sleep(4)
-        self.assertEqual(len(receiver.requests), 1, "a restart repeats nothing")
+        # Had the restart repeated anything, it would have gone out before this or with it.
+        wait_for(lambda: "other.example" in receiver.requests[-1]["body"].decode(), what="the message of what is new")
+        self.assertEqual(len(receiver.requests), 2)
+        self.assertNotIn("soon.example", receiver.requests[1]["body"].decode(), "a restart repeats nothing")
 
     def test_renewed_and_gone_are_resolved(self):
         path, other = self.tree / "a.pem", self.tree / "b.pem"

@@ -4,7 +4,7 @@ import threading
 import time
 import unittest
 
-from harness import Case, certificates, endpoints, free_port, problems
+from harness import Case, certificates, endpoints, free_port, problems, roomy_realloc
 
 
 class Endpoints(Case):
@@ -14,7 +14,8 @@ class Endpoints(Case):
         self.server = self.pki.make("localhost", self.root, names=["localhost", "127.0.0.1"])
 
     def probe(self, port, *args, host="localhost", **kwargs):
-        return self.scan("--trust", self.root.pem_file, f"{host}:{port}", *args, **kwargs)
+        # They all answer: nothing here is to be ended by the time.
+        return self.scan("--trust", self.root.pem_file, "--timeout", "100s", f"{host}:{port}", *args, **kwargs)
 
     def one(self, records):
         self.assertEqual(len(endpoints(records)), 1, records)
@@ -116,7 +117,7 @@ class Endpoints(Case):
             pass
         big = Big()
         big.pem, big.key_file = pem.read_text(), key
-        records = self.probe(self.s_server(big))
+        records = self.probe(self.s_server(big), env=roomy_realloc())
         self.assertEqual(len(certificates(records)[0]["names"]), 10000)
 
     def test_failures_have_reasons(self):
@@ -141,7 +142,7 @@ class Endpoints(Case):
         before = time.monotonic()
         records = self.scan("--timeout", "1s", f"127.0.0.1:{closed}", f"127.0.0.1:{silent.getsockname()[1]}",
                             f"127.0.0.1:{web.getsockname()[1]}", "does-not-exist.invalid:443")
-        self.assertLess(time.monotonic() - before, 20)
+        self.assertLess(time.monotonic() - before, 60)
         reasons = {p["location"]["uri"].split("://")[1]: p["reason"] for p in problems(records)}
         self.assertEqual(reasons[f"127.0.0.1:{closed}"], "refused")
         self.assertEqual(reasons[f"127.0.0.1:{silent.getsockname()[1]}"], "timeout")

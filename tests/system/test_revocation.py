@@ -251,7 +251,7 @@ class Revocation(Case):
                 pass
 
         def silent(handler):
-            time.sleep(30)
+            time.sleep(100)
 
         self.web.files.update({"/endless": endless, "/headers": headers, "/silent": silent, "/error": 500, "/empty": b"",
                                "/nonsense": b"<html>not here</html>"})
@@ -261,7 +261,7 @@ class Revocation(Case):
             self.put(self.leaf(f"{path[1:]}.example.org", f'ocsp_uri = "{self.web.url(path)}"'), f"{n}.pem")
         begin = time.monotonic()
         records = self.look("--config", config)
-        self.assertLess(time.monotonic() - begin, 25)
+        self.assertLess(time.monotonic() - begin, 60)
         said = {c["subject"][3:].split(".")[0]: c for c in certificates(records)}
         self.assertEqual(len(said), 6)
         for c in said.values():

@@ -70,7 +70,7 @@ class Tempers(Case):
         before = time.monotonic()
         records = self.scan("--timeout", f"{TIMEOUT}s", *uris)
         # The bound is the deadline; the rest is a busy machine's.
-        self.assertLess(time.monotonic() - before, TIMEOUT + 30)
+        self.assertLess(time.monotonic() - before, TIMEOUT + 60)
         self.assertEqual(certificates(records), [])
         self.assertEqual(len(endpoints(records)), len(SCHEMES))
         found = {uris[p["location"]["uri"]]: p for p in problems(records)}

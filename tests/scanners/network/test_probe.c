@@ -34,7 +34,7 @@
 
 #define TIMEOUT_MS 1000
 /* What is over sooner was not ended by a timeout, however busy the machine. */
-#define PATIENCE_MS 60000
+#define PATIENCE_MS 120000
 #define TARGETS_MAX 512
 
 extern char **environ;
