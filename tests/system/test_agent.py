@@ -162,7 +162,7 @@ class Agent(Case):
         self.assertIn("copy.pem", receiver.requests[0]["body"].decode())
         self.stop(agent)
         (self.tree / "b.pem").write_text(self.pki.make("other.example", begins="-85 days", ends="+5 days", names=["other.example"]).pem)
-        self.run_agent(receiver=receiver)
+        self.run_agent(receiver=receiver).send_signal(signal.SIGUSR1)
         # Had the restart repeated anything, it would have gone out before this or with it.
         wait_for(lambda: "other.example" in receiver.requests[-1]["body"].decode(), what="the message of what is new")
         self.assertEqual(len(receiver.requests), 2)
