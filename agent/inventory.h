@@ -26,6 +26,8 @@ enum err inventory_pass_begin(struct inventory *i, const char *scanner, const ch
  * at the same uri#index is replaced; first_seen stays while the fingerprint stays. */
 enum err inventory_put(struct inventory *i, int64_t pass, const struct record *r, int64_t now,
 	struct why *why) MUST_CHECK;
+/* Was the certificate last put left out of the chains across places, because too many are kept for them? */
+bool inventory_left_out(struct inventory *i);
 /* What is known at `uri` (and at its members, "uri!/...") still holds. `stale` = it could not be
  * looked at: it is kept as last known. With `below`, everything under "uri/" too (of a token its objects, "uri;..."), and of a name's endpoint
  * ("tls://name:443") those of its addresses ("tls://name@192.0.2.1:443").

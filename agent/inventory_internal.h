@@ -138,6 +138,7 @@ struct inventory {
 	struct pool_size pool[2]; /* [0] without issuers, [1] of CAs; once is_pool_counted */
 	bool is_pool_counted;
 	bool was_pool_full; /* and that was said */
+	bool has_left_out;  /* the last certificate put had no room in it */
 	bool expects_new;   /* the last place asked for was new: the next one will be, too */
 };
 

@@ -89,12 +89,28 @@ static enum err put_wanting(
 	return inventory_run(i, put, NULL, why);
 }
 
+static enum err is_left_out(struct inventory *i, int64_t certificate, bool *out, struct why *why)
+{
+	sqlite3_stmt *find;
+	bool is_row = false;
+	enum err e = inventory_statement(i, POOL_DER, &find, why);
+
+	if (e != ERR_OK)
+		return e;
+	inventory_bind(find, &certificate, 1);
+	e = inventory_step(i, find, &is_row, why);
+	(void)sqlite3_reset(find);
+	*out = !is_row;
+	return e;
+}
+
 enum err inventory_pool_put(
 	struct inventory *i, int64_t certificate, const struct record *r, struct why *why)
 {
 	const struct certificate_record *c = &r->certificate;
 	const int64_t values[] = { certificate, c->facts.is_ca };
 	uint64_t changed = 0;
+	bool has_place;
 	sqlite3_stmt *put;
 	enum err e = i->is_pool_counted ? ERR_OK : count_kept(i, why);
 
@@ -102,10 +118,13 @@ enum err inventory_pool_put(
 		e = inventory_statement(i, POOL_PUT, &put, why);
 	if (e != ERR_OK)
 		return e;
+	has_place = has_room(i, c->facts.is_ca, c->der_size);
 	inventory_bind(put, values, 2);
 	inventory_bind_bytes(put, 3, slice_of(c->der, c->der_size));
-	(void)sqlite3_bind_int(put, 4, has_room(i, c->facts.is_ca, c->der_size));
+	(void)sqlite3_bind_int(put, 4, has_place);
 	e = inventory_run(i, put, &changed, why);
+	if (e == ERR_OK && !has_place)
+		e = is_left_out(i, certificate, &i->has_left_out, why);
 	if (e == ERR_OK && changed) {
 		i->pool[c->facts.is_ca].count++;
 		i->pool[c->facts.is_ca].bytes += (int64_t)c->der_size;
@@ -113,6 +132,14 @@ enum err inventory_pool_put(
 	if (e == ERR_OK && verdict_lacks_issuer(&c->verdict))
 		e = put_wanting(i, certificate, r, why);
 	return e;
+}
+
+bool inventory_left_out(struct inventory *i)
+{
+	bool has_left_out = i->has_left_out;
+
+	i->has_left_out = false;
+	return has_left_out;
 }
 
 enum err inventory_pool_prune(struct inventory *i, struct why *why)

@@ -78,6 +78,7 @@ struct pass {
 	bool is_failed;    /* it cannot be complete any more */
 	bool had_crash;    /* something unchanged may have been missed: look again next time */
 	bool is_ending;
+	bool has_left_out; /* a certificate, of the chains across places; said once */
 	/* What its end brought for certificates elsewhere; owned, NULL when there is no more. */
 	struct completion *completion;
 	struct buffer completion_case;
@@ -256,6 +257,12 @@ static enum err keep(struct pass *p, const struct keep *what)
 	return e;
 }
 
+static void store_problem(struct pass *p, const char *uri, enum reason reason, const char *message);
+
+#define LEFT_OUT                                                                                  \
+	"chains across places do without it and those that follow: 50,000 certificates or 64 MiB" \
+	" of its kind are kept"
+
 static enum err store(struct pass *p, const struct record *r)
 {
 	struct keep known = { .uri = r->location.uri, .below = true, .stale = true };
@@ -279,6 +286,11 @@ static enum err store(struct pass *p, const struct record *r)
 	if (e != ERR_OK) {
 		fail(p, e, &why);
 		return e;
+	}
+	if (r->kind == RECORD_CERTIFICATE && inventory_left_out(p->conf.inventory) &&
+		!p->has_left_out) {
+		p->has_left_out = true;
+		store_problem(p, r->location.uri, REASON_LIMIT_REACHED, LEFT_OUT);
 	}
 	p->stats.certificates += r->kind == RECORD_CERTIFICATE;
 	p->stats.endpoints += r->kind == RECORD_ENDPOINT && !record_is_plain_listener(r);

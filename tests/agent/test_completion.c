@@ -501,6 +501,45 @@ static void test_loops_end(void **state)
 	assert_int_equal(judge_due(w, SILENCE, &given), 3);
 }
 
+/* But for one. */
+static void fill_pool(struct world *w)
+{
+	sqlite3_stmt *fill = NULL;
+
+	OK(w, store_prepare(w->store,
+		      "WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i+1 FROM n WHERE i<50998)"
+		      " INSERT INTO pool(certificate,is_ca,der) SELECT i,1,x'00' FROM n",
+		      &fill, &w->why));
+	assert_int_equal(sqlite3_step(fill), SQLITE_DONE);
+	sqlite3_finalize(fill);
+}
+
+static void test_a_full_pool_is_said(void **state)
+{
+	struct world *w = *state;
+	struct record r = made(w, CA_URI, 2, "CN=issuing ca", "CN=Root", true);
+	struct record kept = made(w, "file:///kept.pem", 9, "CN=Kept", "CN=Root", true);
+
+	fill_pool(w);
+	begin(w, "c");
+	put(w, &kept);
+	end(w);
+	begin(w, "b");
+	put(w, &kept);
+	assert_false(inventory_left_out(w->inventory));
+	put(w, &r);
+	assert_true(inventory_left_out(w->inventory));
+	assert_false(inventory_left_out(w->inventory));
+	end(w);
+	/* There is room for those that miss an issuer; but the CA is not at hand. */
+	begin(w, "a");
+	r = made(w, LEAF_URI, 1, "CN=leaf", "CN=Issuing CA", false);
+	put(w, &r);
+	assert_false(inventory_left_out(w->inventory));
+	end(w);
+	assert_int_equal(judge_due(w, ANSWER, NULL), 0);
+}
+
 static void test_foreign_answers_are_refused(void **state)
 {
 	struct world *w = *state;
@@ -554,6 +593,7 @@ int main(void)
 		TEST(test_a_judging_that_is_gone_asks_nothing),
 		TEST(test_namesakes_are_bounded),
 		TEST(test_loops_end),
+		TEST(test_a_full_pool_is_said),
 		TEST(test_foreign_answers_are_refused),
 		cmocka_unit_test(test_cases_from_hostile_bytes),
 	};

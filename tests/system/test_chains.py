@@ -1,5 +1,7 @@
 """Chains that are whole only across files, jobs and passes."""
+import contextlib
 import signal
+import sqlite3
 import time
 import unittest
 
@@ -86,6 +88,19 @@ class Chains(Case):
         (self.tree / "upper" / "x.pem").unlink()
         verdict = self.look(*state)["localhost"]["verdict"]
         self.assertEqual(verdict["problems"], ["incomplete-chain"])
+
+    def test_a_full_inventory_of_issuers_is_said(self):
+        state = self.folder / "state"
+        self.put(self.upper, "upper")
+        self.assertEqual(problems(self.scan(self.tree, "--state", state)), [])
+        with contextlib.closing(sqlite3.connect(state / "inventory.db")) as db:
+            db.execute("WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i+1 FROM n WHERE i<51000)"
+                       " INSERT INTO pool(certificate,is_ca,der) SELECT i,1,x'00' FROM n")
+            db.commit()
+        self.put(self.lower, "lower")
+        said, = problems(self.scan(self.tree, "--state", state))
+        self.assertEqual((said["reason"], said["location"]["uri"]), ("limit-reached", f"file://{self.tree}/lower/x.pem"))
+        self.assertIn("chains across places", said["message"])
 
     def test_the_agent(self):
         self.put(self.leaf, "leaf")
