@@ -71,13 +71,49 @@ static enum err add_passwords(struct strings *passwords, const char *path, struc
 	return e;
 }
 
+static enum err add_all_passwords(
+	struct strings *passwords, const struct strings *files, struct why *why)
+{
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && i < files->count; i++)
+		e = add_passwords(passwords, files->items[i], why);
+	return e;
+}
+
+static enum err add_path_passwords(
+	struct parser_options *options, const struct path_passwords *p, struct why *why)
+{
+	struct strings paths = { 0 }, passwords = { 0 };
+	enum err e = strings_copy(&paths, &p->paths);
+
+	if (e == ERR_OK)
+		e = add_all_passwords(&passwords, &p->files, why);
+	if (e == ERR_OK &&
+		(paths.count > PARSER_PASSWORD_PATHS_MAX || passwords.count > PARSER_PASSWORDS_MAX))
+		e = why_fail(why, ERR_LIMIT,
+			"passwords.by_path: more than %d paths or %d passwords",
+			PARSER_PASSWORD_PATHS_MAX, PARSER_PASSWORDS_MAX);
+	if (e != ERR_OK) {
+		strings_fini(&paths);
+		passwords_fini(&passwords);
+		return e;
+	}
+	e = parser_passwords_add(options, &paths, &passwords);
+	return e == ERR_LIMIT ? why_fail(why, e, "passwords.by_path: more than %d entries",
+					PARSER_PASSWORD_GROUPS_MAX)
+			      : e;
+}
+
 enum err pipeline_parser_options(
 	const struct settings *s, struct parser_options *out, struct why *why)
 {
 	enum err e = trust_stores_load(s, out, why);
 
-	for (size_t i = 0; e == ERR_OK && i < s->passwords.files.count; i++)
-		e = add_passwords(&out->passwords, s->passwords.files.items[i], why);
+	if (e == ERR_OK)
+		e = add_all_passwords(&out->passwords, &s->passwords.files, why);
+	for (size_t i = 0; e == ERR_OK && i < s->passwords.by_path.count; i++)
+		e = add_path_passwords(out, s->passwords.by_path.items[i], why);
 	out->limits = s->limits;
 	return e;
 }

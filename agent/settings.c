@@ -97,11 +97,31 @@ static const struct schema_field alert_fields[] = {
 	{ 0 },
 };
 
+static const struct schema_field path_password_fields[] = {
+	{ .key = "paths",
+		.type = SCHEMA_TEXTS,
+		.offset = offsetof(struct path_passwords, paths),
+		.is_required = true,
+		.help = "patterns of the keystores: for the whole path when they hold a slash, else for the last name; * is anything but a slash, ** anything" },
+	{ .key = "files",
+		.type = SCHEMA_TEXTS,
+		.offset = offsetof(struct path_passwords, files),
+		.is_required = true,
+		.help = "files of passwords, one a line, that are tried there before those for all" },
+	{ 0 },
+};
+
 static const struct schema_field password_fields[] = {
 	{ .key = "files",
 		.type = SCHEMA_TEXTS,
 		.offset = offsetof(struct password_settings, files),
 		.help = "files of passwords, one a line, that are tried on keystores; credential:NAME is allowed" },
+	{ .key = "by_path",
+		.type = SCHEMA_SECTIONS,
+		.offset = offsetof(struct password_settings, by_path),
+		.fields = path_password_fields,
+		.section_bytes = sizeof(struct path_passwords),
+		.help = "passwords for some keystores only" },
 	{ 0 },
 };
 

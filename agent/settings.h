@@ -35,8 +35,15 @@ struct alert_settings {
 	int64_t renotify_ms;
 };
 
+/* Candidates for some paths only. */
+struct path_passwords {
+	struct strings paths; /* patterns, see scanners/glob.h */
+	struct strings files;
+};
+
 struct password_settings {
 	struct strings files; /* candidates, one a line */
+	struct sections by_path;
 };
 
 /* One job: a scanner and its conf, which starts with struct scan_job. */

@@ -198,10 +198,11 @@ static enum err (*const parse_finding[])(
 
 static enum err finding_look(struct parser *p, struct finding *f)
 {
+	struct strings passwords;
 	const struct parser_context context = { .trust = p->trust,
 		.cache = p->cache,
 		.known = p->known,
-		.passwords = &p->options.passwords,
+		.passwords = &passwords,
 		.judging = f->judging < p->options.judgings_count ? &p->options.judgings[f->judging]
 								  : &judging_plain,
 		.limits = &p->options.limits,
@@ -211,11 +212,17 @@ static enum err finding_look(struct parser *p, struct finding *f)
 		.scanner = f->scanner, .uri = f->uri, .owner = f->owner
 	};
 	struct slice bytes = buffer_bytes(&f->bytes);
+	enum err e;
 
 	if (f->is_over)
 		return parser_problem(&context, &place, REASON_TOO_LARGE,
 			"what would have to be parsed is larger than 64 MiB");
-	return parse_finding[f->kind](&context, &place, bytes);
+	e = parser_passwords_for(&p->options, f->uri, &passwords);
+	if (e != ERR_OK)
+		return e;
+	e = parse_finding[f->kind](&context, &place, bytes);
+	free(passwords.items);
+	return e;
 }
 
 static enum err finding_end(struct parser *p, struct finding *f, bool is_abandoned)

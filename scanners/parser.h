@@ -14,6 +14,8 @@
 
 #define PARSER_PASSWORDS_MAX 1000
 #define PARSER_PASSWORD_BYTES_MAX 1024
+#define PARSER_PASSWORD_GROUPS_MAX 64
+#define PARSER_PASSWORD_PATHS_MAX 1000
 #define PARSER_STORES_MAX 64
 #define PARSER_JUDGINGS_MAX 256
 /* Trust anchors of all stores together. */
@@ -22,6 +24,8 @@
 #define PARSER_FINDING_BYTES_MAX (64 * 1024 * 1024)
 #define PARSER_FINDINGS_BYTES_MAX (80 * 1024 * 1024)
 #define PARSER_FINDINGS_MAX 64
+
+struct wire;
 
 extern const struct role parser_role;
 
@@ -44,9 +48,17 @@ struct parser_store {
 	struct buffer bytes; /* owned; empty in the parser until they have come */
 };
 
+/* Passwords for some paths only; both owned. */
+struct parser_passwords {
+	struct strings paths; /* patterns, see glob.h */
+	struct strings passwords;
+};
+
 /* What a parser has to know before the first finding. Starts as {0}. */
 struct parser_options {
-	struct strings passwords;    /* candidates; wiped by parser_options_fini */
+	struct strings passwords;        /* candidates; wiped by parser_options_fini */
+	struct parser_passwords *groups; /* owned; wiped too */
+	size_t groups_count;
 	struct format_limits limits; /* all 0 = the standard ones */
 	struct parser_store *stores; /* owned */
 	size_t stores_count;
@@ -65,6 +77,19 @@ enum err parser_options_add_distrusted(
 /* The number of such a judging, which is added where there is none yet. */
 enum err parser_options_add_judging(
 	struct parser_options *o, const struct judging *judging, uint8_t *number) MUST_CHECK;
+
+/* Adds passwords for paths. Both are taken, whatever the outcome. */
+enum err parser_passwords_add(
+	struct parser_options *o, struct strings *paths, struct strings *passwords) MUST_CHECK;
+/* The candidates for a place: those for its path first, then those for all. The texts are the options' own:
+ * only `items` is to be freed. */
+enum err parser_passwords_for(
+	const struct parser_options *o, const char *uri, struct strings *out) MUST_CHECK;
+/* Wipes and frees. */
+void passwords_fini(struct strings *passwords);
+void parser_passwords_fini(struct parser_options *o);
+void parser_passwords_encode(struct buffer *out, const struct parser_options *o);
+enum err parser_passwords_decode(struct wire *w, struct parser_options *o) MUST_CHECK;
 
 /* The options without the stores' bytes, as they stand in the SETUP frame; and back. */
 void parser_options_encode(struct buffer *out, const struct parser_options *o);

@@ -13,9 +13,8 @@ const struct judging judging_plain = { .stores = TRUST_ALL_STORES };
 
 void parser_options_fini(struct parser_options *o)
 {
-	for (size_t i = 0; i < o->passwords.count; i++)
-		explicit_bzero(o->passwords.items[i], strlen(o->passwords.items[i]));
-	strings_fini(&o->passwords);
+	passwords_fini(&o->passwords);
+	parser_passwords_fini(o);
 	for (size_t i = 0; i < o->stores_count; i++) {
 		free(o->stores[i].name);
 		buffer_fini(&o->stores[i].bytes);
@@ -134,6 +133,7 @@ static void get_limits(struct wire *w, struct format_limits *l)
 void parser_options_encode(struct buffer *out, const struct parser_options *o)
 {
 	wire_put_strings(out, &o->passwords);
+	parser_passwords_encode(out, o);
 	put_limits(out, &o->limits);
 	wire_put_u32(out, (uint32_t)o->stores_count);
 	for (size_t i = 0; i < o->stores_count; i++) {
@@ -173,10 +173,11 @@ enum err parser_options_decode(struct slice bytes, struct parser_options *out)
 {
 	struct wire w = wire_of(bytes);
 	struct parser_options o = { 0 };
-	enum err e = ERR_OK;
+	enum err e;
 	uint32_t count;
 
 	wire_get_strings(&w, &o.passwords, PARSER_PASSWORDS_MAX, PARSER_PASSWORD_BYTES_MAX);
+	e = parser_passwords_decode(&w, &o);
 	get_limits(&w, &o.limits);
 	count = wire_get_u32(&w);
 	for (uint32_t i = 0; e == ERR_OK && !w.bad && i < count; i++) {

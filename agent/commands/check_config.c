@@ -41,19 +41,32 @@ static enum err check_trust(const struct settings *s, struct why *why)
 	return e;
 }
 
+static enum err check_password_files(const struct strings *files, struct why *why)
+{
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && i < files->count; i++) {
+		char *path = NULL;
+
+		e = secret_path(files->items[i], &path, why);
+		if (e == ERR_OK && access(path, R_OK) != 0)
+			e = why_fail(why, ERR_CONFIG, "password file %s cannot be read: %m", path);
+		free(path);
+	}
+	return e;
+}
+
 /* What only shows when it is used: files that the configuration names. */
 static enum err check_files(const struct settings *s, struct why *why)
 {
 	enum err e = check_trust(s, why);
 
-	for (size_t i = 0; e == ERR_OK && i < s->passwords.files.count; i++) {
-		char *path = NULL;
-
-		e = secret_path(s->passwords.files.items[i], &path, why);
-		if (e == ERR_OK && access(path, R_OK) != 0)
-			e = why_fail(why, ERR_CONFIG, "password file %s cannot be read: %m", path);
-		free(path);
-	}
+	if (e == ERR_OK)
+		e = check_password_files(&s->passwords.files, why);
+	for (size_t i = 0; e == ERR_OK && i < s->passwords.by_path.count; i++)
+		e = check_password_files(
+			&((const struct path_passwords *)s->passwords.by_path.items[i])->files,
+			why);
 	return e;
 }
 

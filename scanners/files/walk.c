@@ -2,7 +2,7 @@
 #include "scanners/files/walk.h"
 
 #include "agent/base/log.h"
-#include "scanners/files/glob.h"
+#include "scanners/glob.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -67,7 +67,7 @@ static bool is_excluded(struct worker *w, struct slice name)
 		return false;
 	path_add(&w->path, name);
 	excluded = buffer_status(&w->path) == ERR_OK &&
-		   glob_excludes(patterns, buffer_string(&w->path), (const char *)name.data);
+		   glob_selects(patterns, buffer_string(&w->path), (const char *)name.data);
 	path_cut(&w->path, size);
 	return excluded;
 }

@@ -514,19 +514,60 @@ static void nonsense_ends_it(void **state)
 	assert_int_equal(p->result, ERR_MALFORMED);
 }
 
+/* Those for a path come before those for all; members have those of their file. */
+static void passwords_of_paths(void **state)
+{
+	static const char *const cases[][2] = { { "file:///srv/legacy/a%20b.p12", "old one" },
+		{ "file:///srv/legacy/deep/x.jks", "older one" },
+		{ "file:///srv/x.jks", "older one" }, { "file:///srv/legacy/x.pem", "one" },
+		{ "tls://legacy/x.jks", "one" }, { "file:///%zz.jks", "one" },
+		{ "file:///a%00.jks", "one" }, { "file://", "one" } };
+	struct parser_options options = { 0 };
+
+	(void)state;
+	assert_int_equal(strings_add(&options.passwords, "one"), ERR_OK);
+	for (int i = 0; i < 2; i++) {
+		struct strings paths = { 0 }, passwords = { 0 };
+
+		assert_int_equal(strings_add(&paths, i ? "*.jks" : "**/legacy/*.p12"), ERR_OK);
+		assert_int_equal(strings_add(&passwords, i ? "older" : "old"), ERR_OK);
+		assert_int_equal(parser_passwords_add(&options, &paths, &passwords), ERR_OK);
+		assert_int_equal(paths.count + passwords.count, 0);
+	}
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char all[64] = "";
+		struct strings found;
+
+		assert_int_equal(parser_passwords_for(&options, cases[i][0], &found), ERR_OK);
+		for (size_t n = 0; n < found.count; n++)
+			(void)snprintf(all + strlen(all), sizeof(all) - strlen(all), "%s%s",
+				n ? " " : "", found.items[n]);
+		assert_string_equal(all, cases[i][1]);
+		free(found.items);
+	}
+	parser_options_fini(&options);
+}
+
 static void options_survive_the_wire(void **state)
 {
 	struct parser_options options = { 0 }, back;
+	struct strings paths = { 0 }, passwords = { 0 };
 	struct buffer out;
 
 	(void)state;
 	assert_int_equal(strings_add(&options.passwords, "one"), ERR_OK);
+	assert_int_equal(strings_add(&paths, "*.p12"), ERR_OK);
+	assert_int_equal(strings_add(&passwords, "two"), ERR_OK);
+	assert_int_equal(parser_passwords_add(&options, &paths, &passwords), ERR_OK);
 	assert_int_equal(
 		parser_options_add_store(&options, "a", true, slice_text("bytes")), ERR_OK);
 	buffer_init(&out, TEST_BYTES_MAX);
 	parser_options_encode(&out, &options);
 	assert_int_equal(parser_options_decode(buffer_bytes(&out), &back), ERR_OK);
 	assert_string_equal(back.passwords.items[0], "one");
+	assert_int_equal(back.groups_count, 1);
+	assert_string_equal(back.groups[0].paths.items[0], "*.p12");
+	assert_string_equal(back.groups[0].passwords.items[0], "two");
 	/* Without any: the standard ones. */
 	assert_memory_equal(&back.limits, &format_limits_standard, sizeof(back.limits));
 	assert_string_equal(back.stores[0].name, "a");
@@ -544,6 +585,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(options_survive_the_wire),
+		cmocka_unit_test(passwords_of_paths),
 		cmocka_unit_test_setup_teardown(a_file_with_its_issuer, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_found_is_answered, setup, teardown),
 		cmocka_unit_test_setup_teardown(malformed_has_a_position, setup, teardown),

@@ -81,6 +81,25 @@ class Stores(Case):
                          ["bcfks", "bcfks", "bks", "bks", "uber", "uber"])
         self.assertEqual([r for r in self.of(records, "certificate") if "integrity" in r["location"]], [])
 
+    def test_passwords_by_path(self):
+        for name in ("legacy", "other"):
+            (self.tree / name).mkdir()
+            shutil.copy(CORPUS / "uber" / "uber", self.tree / name / "a.store")
+        passwords = self.folder / "passwords"
+        passwords.write_text("secret\n")
+        config = self.folder / "leafwatch.yml"
+        config.write_text(f'passwords: {{by_path: [{{paths: ["**/legacy/*.store"], files: [{passwords}]}}]}}\n')
+        self.leafwatch("check-config", config)
+        records = self.scan(*AT, "--config", config, self.tree)
+        self.assertEqual({r["location"]["uri"] for r in self.of(records, "certificate")},
+                         {f"file://{self.tree}/legacy/a.store"})
+        self.assertEqual([(r["reason"], r["location"]["uri"]) for r in self.of(records, "problem")],
+                         [("needs-password", f"file://{self.tree}/other/a.store")])
+        passwords.unlink()
+        said = self.leafwatch("check-config", config, code=None)
+        self.assertNotEqual(said.returncode, 0)
+        self.assertIn(b"password file", said.stdout + said.stderr)
+
     def test_openssh_certificates_expire(self):
         shutil.copy(CORPUS / "openssh" / "ed25519", self.tree / "id-cert.pub")
         records = self.scan(*AT, self.tree)

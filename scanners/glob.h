@@ -1,6 +1,6 @@
-/* Patterns of paths to leave out. */
-#ifndef LEAFWATCH_SCANNERS_FILES_GLOB_H
-#define LEAFWATCH_SCANNERS_FILES_GLOB_H
+/* Patterns of paths: what is left out, what passwords are for. */
+#ifndef LEAFWATCH_SCANNERS_GLOB_H
+#define LEAFWATCH_SCANNERS_GLOB_H
 
 #include "agent/base/strings.h"
 
@@ -10,6 +10,6 @@
  * takes the next byte literally. Time grows with the product of the lengths at most. */
 bool glob_matches(const char *pattern, const char *text);
 /* A pattern with a '/' is for the whole path, one without for the last component alone. */
-bool glob_excludes(const struct strings *patterns, const char *path, const char *name);
+bool glob_selects(const struct strings *patterns, const char *path, const char *name);
 
 #endif

@@ -1,5 +1,5 @@
-/* Patterns of what is left out. */
-#include "scanners/files/glob.h"
+/* Patterns of paths. */
+#include "scanners/glob.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -66,10 +66,10 @@ static void test_excludes(void **state)
 	(void)state;
 	assert_int_equal(strings_add(&patterns, "cache"), ERR_OK);
 	assert_int_equal(strings_add(&patterns, "/opt/*/tmp"), ERR_OK);
-	assert_true(glob_excludes(&patterns, "/a/b/cache", "cache"));
-	assert_false(glob_excludes(&patterns, "/a/cache/b", "b"));
-	assert_true(glob_excludes(&patterns, "/opt/x/tmp", "tmp"));
-	assert_false(glob_excludes(&patterns, "/srv/x/tmp", "tmp"));
+	assert_true(glob_selects(&patterns, "/a/b/cache", "cache"));
+	assert_false(glob_selects(&patterns, "/a/cache/b", "b"));
+	assert_true(glob_selects(&patterns, "/opt/x/tmp", "tmp"));
+	assert_false(glob_selects(&patterns, "/srv/x/tmp", "tmp"));
 	strings_fini(&patterns);
 }
 

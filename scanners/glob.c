@@ -1,5 +1,5 @@
 /* Patterns of paths to leave out. */
-#include "scanners/files/glob.h"
+#include "scanners/glob.h"
 
 #include <string.h>
 
@@ -68,7 +68,7 @@ bool glob_matches(const char *pattern, const char *text)
 	}
 }
 
-bool glob_excludes(const struct strings *patterns, const char *path, const char *name)
+bool glob_selects(const struct strings *patterns, const char *path, const char *name)
 {
 	for (size_t i = 0; i < patterns->count; i++) {
 		const char *p = patterns->items[i];
