@@ -148,7 +148,7 @@ struct scanner {
 	bool (*is_off)(const void *conf);
 	/* For check-config: can what the conf names be used (files that are only read when a pass begins)? NULL:
 	 * encode_options says it. */
-	enum err (*check_usable)(const void *conf, struct why *why);
+	enum err (*check_files)(const void *conf, struct why *why);
 	/* Does a SOURCE of the command line belong here? First yes in the table's order wins. */
 	bool (*accepts)(const char *source);
 	/* Adds a SOURCE to a job's conf. */

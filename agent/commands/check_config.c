@@ -83,8 +83,8 @@ static enum err check_jobs(const struct settings *s, struct why *why)
 		buffer_init(&options, OPTIONS_BYTES_MAX);
 		e = job->scanner->encode_options(job->conf, &options, &inner);
 		buffer_wipe(&options);
-		if (e == ERR_OK && job->scanner->check_usable)
-			e = job->scanner->check_usable(job->conf, &inner);
+		if (e == ERR_OK && job->scanner->check_files)
+			e = job->scanner->check_files(job->conf, &inner);
 		if (e != ERR_OK)
 			e = why_fail(why, e, "job %s: %s",
 				((const struct scan_job *)job->conf)->name, why_text(&inner, e));
