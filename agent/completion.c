@@ -405,12 +405,12 @@ static enum err write_case(
 enum err completion_next(struct completion *c, char place[COMPLETION_PLACE_BYTES], uint8_t *judging,
 	struct buffer *out, struct why *why)
 {
-	const struct question *q = &c->questions[c->next];
+	const struct question *q;
 	enum err e;
 
 	if (c->next == c->questions_count)
 		return ERR_END;
-	c->next++;
+	q = &c->questions[c->next++];
 	memcpy(place, PLACE_PREFIX, sizeof(PLACE_PREFIX));
 	text_hex(place + sizeof(PLACE_PREFIX) - 1, q->key, FINGERPRINT_BYTES);
 	buffer_clear(out);
