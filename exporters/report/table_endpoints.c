@@ -169,6 +169,22 @@ static int compare(const void *a, const void *b)
 	return order ? order : strcmp(x->cells[COLUMN_PLACE], y->cells[COLUMN_PLACE]);
 }
 
+static enum ink ink_of(const struct row *r, size_t column)
+{
+	switch (column) {
+	case COLUMN_CLIENT:
+		return r->client_ink;
+	case COLUMN_ANSWER:
+		return r->answer_ink;
+	case COLUMN_MATCHES:
+		return r->matches_ink;
+	case COLUMN_PLACE:
+		return INK_PLAIN;
+	default:
+		return INK_DIM;
+	}
+}
+
 static void paint_rows(const struct rows *rows, struct paint *p)
 {
 	struct column columns[COLUMNS] = {
@@ -192,12 +208,7 @@ static void paint_rows(const struct rows *rows, struct paint *p)
 		const struct row *r = &rows->items[i];
 
 		for (size_t c = 0; c < COLUMNS; c++)
-			paint_cell(p, &columns[c], r->cells[c],
-				c == COLUMN_CLIENT    ? r->client_ink
-				: c == COLUMN_ANSWER  ? r->answer_ink
-				: c == COLUMN_MATCHES ? r->matches_ink
-				: c == COLUMN_PLACE   ? INK_PLAIN
-						      : INK_DIM);
+			paint_cell(p, &columns[c], r->cells[c], ink_of(r, c));
 		paint_end(p);
 	}
 }

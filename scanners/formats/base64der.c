@@ -94,6 +94,8 @@ static bool is_pem(struct slice text, size_t at)
 		return true;
 	if (after.size > PEM_BODY_BYTES_MAX)
 		after.size = PEM_BODY_BYTES_MAX;
+	if (!after.size)
+		return false;
 	end = memmem(after.data, after.size, PEM_DASHES, strlen(PEM_DASHES));
 	return end && slice_starts(slice_after(after, (size_t)(end - after.data)), PEM_END,
 			      strlen(PEM_END));

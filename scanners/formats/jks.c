@@ -134,6 +134,8 @@ static bool unprotect(struct slice sealed, struct slice password, struct buffer 
 	struct slice text = slice_after(sealed, DIGEST_BYTES);
 	uint8_t *to;
 
+	if (sealed.size < (size_t)2 * DIGEST_BYTES || text.size < DIGEST_BYTES)
+		return false;
 	text.size -= DIGEST_BYTES;
 	to = buffer_reserve(out, text.size);
 	memcpy(digest, sealed.data, DIGEST_BYTES);

@@ -50,7 +50,7 @@ void outline_read_plist(struct outline *o, size_t to)
 {
 	while (o->at < to && to > o->until) {
 		struct slice left = slice_after(o->text, o->at);
-		const uint8_t *open = memchr(left.data, '<', left.size);
+		const uint8_t *open = left.size ? memchr(left.data, '<', left.size) : NULL;
 		size_t before = open ? (size_t)(open - left.data) : left.size;
 		const uint8_t *close = open ? memchr(open, '>', left.size - before) : NULL;
 

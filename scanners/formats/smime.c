@@ -57,7 +57,7 @@ bool smime_has_body(struct slice text, size_t at)
 	size_t from = at > HEADER_BYTES_MAX ? at - HEADER_BYTES_MAX : 0;
 	struct slice left = slice_after(text, from);
 
-	left.size = at - from;
+	left.size = left.data ? at - from : 0;
 	while (left.size) {
 		const uint8_t *marker = memmem(left.data, left.size, MARKER, strlen(MARKER));
 
