@@ -12,6 +12,7 @@ struct held_key {
 	char *uri;   /* owned, as the next */
 	char *alias; /* or NULL */
 	struct key_record facts;
+	int reader; /* who can read it: found once, a look at each folder above it */
 };
 
 struct held_certificate {

@@ -152,7 +152,7 @@ static enum err note_readers(struct holdings *h, const struct held_key *const *o
 		for (; e == ERR_OK && low < count; low++) {
 			if (memcmp(open[low]->facts.spki_sha256, c->spki, FINGERPRINT_BYTES) != 0)
 				break;
-			e = note_reader(c, open[low], reader_of(open[low]));
+			e = note_reader(c, open[low], (enum reader)open[low]->reader);
 		}
 	}
 	return e;
@@ -166,9 +166,11 @@ enum err private_keys_readers(struct holdings *h)
 
 	if (!open)
 		return ERR_MEMORY;
-	for (size_t i = 0; i < h->keys_count; i++)
-		if (reader_of(&h->keys[i]) != READER_NONE)
+	for (size_t i = 0; i < h->keys_count; i++) {
+		h->keys[i].reader = (int)reader_of(&h->keys[i]);
+		if (h->keys[i].reader != READER_NONE)
 			open[count++] = &h->keys[i];
+	}
 	qsort(open, count, sizeof(void *), by_spki);
 	e = note_readers(h, open, count);
 	free(open);
