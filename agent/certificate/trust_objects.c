@@ -3,6 +3,7 @@
 
 #include "agent/certificate/der.h"
 #include "agent/certificate/extensions.h"
+#include "agent/certificate/p11kit_text.h"
 
 #include <string.h>
 
@@ -52,59 +53,6 @@ size_t p11kit_section(struct slice text)
 	return next ? (size_t)(next - text.data) + 1 : text.size;
 }
 
-static struct slice line_of(struct slice *left)
-{
-	const uint8_t *end = memchr(left->data, '\n', left->size);
-	struct slice line = slice_of(left->data, end ? (size_t)(end - left->data) : left->size);
-
-	*left = slice_after(*left, line.size + 1);
-	while (line.size && (line.data[line.size - 1] == '\r' || line.data[line.size - 1] == ' '))
-		line.size--;
-	return line;
-}
-
-/* "key: value" */
-static bool is_key(struct slice line, const char *key, struct slice *value)
-{
-	size_t size = strlen(key);
-
-	if (!slice_starts(line, key, size) || line.size <= size || line.data[size] != ':')
-		return false;
-	*value = slice_after(line, size + 1);
-	while (value->size && (value->data[0] == ' ' || value->data[0] == '\t'))
-		*value = slice_after(*value, 1);
-	return true;
-}
-
-static bool is_word(struct slice s, const char *word)
-{
-	return s.size == strlen(word) && memcmp(s.data, word, s.size) == 0;
-}
-
-static int digit(uint8_t c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-				      : -1;
-}
-
-/* A quoted, percent-encoded text. */
-static void unquote(struct slice s, struct buffer *out)
-{
-	if (s.size && s.data[0] == '"')
-		s = slice_after(s, 1);
-	if (s.size && s.data[s.size - 1] == '"')
-		s.size--;
-	while (s.size) {
-		int high = s.size > 2 && s.data[0] == '%' ? digit(s.data[1]) : -1;
-		int low = high >= 0 ? digit(s.data[2]) : -1;
-
-		buffer_byte(out, (uint8_t)(low >= 0 ? high << 4 | low : s.data[0]));
-		s = slice_after(s, low >= 0 ? 3 : 1);
-	}
-}
-
 /* NSS writes the bytes of a UTCTime without its header; anything else (a single zero byte) means never. */
 static int64_t until_of(struct slice value)
 {
@@ -113,7 +61,7 @@ static int64_t until_of(struct slice value)
 	int64_t until;
 
 	buffer_init(&text, VALUE_BYTES_MAX);
-	unquote(value, &text);
+	p11kit_unquote(value, &text);
 	time.content = buffer_bytes(&text);
 	until = buffer_status(&text) == ERR_OK ? der_time(&time) : TIME_UNKNOWN;
 	buffer_fini(&text);
@@ -131,17 +79,17 @@ static void take_line(struct attributes *a, struct slice line)
 	struct p11kit_object *o = a->object;
 	struct slice value;
 
-	if (is_key(line, "class", &value)) {
-		o->is_certificate = is_word(value, "certificate");
-		o->is_extension = is_word(value, "x-certificate-extension");
-	} else if (is_key(line, "value", &value)) {
+	if (p11kit_key(line, "class", &value)) {
+		o->is_certificate = p11kit_is(value, "certificate");
+		o->is_extension = p11kit_is(value, "x-certificate-extension");
+	} else if (p11kit_key(line, "value", &value)) {
 		buffer_clear(&o->value);
-		unquote(value, &o->value);
-	} else if (is_key(line, "trusted", &value)) {
-		a->is_trusted = is_word(value, "true");
-	} else if (is_key(line, "x-distrusted", &value)) {
-		a->is_distrusted = is_word(value, "true");
-	} else if (is_key(line, "nss-server-distrust-after", &value)) {
+		p11kit_unquote(value, &o->value);
+	} else if (p11kit_key(line, "trusted", &value)) {
+		a->is_trusted = p11kit_is(value, "true");
+	} else if (p11kit_key(line, "x-distrusted", &value)) {
+		a->is_distrusted = p11kit_is(value, "true");
+	} else if (p11kit_key(line, "nss-server-distrust-after", &value)) {
 		o->limits.server_until = until_of(value);
 	}
 }
@@ -156,7 +104,7 @@ void p11kit_read(struct slice section, struct p11kit_object *out)
 		if (!out->pem.size && slice_starts(section, PEM_MARKER, strlen(PEM_MARKER)))
 			out->pem = section;
 		/* Attributes may follow the PEM block, too; base64 has no colon. */
-		take_line(&a, line_of(&section));
+		take_line(&a, p11kit_line(&section));
 	}
 	/* p11-kit's class is optional where a certificate stands in PEM. */
 	if (out->pem.size && !out->is_extension)

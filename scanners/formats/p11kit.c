@@ -1,5 +1,6 @@
 /* p11-kit's own trust files (p11-kit trust/persist.c): sections of attributes, certificates as PEM among
  * them or percent-encoded in `value`. */
+#include "agent/certificate/p11kit_text.h"
 #include "scanners/formats/format.h"
 
 #define MARKER "[p11-kit-object-v1]"
@@ -19,74 +20,20 @@ struct section {
 	bool is_distrusted;
 };
 
-static struct slice line_of(struct slice *left)
-{
-	const uint8_t *end = memchr(left->data, '\n', left->size);
-	struct slice line = slice_of(left->data, end ? (size_t)(end - left->data) : left->size);
-
-	*left = slice_after(*left, line.size + 1);
-	while (line.size && (line.data[line.size - 1] == '\r' || line.data[line.size - 1] == ' '))
-		line.size--;
-	return line;
-}
-
-/* "key: value" */
-static bool is_key(struct slice line, const char *key, struct slice *value)
-{
-	size_t size = strlen(key);
-
-	if (!slice_starts(line, key, size) || line.size <= size || line.data[size] != ':')
-		return false;
-	*value = slice_after(line, size + 1);
-	while (value->size && (value->data[0] == ' ' || value->data[0] == '\t'))
-		*value = slice_after(*value, 1);
-	return true;
-}
-
-static bool is_word(struct slice s, const char *word)
-{
-	return s.size == strlen(word) && memcmp(s.data, word, s.size) == 0;
-}
-
-static int digit(uint8_t c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-				      : -1;
-}
-
-/* A quoted, percent-encoded text. */
-static void unquote(struct slice s, struct buffer *out)
-{
-	buffer_clear(out);
-	if (s.size && s.data[0] == '"')
-		s = slice_after(s, 1);
-	if (s.size && s.data[s.size - 1] == '"')
-		s.size--;
-	while (s.size) {
-		int high = s.size > 2 && s.data[0] == '%' ? digit(s.data[1]) : -1;
-		int low = high >= 0 ? digit(s.data[2]) : -1;
-
-		buffer_byte(out, (uint8_t)(low >= 0 ? high << 4 | low : s.data[0]));
-		s = slice_after(s, low >= 0 ? 3 : 1);
-	}
-}
-
 static void take_line(struct section *s, struct slice line)
 {
 	struct slice value;
 
-	if (is_key(line, "class", &value))
-		s->is_certificate = is_word(value, "certificate");
-	else if (is_key(line, "label", &value))
-		unquote(value, &s->label);
-	else if (is_key(line, "value", &value))
-		unquote(value, &s->value);
-	else if (is_key(line, "trusted", &value))
-		s->is_trusted = is_word(value, "true");
-	else if (is_key(line, "x-distrusted", &value))
-		s->is_distrusted = is_word(value, "true");
+	if (p11kit_key(line, "class", &value))
+		s->is_certificate = p11kit_is(value, "certificate");
+	else if (p11kit_key(line, "label", &value))
+		p11kit_unquote(value, &s->label);
+	else if (p11kit_key(line, "value", &value))
+		p11kit_unquote(value, &s->value);
+	else if (p11kit_key(line, "trusted", &value))
+		s->is_trusted = p11kit_is(value, "true");
+	else if (p11kit_key(line, "x-distrusted", &value))
+		s->is_distrusted = p11kit_is(value, "true");
 }
 
 /* A certificate of the section, under its label. */
@@ -130,10 +77,10 @@ static enum err read_section(struct section *s, const struct format_input *in, s
 	buffer_clear(&s->label);
 	s->is_certificate = s->is_trusted = s->is_distrusted = false;
 	while (left.size && !slice_starts(left, PEM_MARKER, strlen(PEM_MARKER)))
-		take_line(s, line_of(&left));
+		take_line(s, p11kit_line(&left));
 	/* Attributes may follow the PEM block, too. */
 	for (struct slice rest = left; rest.size;)
-		take_line(s, line_of(&rest));
+		take_line(s, p11kit_line(&rest));
 	if (s->is_certificate && s->value.size)
 		return on_certificate(s, buffer_bytes(&s->value), NULL, NULL);
 	inner.bytes = left;
