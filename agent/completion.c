@@ -23,6 +23,7 @@ struct ca {
 	struct name_key subject;
 	struct name_key issuer;
 	bool has_issuer; /* that is another name */
+	bool is_revoked;
 };
 
 /* All that may stand above an issuer's name: places in `cas`. */
@@ -36,14 +37,18 @@ struct question {
 	uint8_t judging; /* its number now */
 	uint8_t key[FINGERPRINT_BYTES];
 	size_t closure;
+	uint64_t given; /* a bit for each of the closure that it is judged with */
 };
+_Static_assert(COMPLETION_CANDIDATES_MAX <= 64, "a bit each");
 
 struct completion {
 	struct inventory *inventory;   /* borrowed */
 	struct completion_terms terms; /* borrowed until all questions are found */
 	struct ca *cas; /* owned; by subject, of one name those known longest first */
 	size_t cas_count;
-	struct closure *closures; /* owned; the last one is being worked on */
+	bool has_revoked;                        /* one of them is */
+	const struct revocation_map *revocation; /* borrowed until all questions are found */
+	struct closure *closures;                /* owned; the last one is being worked on */
 	size_t closures_count;
 	struct question *questions; /* owned */
 	size_t questions_count;
@@ -82,6 +87,7 @@ static enum err name_key(sqlite3_stmt *row, int at, struct name_key *out)
 static enum err add_ca(struct completion *c, sqlite3_stmt *row)
 {
 	struct slice fingerprint = inventory_column_bytes(row, 1);
+	struct revocation revocation;
 	struct ca *ca;
 	enum err e;
 
@@ -97,6 +103,10 @@ static enum err add_ca(struct completion *c, sqlite3_stmt *row)
 	if (e == ERR_OK)
 		e = name_key(row, 3, &ca->issuer);
 	ca->has_issuer = e == ERR_OK && memcmp(&ca->issuer, &ca->subject, sizeof(ca->subject)) != 0;
+	ca->is_revoked =
+		revocation_map_find(c->revocation, ca->fingerprint, c->terms.now, &revocation) &&
+		revocation.status == REVOCATION_REVOKED;
+	c->has_revoked = c->has_revoked || ca->is_revoked;
 	c->cas_count++;
 	return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
@@ -177,9 +187,10 @@ static void close_over(
 
 /* ---- who is to be judged ------------------------------------------------------------------------ */
 
-/* A certificate that misses an issuer, at some place. */
+/* A certificate that may have a better path than some place knew. */
 struct miss {
 	struct wanting of;
+	enum lack lack;
 	struct slice known; /* the chain that its place knew */
 	struct slice fingerprint;
 };
@@ -192,35 +203,79 @@ static bool is_known(const struct miss *m, const uint8_t fingerprint[FINGERPRINT
 	return false;
 }
 
-/* Is there any that its place did not know? */
-static bool has_news(
-	const struct completion *c, const struct miss *m, const struct closure *closure)
+static bool is_fallen(const struct completion *c, const struct miss *m)
 {
+	const struct fingerprints chain = { .items = (uint8_t(*)[FINGERPRINT_BYTES])(
+						    uintptr_t)m->known.data,
+		.count = m->known.size / FINGERPRINT_BYTES };
+	struct revocation unused;
+
+	return revocation_map_find_above(c->revocation, &chain, c->terms.now, &unused);
+}
+
+static bool is_given(const struct question *q, size_t n)
+{
+	return q->given >> n & 1;
+}
+
+/* Clients of a server have only what it sends with the certificate; where that leads nowhere, they are told
+ * of what it should send. */
+static enum err give(
+	struct completion *c, const struct miss *m, struct question *q, struct why *why)
+{
+	const struct closure *closure = &c->closures[q->closure];
+	bool is_sent_only = m->of.purpose == PURPOSE_SERVER && m->lack != LACKS_ISSUER;
+	enum err e = ERR_OK;
+
+	for (size_t n = 0; e == ERR_OK && n < closure->count; n++) {
+		int64_t ca = c->cas[closure->items[n]].certificate;
+		bool is_it = ca != m->of.certificate;
+
+		if (is_it && is_sent_only)
+			e = inventory_pool_beside(c->inventory, m->of.certificate, ca, &is_it, why);
+		if (e == ERR_OK && is_it)
+			q->given |= UINT64_C(1) << n;
+	}
+	return e;
+}
+
+/* Is there any that its place did not know? */
+static bool has_news(const struct completion *c, const struct miss *m, const struct question *q)
+{
+	const struct closure *closure = &c->closures[q->closure];
+
 	for (size_t n = 0; n < closure->count; n++) {
 		const struct ca *ca = &c->cas[closure->items[n]];
 
-		if (ca->certificate != m->of.certificate && !is_known(m, ca->fingerprint))
+		if (is_given(q, n) && !is_known(m, ca->fingerprint) &&
+			!(ca->is_revoked && m->lack != LACKS_ISSUER))
 			return true;
 	}
 	return false;
 }
 
-static enum err key_of(const struct completion *c, const struct miss *m,
-	const struct closure *closure, uint8_t key[FINGERPRINT_BYTES])
+static enum err key_of(const struct completion *c, const struct miss *m, struct question *q)
 {
+	const struct closure *closure = &c->closures[q->closure];
 	struct buffer bytes;
 	enum err e;
 
-	buffer_init(&bytes, (COMPLETION_CANDIDATES_MAX + 3) * FINGERPRINT_BYTES);
+	buffer_init(&bytes, (COMPLETION_CANDIDATES_MAX + 3) * (FINGERPRINT_BYTES + 1));
 	buffer_append(&bytes, c->terms.context, FINGERPRINT_BYTES);
 	buffer_slice(&bytes, m->fingerprint);
 	buffer_byte(&bytes, (uint8_t)m->of.purpose);
 	wire_put_u64(&bytes, m->of.judging);
-	for (size_t n = 0; n < closure->count; n++)
-		buffer_append(&bytes, c->cas[closure->items[n]].fingerprint, FINGERPRINT_BYTES);
+	for (size_t n = 0; n < closure->count; n++) {
+		const struct ca *ca = &c->cas[closure->items[n]];
+
+		if (!is_given(q, n))
+			continue;
+		buffer_append(&bytes, ca->fingerprint, FINGERPRINT_BYTES);
+		buffer_byte(&bytes, ca->is_revoked);
+	}
 	e = buffer_status(&bytes);
 	if (e == ERR_OK)
-		fingerprint_of(buffer_bytes(&bytes), key);
+		fingerprint_of(buffer_bytes(&bytes), q->key);
 	buffer_fini(&bytes);
 	return e;
 }
@@ -265,17 +320,21 @@ static bool find_judging(const struct completion *c, uint64_t id, uint8_t *numbe
 
 static enum err ask(struct completion *c, const struct miss *m, struct why *why)
 {
-	size_t closure = c->closures_count - 1;
-	struct question q = { .of = m->of, .closure = closure };
+	struct question q = { .of = m->of, .closure = c->closures_count - 1 };
 	bool is_done = false;
 	enum err e;
 
+	if (m->lack == LACKS_NOTHING && !is_fallen(c, m))
+		return ERR_OK;
 	/* What was found before stands as the verdict does, until the place is looked at again. */
 	if (!find_judging(c, m->of.judging, &q.judging))
 		return ERR_OK;
-	if (!has_news(c, m, &c->closures[closure]))
+	e = give(c, m, &q, why);
+	if (e != ERR_OK)
+		return e;
+	if (!has_news(c, m, &q))
 		return inventory_completion_drop(c->inventory, &m->of, why);
-	e = key_of(c, m, &c->closures[closure], q.key);
+	e = key_of(c, m, &q);
 	if (e == ERR_OK)
 		e = is_settled(c, &q, &is_done, why);
 	if (e != ERR_OK || is_done)
@@ -312,6 +371,7 @@ static enum err take_wanting(
 	const struct miss m = { .of = { .certificate = sqlite3_column_int64(row, 0),
 					.purpose = (enum purpose)sqlite3_column_int(row, 1),
 					.judging = (uint64_t)sqlite3_column_int64(row, 2) },
+		.lack = (enum lack)sqlite3_column_int(row, 6),
 		.known = inventory_column_bytes(row, 3),
 		.fingerprint = inventory_column_bytes(row, 4) };
 	enum err e = take_issuer(c, row, last);
@@ -325,10 +385,13 @@ static enum err find_questions(struct completion *c, struct why *why)
 	struct name_key last = { { 0 } };
 	bool is_row = true;
 	enum err e = store_prepare(c->inventory->store,
-		"SELECT w.certificate,w.purpose,w.judging,w.known,c.fingerprint,c.issuer FROM wanting w"
-		" CROSS JOIN certificate c ON c.id=w.certificate ORDER BY c.issuer",
+		"SELECT w.certificate,w.purpose,w.judging,w.known,c.fingerprint,c.issuer,w.lack"
+		" FROM wanting w CROSS JOIN certificate c ON c.id=w.certificate WHERE w.lack<=?1"
+		" ORDER BY c.issuer",
 		&rows, why);
 
+	if (e == ERR_OK)
+		(void)sqlite3_bind_int(rows, 1, c->has_revoked ? LACKS_NOTHING : LACKS_BETTER);
 	while (e == ERR_OK) {
 		e = inventory_step(c->inventory, rows, &is_row, why);
 		if (e != ERR_OK || !is_row)
@@ -343,6 +406,7 @@ enum err completion_new(struct inventory *i, const struct completion_terms *term
 	struct completion **out, struct why *why)
 {
 	struct completion *c = calloc(1, sizeof(*c));
+	struct revocation_map *revocation = NULL;
 	bool is_own = false;
 	enum err e;
 
@@ -354,9 +418,14 @@ enum err completion_new(struct inventory *i, const struct completion_terms *term
 	if (e == ERR_OK)
 		e = inventory_pool_prune(i, why);
 	if (e == ERR_OK)
+		e = revocation_map_take(i, &revocation, why);
+	c->revocation = revocation;
+	if (e == ERR_OK)
 		e = load_cas(c, why);
 	if (e == ERR_OK)
 		e = find_questions(c, why);
+	revocation_map_release(revocation);
+	c->revocation = NULL;
 	e = inventory_leave(i, is_own, e, why);
 	if (e != ERR_OK) {
 		completion_free(c);
@@ -369,36 +438,64 @@ enum err completion_new(struct inventory *i, const struct completion_terms *term
 
 /* ---- questions and answers ---------------------------------------------------------------------- */
 
+/* Those of a case one after the other, and where each ends. */
+struct ders {
+	struct buffer bytes;
+	size_t ends[COMPLETION_CANDIDATES_MAX + 1];
+	size_t count;
+};
+
+static enum err add_der(
+	const struct completion *c, int64_t certificate, struct ders *d, struct why *why)
+{
+	enum err e = inventory_pool_der(c->inventory, certificate, &d->bytes, why);
+
+	if (e == ERR_OK)
+		d->ends[d->count++] = d->bytes.size;
+	return e;
+}
+
+/* Of the question's issuers only those that are revoked, or only the others. */
+static enum err add_issuers(const struct completion *c, const struct question *q, bool is_revoked,
+	struct ders *d, struct why *why)
+{
+	const struct closure *closure = &c->closures[q->closure];
+	enum err e = ERR_OK;
+
+	for (size_t n = 0; e == ERR_OK && n < closure->count; n++) {
+		const struct ca *ca = &c->cas[closure->items[n]];
+
+		if (is_given(q, n) && ca->is_revoked == is_revoked)
+			e = add_der(c, ca->certificate, d, why);
+	}
+	return e;
+}
+
 static enum err write_case(
 	const struct completion *c, const struct question *q, struct buffer *out, struct why *why)
 {
-	const struct closure *closure = &c->closures[q->closure];
 	struct completion_case given = { .purpose = q->of.purpose };
-	struct buffer ders;
-	size_t ends[COMPLETION_CANDIDATES_MAX + 1];
-	size_t count = 0;
+	struct ders d = { .count = 0 };
+	size_t preferred;
 	enum err e;
 
-	buffer_init(&ders, COMPLETION_CASE_BYTES_MAX);
-	e = inventory_pool_der(c->inventory, q->of.certificate, &ders, why);
-	ends[count++] = ders.size;
-	for (size_t n = 0; e == ERR_OK && n < closure->count; n++) {
-		int64_t ca = c->cas[closure->items[n]].certificate;
-
-		if (ca == q->of.certificate)
-			continue;
-		e = inventory_pool_der(c->inventory, ca, &ders, why);
-		ends[count++] = ders.size;
-	}
-	given.leaf = slice_of(ders.data, ends[0]);
-	for (size_t n = 1; e == ERR_OK && n < count; n++)
+	buffer_init(&d.bytes, COMPLETION_CASE_BYTES_MAX);
+	e = add_der(c, q->of.certificate, &d, why);
+	if (e == ERR_OK)
+		e = add_issuers(c, q, false, &d, why);
+	preferred = d.count;
+	if (e == ERR_OK)
+		e = add_issuers(c, q, true, &d, why);
+	given.leaf = slice_of(d.bytes.data, d.ends[0]);
+	for (size_t n = 1; e == ERR_OK && n < d.count; n++)
 		given.candidates[given.count++] =
-			slice_of(ders.data + ends[n - 1], ends[n] - ends[n - 1]);
+			slice_of(d.bytes.data + d.ends[n - 1], d.ends[n] - d.ends[n - 1]);
+	given.shunned = d.count - preferred;
 	if (e == ERR_OK) {
 		completion_case_encode(out, &given);
 		e = buffer_status(out);
 	}
-	buffer_fini(&ders);
+	buffer_fini(&d.bytes);
 	return e;
 }
 

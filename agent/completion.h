@@ -1,5 +1,5 @@
-/* Chains across files and jobs: which certificates miss an issuer that now lies elsewhere on this host, and
- * have to be judged again with it. */
+/* Chains across files and jobs: which certificates miss an issuer that now lies elsewhere on this host, or may
+ * have a better path over one, and have to be judged again with it. */
 #ifndef LEAFWATCH_AGENT_COMPLETION_H
 #define LEAFWATCH_AGENT_COMPLETION_H
 
@@ -15,8 +15,9 @@ struct completion_terms {
 	const struct parser_options *options; /* of the parsers: their judgings */
 };
 
-/* Works it out, after a pass: certificates of which some place has no path to an anchor, and for which the
- * inventory holds CA certificates of the right names that the place did not know. What was judged with the
+/* Works it out, after a pass: certificates of which some place has no path to an anchor, one that ends before
+ * they do or is faulty, or one over a CA that is revoked; and for which the inventory holds CA certificates of
+ * the right names that the place did not know. What was judged with the
  * same ones, in the same context, is left alone until the clock's next boundary; what has none any more goes
  * back to what its place knew. Jobs that trust other stores read verdicts of their own. */
 enum err completion_new(struct inventory *i, const struct completion_terms *terms,

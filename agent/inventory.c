@@ -157,11 +157,13 @@ static const char *const texts[STATEMENT_COUNT] = {
 	/* ?4 = there is room. */
 	[POOL_PUT] = "INSERT INTO pool(certificate,is_ca,der) SELECT ?1,?2,?3 WHERE ?4"
 		     " ON CONFLICT(certificate) DO NOTHING",
-	/* Written only when something changes. The shortest chain is kept: who knows least of the issuers. */
-	[WANTING_PUT] = "INSERT INTO wanting(certificate,purpose,judging,known) SELECT ?1,?2,?3,?4"
-			" WHERE EXISTS (SELECT 1 FROM pool WHERE certificate=?1)"
-			" ON CONFLICT(certificate,purpose,judging) DO UPDATE SET known=?4"
-			" WHERE length(?4)<length(known)",
+	/* Written only when something changes. Of several places the one is kept that lacks most: the shortest chain
+	 * knows least of the issuers. */
+	[WANTING_PUT] =
+		"INSERT INTO wanting(certificate,purpose,judging,lack,known)"
+		" SELECT ?1,?2,?3,?4,?5 WHERE EXISTS (SELECT 1 FROM pool WHERE certificate=?1)"
+		" ON CONFLICT(certificate,purpose,judging) DO UPDATE SET lack=?4, known=?5"
+		" WHERE (?4,length(?5))<(lack,length(known))",
 	[POOL_COUNT] = "SELECT is_ca,count(*),total(length(der)) FROM pool GROUP BY is_ca",
 	[POOL_DER] = "SELECT der FROM pool WHERE certificate=?1",
 	[POOL_NAMED] = "SELECT p.der FROM certificate c CROSS JOIN pool p ON p.certificate=c.id"
@@ -170,6 +172,12 @@ static const char *const texts[STATEMENT_COUNT] = {
 		       " s.certificate=pool.certificate AND s.gone_at IS NULL)",
 	[WANTING_PRUNE] = "DELETE FROM wanting WHERE NOT EXISTS (SELECT 1 FROM pool p WHERE"
 			  " p.certificate=wanting.certificate)",
+	[POOL_BESIDE] = "SELECT 1 FROM sighting a CROSS JOIN sighting b ON b.id BETWEEN"
+			" (a.id>>24)<<24 AND a.id|16777215 WHERE a.certificate=?1 AND"
+			" b.certificate=?2 AND a.gone_at IS NULL AND b.gone_at IS NULL LIMIT 1",
+	[POOL_AT_PLACE] = "SELECT 1 FROM certificate c CROSS JOIN sighting s ON s.certificate=c.id"
+			  " WHERE c.fingerprint=?1 AND s.id BETWEEN ?2<<24 AND (?2<<24)|16777215"
+			  " AND s.gone_at IS NULL LIMIT 1",
 	[COMPLETION_KEY] = "SELECT key,boundary FROM completion" COMPLETION_OF,
 	/* What was found before holds until the answer comes. */
 	[COMPLETION_MARK] = "INSERT INTO completion(certificate,purpose,judging,key)"

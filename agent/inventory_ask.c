@@ -125,19 +125,6 @@ static int64_t later(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-/* A certificate falls with each CA of its chain. */
-static bool find_revoked_issuer(
-	const struct asking *a, const struct fingerprints *chain, struct revocation *out)
-{
-	for (size_t n = 1; n < chain->count; n++)
-		if (revocation_map_find(a->revocation, chain->items[n], a->now, out) &&
-			out->status == REVOCATION_REVOKED) {
-			out->message = "a CA of its chain is revoked";
-			return true;
-		}
-	return false;
-}
-
 static bool find_revocation(
 	const struct asking *a, const struct certificate_record *r, struct revocation *out)
 {
@@ -145,8 +132,9 @@ static bool find_revocation(
 	bool is_asked = revocation_map_find(a->revocation, r->facts.fingerprint, a->now, out);
 
 	if ((is_asked && out->status == REVOCATION_REVOKED) ||
-		!find_revoked_issuer(a, &r->verdict.chain, &of_issuer))
+		!revocation_map_find_above(a->revocation, &r->verdict.chain, a->now, &of_issuer))
 		return is_asked;
+	of_issuer.message = "a CA of its chain is revoked";
 	*out = of_issuer;
 	return true;
 }
@@ -162,6 +150,17 @@ static void add_revocation(const struct asking *a, struct record *r, struct revo
 		r->certificate.verdict.problems |= PROBLEM_BIT(PROBLEM_REVOKED);
 	if (said->status == REVOCATION_UNKNOWN)
 		r->certificate.verdict.problems |= PROBLEM_BIT(PROBLEM_REVOCATION_UNKNOWN);
+}
+
+static enum err complete(struct asking *a, const struct place *p, sqlite3_stmt *row,
+	struct record *r, struct why *why)
+{
+	const struct completing at = { .certificate = sqlite3_column_int64(row, 7),
+		.place = p->id,
+		.revocation = a->revocation,
+		.now = a->now };
+
+	return inventory_completion_fill(a->i, &at, r, why);
 }
 
 static enum err tell_row(
@@ -200,7 +199,7 @@ static enum err tell_row(
 	}
 	e = fill_location(&record.location, p, (uint32_t)sqlite3_column_int64(row, 0));
 	if (e == ERR_OK && kind == RECORD_CERTIFICATE)
-		e = inventory_completion_fill(a->i, sqlite3_column_int64(row, 7), &record, why);
+		e = complete(a, p, row, &record, why);
 	/* After the verdict is the one that is told. */
 	if (e == ERR_OK && kind == RECORD_CERTIFICATE && sqlite3_column_type(row, 8) != SQLITE_NULL)
 		e = inventory_key_notes_fill(inventory_column_bytes(row, 8),

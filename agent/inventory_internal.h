@@ -81,6 +81,8 @@ enum statement {
 	POOL_DER,
 	POOL_NAMED,
 	POOL_PRUNE,
+	POOL_BESIDE,
+	POOL_AT_PLACE,
 	WANTING_PUT,
 	WANTING_PRUNE,
 	COMPLETION_KEY,
@@ -184,13 +186,20 @@ enum err inventory_damaged(struct inventory *i, struct why *why) MUST_CHECK;
 enum err inventory_served_fill(struct inventory *i, int64_t sighting, struct certificate_record *r,
 	struct why *why) MUST_CHECK;
 
-/* A certificate that misses an issuer, for a purpose and a judging (verdict.judging). */
+/* What a certificate wants of issuers from elsewhere, the most first. */
+enum lack {
+	LACKS_ISSUER, /* verdict_lacks_issuer */
+	LACKS_BETTER, /* verdict_may_be_bettered */
+	LACKS_NOTHING /* unless a CA of its chain is revoked */
+};
+
+/* A certificate that may have a better path, for a purpose and a judging (verdict.judging). */
 struct wanting {
 	int64_t certificate;
 	enum purpose purpose;
 	uint64_t judging;
 };
-/* Keeps the bytes of a record's certificate, and for what it misses an issuer. */
+/* Keeps the bytes of a record's certificate, and what it lacks. */
 enum err inventory_pool_put(struct inventory *i, int64_t certificate, const struct record *r,
 	struct why *why) MUST_CHECK;
 /* Forgets the bytes of what no place holds any more, and verdicts on it. */
@@ -211,9 +220,19 @@ enum err inventory_completion_drop(
 	struct inventory *i, const struct wanting *w, struct why *why) MUST_CHECK;
 /* The values of the statements of completions. */
 void inventory_wanting_bind(sqlite3_stmt *statement, const struct wanting *w);
-/* Puts that verdict into a record that lacks an issuer, where it is better. */
-enum err inventory_completion_fill(
-	struct inventory *i, int64_t certificate, struct record *r, struct why *why) MUST_CHECK;
+/* Was it ever sent or stored at one place with that CA? */
+enum err inventory_pool_beside(struct inventory *i, int64_t certificate, int64_t ca, bool *out,
+	struct why *why) MUST_CHECK;
+/* Puts that verdict into a record, where it is better. */
+struct revocation_map;
+struct completing {
+	int64_t certificate;
+	int64_t place;
+	const struct revocation_map *revocation;
+	int64_t now;
+};
+enum err inventory_completion_fill(struct inventory *i, const struct completing *at,
+	struct record *r, struct why *why) MUST_CHECK;
 /* Adds what is known of the private key, from the columns of its row. */
 enum err inventory_key_notes_fill(
 	struct slice fingerprint, struct slice detail, struct certificate_record *r) MUST_CHECK;
@@ -238,6 +257,9 @@ bool revocation_map_says(const struct revocation_map *m,
 /* What holds at `now`; false where the certificate was never asked about. `*out` is borrowed from `m`. */
 bool revocation_map_find(const struct revocation_map *m,
 	const uint8_t fingerprint[FINGERPRINT_BYTES], int64_t now, struct revocation *out);
+/* Is one of those above the first of a chain revoked? A certificate falls with each CA of its chain. */
+bool revocation_map_find_above(const struct revocation_map *m, const struct fingerprints *chain,
+	int64_t now, struct revocation *out);
 
 /* What active configurations use certificates' files for. Loaded when first taken, then shared until what they
  * name changes. */

@@ -1,5 +1,5 @@
-/* The pool: certificates whose bytes are kept, because they may be the issuer that others miss, or miss one
- * themselves; and the verdicts on the latter with what the pool holds. */
+/* The pool: certificates whose bytes are kept, because they may be the issuer that others miss, or may have a
+ * better path themselves; and the verdicts on the latter with what the pool holds. */
 #include "agent/inventory_internal.h"
 
 #include "agent/base/log.h"
@@ -20,6 +20,9 @@
 #define PROBLEMS_OF_GAP                                                                  \
 	(PROBLEM_BIT(PROBLEM_INCOMPLETE_CHAIN) | PROBLEM_BIT(PROBLEM_UNTRUSTED_ISSUER) | \
 		PROBLEM_BIT(PROBLEM_BAD_SIGNATURE))
+
+/* Of a path's certificates, whatever rests on them. */
+#define PROBLEMS_OF_STRENGTH (PROBLEM_BIT(PROBLEM_WEAK_KEY) | PROBLEM_BIT(PROBLEM_WEAK_SIGNATURE))
 
 /* ---- keeping ---------------------------------------------------------------------------------- */
 
@@ -53,7 +56,7 @@ static bool has_room(struct inventory *i, bool is_ca, size_t size)
 	if (!i->was_pool_full)
 		log_warn(
 			"more than %d certificates %s: chains of the rest are judged by their own places alone",
-			POOL_COUNT_MAX, is_ca ? "of CAs" : "without their issuers");
+			POOL_COUNT_MAX, is_ca ? "of CAs" : "whose chains others may better");
 	i->was_pool_full = true;
 	return false;
 }
@@ -74,6 +77,21 @@ static struct wanting wanting_of(int64_t certificate, const struct record *r)
 		.judging = r->certificate.verdict.judging };
 }
 
+/* What a server sends is all that its clients have, and the best path of it was taken. */
+static enum lack lack_of(const struct certificate_record *r)
+{
+	if (verdict_lacks_issuer(&r->verdict))
+		return LACKS_ISSUER;
+	return !r->is_served && verdict_may_be_bettered(&r->verdict) ? LACKS_BETTER : LACKS_NOTHING;
+}
+
+/* Where no CA stands between it and its anchor, none can be revoked. */
+static bool is_wanting(const struct certificate_record *r)
+{
+	return !r->verdict.is_anchor && !r->verdict.is_bundled &&
+	       (lack_of(r) != LACKS_NOTHING || r->verdict.chain.count > 2);
+}
+
 static enum err put_wanting(
 	struct inventory *i, int64_t certificate, const struct record *r, struct why *why)
 {
@@ -85,7 +103,8 @@ static enum err put_wanting(
 	if (e != ERR_OK)
 		return e;
 	inventory_wanting_bind(put, &w);
-	inventory_bind_bytes(put, 4, slice_of(chain->items, chain->count * FINGERPRINT_BYTES));
+	(void)sqlite3_bind_int(put, 4, (int)lack_of(&r->certificate));
+	inventory_bind_bytes(put, 5, slice_of(chain->items, chain->count * FINGERPRINT_BYTES));
 	return inventory_run(i, put, NULL, why);
 }
 
@@ -123,13 +142,13 @@ enum err inventory_pool_put(
 	inventory_bind_bytes(put, 3, slice_of(c->der, c->der_size));
 	(void)sqlite3_bind_int(put, 4, has_place);
 	e = inventory_run(i, put, &changed, why);
-	if (e == ERR_OK && !has_place)
+	if (e == ERR_OK && !has_place && (c->facts.is_ca || verdict_lacks_issuer(&c->verdict)))
 		e = is_left_out(i, certificate, &i->has_left_out, why);
 	if (e == ERR_OK && changed) {
 		i->pool[c->facts.is_ca].count++;
 		i->pool[c->facts.is_ca].bytes += (int64_t)c->der_size;
 	}
-	if (e == ERR_OK && verdict_lacks_issuer(&c->verdict))
+	if (e == ERR_OK && is_wanting(c))
 		e = put_wanting(i, certificate, r, why);
 	return e;
 }
@@ -277,22 +296,11 @@ static void complete_stores(
 	}
 }
 
-/* Clients of a server have only what it sends: that an issuer lies here does not help them, but tells when
- * the chain ends that the server should have sent. */
-static void complete(struct certificate_record *r, struct verdict *found)
+static void replace(struct certificate_record *r, struct verdict *found)
 {
 	struct verdict *v = &r->verdict;
 	struct store_verdicts stores;
 
-	complete_stores(&v->stores, &found->stores, r->is_served);
-	if (!found->trust && found->chain.count <= v->chain.count)
-		return;
-	if (r->is_served)
-		found->problems = v->problems | (found->problems & ~PROBLEMS_OF_GAP);
-	else
-		found->problems |= v->problems & PROBLEMS_OF_PLACE;
-	if (r->is_served)
-		rules_merge(&found->violations, &v->violations);
 	rules_merge(&found->lint, &v->lint);
 	found->boundary = earlier(found->boundary, v->boundary);
 	found->judging = v->judging;
@@ -307,27 +315,140 @@ static void complete(struct certificate_record *r, struct verdict *found)
 	*found = (struct verdict){ 0 };
 }
 
+/* Clients of a server have only what it sends: that an issuer lies here does not help them, but tells when
+ * the chain ends that the server should have sent. */
+static void complete(struct certificate_record *r, struct verdict *found)
+{
+	const struct verdict *v = &r->verdict;
+
+	complete_stores(&r->verdict.stores, &found->stores, r->is_served);
+	if (!found->trust && found->chain.count <= v->chain.count)
+		return;
+	if (r->is_served)
+		found->problems = v->problems | (found->problems & ~PROBLEMS_OF_GAP);
+	else
+		found->problems |= v->problems & PROBLEMS_OF_PLACE;
+	if (r->is_served)
+		rules_merge(&found->violations, &v->violations);
+	replace(r, found);
+}
+
+/* ---- better ones -------------------------------------------------------------------------------- */
+
+/* Of two paths to anchors, as the search ranks them (certificate/search.c). */
+static bool is_better(
+	const struct completing *at, const struct verdict *found, const struct verdict *v)
+{
+	struct revocation unused;
+	const bool left[] = { found->trust != NULL,
+		!revocation_map_find_above(at->revocation, &found->chain, at->now, &unused),
+		!(found->problems & PROBLEMS_OF_STRENGTH), found->starts <= at->now,
+		found->expires >= at->now };
+	const bool right[] = { v->trust != NULL,
+		!revocation_map_find_above(at->revocation, &v->chain, at->now, &unused),
+		!(v->problems & PROBLEMS_OF_STRENGTH), v->starts <= at->now,
+		v->expires >= at->now };
+
+	for (size_t n = 0; n < sizeof(left) / sizeof(left[0]); n++)
+		if (left[n] != right[n])
+			return left[n];
+	return found->expires > v->expires;
+}
+
+static enum err is_at_place(struct inventory *i, const uint8_t fingerprint[FINGERPRINT_BYTES],
+	int64_t place, bool *out, struct why *why)
+{
+	sqlite3_stmt *find;
+	enum err e = inventory_statement(i, POOL_AT_PLACE, &find, why);
+
+	if (e != ERR_OK)
+		return e;
+	inventory_bind_bytes(find, 1, slice_of(fingerprint, FINGERPRINT_BYTES));
+	(void)sqlite3_bind_int64(find, 2, place);
+	e = inventory_step(i, find, out, why);
+	(void)sqlite3_reset(find);
+	return e;
+}
+
+/* Has a client all of the path that it was sent with? Anchors it has itself. */
+static enum err was_sent(struct inventory *i, const struct completing *at,
+	const struct verdict *found, bool *out, struct why *why)
+{
+	enum err e = ERR_OK;
+
+	*out = true;
+	for (size_t n = 1; e == ERR_OK && *out && n + 1 < found->chain.count; n++)
+		e = is_at_place(i, found->chain.items[n], at->place, out, why);
+	return e;
+}
+
+static enum err better(struct inventory *i, const struct completing *at,
+	struct certificate_record *r, struct verdict *found, struct why *why)
+{
+	bool has_all = true;
+	enum err e = ERR_OK;
+
+	if (!found->trust || !is_better(at, found, &r->verdict))
+		return ERR_OK;
+	if (r->is_served)
+		e = was_sent(i, at, found, &has_all, why);
+	if (e != ERR_OK || !has_all)
+		return e;
+	complete_stores(&r->verdict.stores, &found->stores, false);
+	found->problems |= r->verdict.problems & PROBLEMS_OF_PLACE;
+	replace(r, found);
+	return ERR_OK;
+}
+
 /* What cannot be read is judged anew when something about it changes. */
-static void apply(struct slice detail, struct certificate_record *r)
+static enum err apply(struct inventory *i, const struct completing *at, struct slice detail,
+	struct certificate_record *r, struct why *why)
 {
 	struct record found;
+	enum err e = ERR_OK;
 
 	if (!detail.size || record_decode(detail, &found) != ERR_OK)
-		return;
-	if (found.kind == RECORD_CERTIFICATE)
+		return ERR_OK;
+	if (found.kind == RECORD_CERTIFICATE && verdict_lacks_issuer(&r->verdict))
 		complete(r, &found.certificate.verdict);
+	else if (found.kind == RECORD_CERTIFICATE)
+		e = better(i, at, r, &found.certificate.verdict, why);
 	record_fini(&found);
+	return e;
+}
+
+enum err inventory_pool_beside(
+	struct inventory *i, int64_t certificate, int64_t ca, bool *out, struct why *why)
+{
+	const int64_t values[] = { certificate, ca };
+	sqlite3_stmt *find;
+	enum err e = inventory_statement(i, POOL_BESIDE, &find, why);
+
+	if (e != ERR_OK)
+		return e;
+	inventory_bind(find, values, 2);
+	e = inventory_step(i, find, out, why);
+	(void)sqlite3_reset(find);
+	return e;
+}
+
+static bool is_fallen(const struct completing *at, const struct verdict *v)
+{
+	struct revocation unused;
+
+	return revocation_map_find_above(at->revocation, &v->chain, at->now, &unused);
 }
 
 enum err inventory_completion_fill(
-	struct inventory *i, int64_t certificate, struct record *r, struct why *why)
+	struct inventory *i, const struct completing *at, struct record *r, struct why *why)
 {
-	const struct wanting w = wanting_of(certificate, r);
+	const struct wanting w = wanting_of(at->certificate, r);
 	sqlite3_stmt *find;
 	bool is_row = false;
 	enum err e;
 
-	if (!verdict_lacks_issuer(&r->certificate.verdict))
+	if (!is_wanting(&r->certificate) || (lack_of(&r->certificate) == LACKS_NOTHING &&
+						    !is_fallen(at, &r->certificate.verdict)))
 		return ERR_OK;
 	e = inventory_statement(i, COMPLETION_FIND, &find, why);
 	if (e != ERR_OK)
@@ -335,7 +456,7 @@ enum err inventory_completion_fill(
 	inventory_wanting_bind(find, &w);
 	e = inventory_step(i, find, &is_row, why);
 	if (e == ERR_OK && is_row)
-		apply(inventory_column_bytes(find, 0), &r->certificate);
+		e = apply(i, at, inventory_column_bytes(find, 0), &r->certificate, why);
 	(void)sqlite3_reset(find);
 	return e;
 }

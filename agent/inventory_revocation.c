@@ -358,3 +358,13 @@ bool revocation_map_find(const struct revocation_map *m,
 				   : NULL };
 	return true;
 }
+
+bool revocation_map_find_above(const struct revocation_map *m, const struct fingerprints *chain,
+	int64_t now, struct revocation *out)
+{
+	for (size_t n = 1; n < chain->count; n++)
+		if (revocation_map_find(m, chain->items[n], now, out) &&
+			out->status == REVOCATION_REVOKED)
+			return true;
+	return false;
+}

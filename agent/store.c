@@ -149,6 +149,12 @@ static const char *const migrations[] = {
 	" judging INTEGER NOT NULL, key BLOB NOT NULL, boundary INTEGER, detail BLOB,"
 	" PRIMARY KEY(certificate, purpose, judging));"
 	"CREATE UNIQUE INDEX completion_key ON completion(key);",
+	/* What each wants of a path (enum lack): not only those without an issuer may have a better one. Places must
+	 * be read again, for the bytes of the others. */
+	"DELETE FROM memory; DELETE FROM completion; DROP TABLE wanting;"
+	"CREATE TABLE wanting(certificate INTEGER NOT NULL, purpose INTEGER NOT NULL,"
+	" judging INTEGER NOT NULL, lack INTEGER NOT NULL, known BLOB NOT NULL,"
+	" PRIMARY KEY(certificate, purpose, judging)) WITHOUT ROWID;",
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 

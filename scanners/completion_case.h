@@ -1,4 +1,5 @@
-/* A certificate that misses an issuer, with those that lie elsewhere, as they cross from main to the parser. */
+/* A certificate that may have a better path, with issuers that lie elsewhere, as they cross from main to the
+ * parser. */
 #ifndef LEAFWATCH_SCANNERS_COMPLETION_CASE_H
 #define LEAFWATCH_SCANNERS_COMPLETION_CASE_H
 
@@ -16,6 +17,7 @@ struct completion_case {
 	struct slice leaf;
 	struct slice candidates[COMPLETION_CANDIDATES_MAX];
 	size_t count;
+	size_t shunned; /* the last of them are revoked: only for where nothing else leads to an anchor */
 };
 
 void completion_case_encode(struct buffer *out, const struct completion_case *c);

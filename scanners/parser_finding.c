@@ -106,14 +106,17 @@ static enum err locate(
 
 /* --- judging and telling ---------------------------------------------------------------------- */
 
-/* What may be missing elsewhere, and what misses an issuer. */
+/* What may be missing elsewhere, and what may have a better path: at once, or when a CA is revoked. */
 static bool is_worth_keeping(const struct certificate_record *r)
 {
 	const struct verdict *v = &r->verdict;
 
 	if (!v->is_checked && !v->chain.count)
 		return false;
-	return (r->facts.is_ca && !v->is_anchor && !v->is_bundled) || verdict_lacks_issuer(v);
+	if (v->is_anchor || v->is_bundled)
+		return false;
+	return r->facts.is_ca || verdict_lacks_issuer(v) || v->is_revocable ||
+	       (!r->is_served && verdict_may_be_bettered(v));
 }
 
 enum err parser_tell_lent(

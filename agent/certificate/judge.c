@@ -184,6 +184,19 @@ static void note_unused(
 	}
 }
 
+/* Does a CA between the certificate and its anchor say where to ask about it? */
+static bool is_revocable(const struct family *f, const struct judged *judged)
+{
+	for (size_t i = 1; i < judged->path_count; i++) {
+		const struct node *n = &f->members[judged->path[i]];
+
+		if (!n->anchor && n->parsed &&
+			(n->parsed->facts.crl_urls.count || n->parsed->facts.ocsp_urls.count))
+			return true;
+	}
+	return false;
+}
+
 static enum err judge_path(const struct trust *trust, struct judge_cache *cache,
 	const struct judge_question *q, const struct family *f, struct verdict *v)
 {
@@ -199,6 +212,7 @@ static enum err judge_path(const struct trust *trust, struct judge_cache *cache,
 	rules_merge(&v->lint, &judged.lint);
 	for (size_t i = 0; i < judged.path_count; i++)
 		add_link(v, &f->members[judged.path[i]]);
+	v->is_revocable = is_revocable(f, &judged);
 	/* Any of them may make or end a path that is better. */
 	for (size_t i = 0; i < f->count; i++)
 		bound_dates(v, &f->members[i], q->now);

@@ -175,6 +175,8 @@ struct verdict {
 	uint8_t expires_because[FINGERPRINT_BYTES];
 	int64_t starts; /* when the last of its path became valid, or TIME_UNKNOWN */
 	int64_t boundary; /* the next time at which this verdict may change by itself, or TIME_UNKNOWN */
+	/* A CA of the chain says where its own revocation is told. Only for who has just judged: not encoded. */
+	bool is_revocable;
 	bool has_issuer_id; /* the chain holds its issuer: */
 	struct issuer_id issuer_id;
 	struct rules violations; /* why its path is no good */
@@ -392,6 +394,9 @@ bool record_is_plain_listener(const struct record *r);
 
 /* Does a verdict end below an anchor, so that an issuer that lies elsewhere may better it? */
 bool verdict_lacks_issuer(const struct verdict *v);
+/* Or is something wrong with what stands above it, or ends sooner than the certificate itself, so that another
+ * path may be better? */
+bool verdict_may_be_bettered(const struct verdict *v);
 
 /* A problem ready to send: strings are copied. `message` is escaped here. */
 enum err record_problem(struct record *out, const char *scanner, const char *uri,

@@ -193,6 +193,15 @@ const char *store_verdict_word(const struct store_verdict *v, int64_t now)
 	return status_word(STATUS_OK);
 }
 
+bool verdict_may_be_bettered(const struct verdict *v)
+{
+	return !v->is_anchor && !v->is_bundled && v->chain.count > 1 &&
+	       (!v->trust ||
+		       memcmp(v->expires_because, v->chain.items[0], FINGERPRINT_BYTES) != 0 ||
+		       v->problems & (PROBLEM_BIT(PROBLEM_WEAK_KEY) |
+					     PROBLEM_BIT(PROBLEM_WEAK_SIGNATURE)));
+}
+
 enum status record_status_at(
 	const struct certificate_record *r, const struct thresholds *t, int64_t now)
 {

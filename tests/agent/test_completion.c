@@ -252,7 +252,10 @@ static enum err on_sighting(void *arg, const struct sighting *s)
 
 static struct told at(struct world *w, const char *uri)
 {
-	const struct inventory_filter filter = { .kind = RECORD_CERTIFICATE, .uri = uri };
+	const uint8_t fingerprint[FINGERPRINT_BYTES] = { 1 };
+	const struct inventory_filter filter = {
+		.kind = RECORD_CERTIFICATE, .uri = uri, .fingerprint = fingerprint
+	};
 	struct told told = { 0 };
 
 	OK(w, inventory_each(w->inventory, &filter, on_sighting, &told, &w->why));
@@ -462,6 +465,197 @@ static void test_a_judging_that_is_gone_asks_nothing(void **state)
 	assert_int_equal(at(w, "file:///opt/leaf.pem").chain, 2);
 }
 
+/* ---- better paths -------------------------------------------------------------------------------- */
+
+#define NEW_CA_URI "file:///srv/new.pem"
+
+/* A leaf whose chain is whole by its own place: it ends with CA 2, before the leaf does, or not. */
+static void put_whole(struct world *w, bool is_served, bool ends_early)
+{
+	struct record r = made(w, LEAF_URI, 1, "CN=leaf", "CN=Issuing CA", false);
+	struct record ca = made(w, LEAF_URI, 2, "CN=Issuing CA", "CN=Root", true);
+	struct verdict *v = &r.certificate.verdict;
+
+	begin(w, "a");
+	ca.location.index = 1;
+	ca.certificate.is_served = is_served;
+	ca.certificate.verdict.problems = 0;
+	put(w, &ca);
+	w->chain[0][0] = 1;
+	w->chain[1][0] = 2;
+	w->chain[2][0] = 3;
+	v->chain.count = 3;
+	v->problems = 0;
+	v->trust = (char *)"store";
+	v->expires = ends_early ? NOW + 40 * DAY : r.certificate.facts.not_after;
+	v->expires_because[0] = ends_early ? 2 : 1;
+	r.certificate.is_served = is_served;
+	put(w, &r);
+	end(w);
+}
+
+/* Another certificate of the same CA. */
+static void put_new_ca(struct world *w)
+{
+	struct record r = made(w, NEW_CA_URI, 4, "CN=Issuing CA", "CN=Root", true);
+
+	begin(w, "b");
+	put(w, &r);
+	end(w);
+}
+
+/* Those are revoked; 0 for none. */
+static void revoke_them(struct world *w, uint8_t one, uint8_t other)
+{
+	struct revocation_result results[] = {
+		{ .fingerprint = { one }, .status = REVOCATION_REVOKED, .revoked_at = NOW - DAY },
+		{ .fingerprint = { other }, .status = REVOCATION_REVOKED, .revoked_at = NOW - DAY },
+	};
+	struct record r = { .kind = RECORD_REVOCATION };
+
+	r.location.scanner = (char *)"revocation";
+	r.location.uri = (char *)"http://ca.example/list";
+	r.revocation = (struct revocation_record){ .this_update = NOW - DAY,
+		.next_update = NOW + DAY,
+		.results = results,
+		.count = other ? 2 : 1 };
+	OK(w, inventory_pass_begin(w->inventory, "revocation", "r", w->now, &w->pass, &w->why));
+	put(w, &r);
+	end(w);
+}
+
+/* What is due is judged, and the path found leads over this CA until then. */
+static unsigned judge_over(struct world *w, uint8_t ca, int64_t expires, size_t *shunned)
+{
+	struct completion *c = questions(w);
+	struct buffer bytes;
+	char place[COMPLETION_PLACE_BYTES];
+	struct completion_case given;
+	uint8_t judging = 0;
+	unsigned count = 0;
+
+	buffer_init(&bytes, COMPLETION_CASE_BYTES_MAX);
+	while (completion_next(c, place, &judging, &bytes, &w->why) == ERR_OK) {
+		struct record r = made(w, place, 1, "CN=leaf", "CN=Issuing CA", false);
+		struct verdict *v = &r.certificate.verdict;
+
+		count++;
+		assert_int_equal(completion_case_decode(buffer_bytes(&bytes), &given), ERR_OK);
+		assert_int_equal(given.leaf.size, strlen("CN=leaf"));
+		if (shunned)
+			*shunned = given.shunned;
+		w->chain[1][0] = ca;
+		w->chain[2][0] = 3;
+		v->chain.count = 3;
+		v->problems = 0;
+		v->trust = (char *)"store";
+		v->expires = expires;
+		v->expires_because[0] = ca;
+		OK(w, completion_answer(w->inventory, &r, &w->why));
+	}
+	completion_free(c);
+	buffer_fini(&bytes);
+	OK(w, inventory_commit(w->inventory, &w->why));
+	return count;
+}
+
+static void test_a_path_that_ends_early_is_looked_for_again(void **state)
+{
+	struct world *w = *state;
+
+	put_whole(w, false, true);
+	assert_int_equal(judge_over(w, 4, NOW + 80 * DAY, NULL), 0);
+	put_new_ca(w);
+	assert_int_equal(judge_over(w, 4, NOW + 80 * DAY, NULL), 1);
+	assert_int_equal(leaf(w).expires, NOW + 80 * DAY);
+	assert_int_equal(leaf(w).problems, 0);
+	for (int n = 0; n < 2; n++) {
+		put_whole(w, false, true);
+		put_new_ca(w);
+		assert_int_equal(judge_over(w, 4, NOW + 80 * DAY, NULL), 0);
+		assert_int_equal(leaf(w).expires, NOW + 80 * DAY);
+	}
+	put_nothing(w, "b");
+	assert_int_equal(judge_over(w, 4, NOW + 80 * DAY, NULL), 0);
+	assert_int_equal(leaf(w).expires, NOW + 40 * DAY);
+}
+
+static void test_no_worse_path_is_taken(void **state)
+{
+	struct world *w = *state;
+
+	put_whole(w, false, true);
+	put_new_ca(w);
+	assert_int_equal(judge_over(w, 4, NOW + 30 * DAY, NULL), 1);
+	assert_int_equal(leaf(w).expires, NOW + 40 * DAY);
+}
+
+static void test_a_path_as_long_as_its_leaf_is_left_alone(void **state)
+{
+	struct world *w = *state;
+
+	put_whole(w, false, false);
+	put_new_ca(w);
+	assert_int_equal(judge_over(w, 4, NOW + 90 * DAY, NULL), 0);
+}
+
+static void test_a_revoked_ca_is_gone_around(void **state)
+{
+	struct world *w = *state;
+	size_t shunned = 0;
+
+	put_whole(w, false, false);
+	revoke_them(w, 2, 0);
+	assert_int_equal(judge_over(w, 4, NOW + 80 * DAY, NULL), 0);
+	assert_int_equal(leaf(w).problems, PROBLEM_BIT(PROBLEM_REVOKED));
+	put_new_ca(w);
+	assert_int_equal(judge_over(w, 4, NOW + 80 * DAY, &shunned), 1);
+	assert_int_equal(shunned, 1);
+	assert_int_equal(leaf(w).problems, 0);
+	assert_int_equal(leaf(w).expires, NOW + 80 * DAY);
+	assert_int_equal(judge_over(w, 4, NOW + 80 * DAY, NULL), 0);
+	/* Where that one falls too, nothing is left but what the place knew. */
+	revoke_them(w, 2, 4);
+	assert_int_equal(leaf(w).problems, PROBLEM_BIT(PROBLEM_REVOKED));
+	assert_int_equal(judge_over(w, 4, NOW + 80 * DAY, NULL), 0);
+	assert_int_equal(leaf(w).problems, PROBLEM_BIT(PROBLEM_REVOKED));
+	assert_int_equal(leaf(w).expires, NOW + 90 * DAY);
+}
+
+static void test_a_way_around_over_what_is_revoked_is_none(void **state)
+{
+	struct world *w = *state;
+
+	put_whole(w, false, false);
+	put_new_ca(w);
+	revoke_them(w, 2, 0);
+	assert_int_equal(judge_over(w, 2, NOW + 80 * DAY, NULL), 1);
+	assert_int_equal(leaf(w).problems, PROBLEM_BIT(PROBLEM_REVOKED));
+}
+
+static void test_clients_go_around_only_over_what_was_sent(void **state)
+{
+	struct world *w = *state;
+	struct record other = made(w, LEAF_URI, 4, "CN=Issuing CA", "CN=Root", true);
+
+	put_whole(w, true, false);
+	put_new_ca(w);
+	revoke_them(w, 2, 0);
+	assert_int_equal(judge_over(w, 4, NOW + 80 * DAY, NULL), 0);
+	assert_int_equal(leaf(w).problems, PROBLEM_BIT(PROBLEM_REVOKED));
+	/* Now it sends that one, too. */
+	put_whole(w, true, false);
+	begin(w, "a");
+	OK(w, inventory_keep(
+		      w->inventory, w->pass, &(struct keep){ .uri = LEAF_URI }, NULL, &w->why));
+	other.location.index = 2;
+	other.certificate.is_served = true;
+	put(w, &other);
+	end(w);
+	assert_int_equal(judge_over(w, 4, NOW + 80 * DAY, NULL), 1);
+	assert_int_equal(leaf(w).problems, 0);
+}
+
 static void test_namesakes_are_bounded(void **state)
 {
 	struct world *w = *state;
@@ -561,6 +755,7 @@ static void test_cases_from_hostile_bytes(void **state)
 
 	(void)state;
 	given.candidates[given.count++] = slice_of("ca", 2);
+	given.shunned = 1;
 	buffer_init(&bytes, COMPLETION_CASE_BYTES_MAX);
 	completion_case_encode(&bytes, &given);
 	for (size_t size = 0; size < bytes.size; size++)
@@ -568,10 +763,15 @@ static void test_cases_from_hostile_bytes(void **state)
 			completion_case_decode(slice_of(bytes.data, size), &back), ERR_MALFORMED);
 	assert_int_equal(completion_case_decode(buffer_bytes(&bytes), &back), ERR_OK);
 	assert_memory_equal(back.candidates[0].data, "ca", 2);
+	assert_int_equal(back.shunned, 1);
 	bytes.data[0] = PURPOSE_COUNT;
 	assert_int_equal(completion_case_decode(buffer_bytes(&bytes), &back), ERR_MALFORMED);
 	bytes.data[0] = PURPOSE_ANY;
 	bytes.data[1 + 4 + 4] = 0xff;
+	assert_int_equal(completion_case_decode(buffer_bytes(&bytes), &back), ERR_MALFORMED);
+	given.shunned = 2;
+	buffer_clear(&bytes);
+	completion_case_encode(&bytes, &given);
 	assert_int_equal(completion_case_decode(buffer_bytes(&bytes), &back), ERR_MALFORMED);
 	buffer_fini(&bytes);
 }
@@ -591,6 +791,12 @@ int main(void)
 		TEST(test_jobs_read_verdicts_by_their_own_trust),
 		TEST(test_stores_miss_what_a_server_does_not_send),
 		TEST(test_a_judging_that_is_gone_asks_nothing),
+		TEST(test_a_path_that_ends_early_is_looked_for_again),
+		TEST(test_no_worse_path_is_taken),
+		TEST(test_a_path_as_long_as_its_leaf_is_left_alone),
+		TEST(test_a_revoked_ca_is_gone_around),
+		TEST(test_a_way_around_over_what_is_revoked_is_none),
+		TEST(test_clients_go_around_only_over_what_was_sent),
 		TEST(test_namesakes_are_bounded),
 		TEST(test_loops_end),
 		TEST(test_a_full_pool_is_said),

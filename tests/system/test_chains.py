@@ -73,6 +73,19 @@ class Chains(Case):
         self.assertEqual(verdict["expires_because"], self.upper.fingerprint)
         self.assertEqual(found[f"tls://localhost:{whole}", 0]["verdict"]["problems"], [])
 
+    def test_a_longer_lived_cross_sign_elsewhere(self):
+        # The file's own path ends with the CA in it; another certificate of that CA lives longer than the leaf.
+        (self.tree / "whole.pem").write_text(self.leaf.pem + self.lower.pem + self.upper.pem)
+        verdict = self.look()["localhost"]["verdict"]
+        self.assertEqual((verdict["problems"], verdict["expires_because"]), ([], self.upper.fingerprint))
+        cross = self.pki.make("Lower CA", self.root, ca=True, ends="+200 days", key=self.lower.key)
+        self.put(cross, "cross")
+        state = ("--state", self.folder / "state")
+        for _ in range(2):
+            verdict = self.look(*state)["localhost"]["verdict"]
+            self.assertEqual(verdict["chain"], [c.fingerprint for c in (self.leaf, cross, self.root)])
+            self.assertEqual((verdict["problems"], verdict["expires_because"]), ([], self.leaf.fingerprint))
+
     def test_later_passes(self):
         state = ("--state", self.folder / "state")
         self.put(self.leaf, "leaf")

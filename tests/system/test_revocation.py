@@ -408,6 +408,28 @@ class Revocation(Case):
         self.assertIn("a CA of its chain", said["good.example.org"]["revocation"]["message"])
         self.assertNotIn("message", said["Issuing CA"]["revocation"])
 
+    def test_a_path_around_a_revoked_intermediate(self):
+        of_root = self.web.url("/root.crl")
+        ca = self.pki.make("Issuing CA", self.root, ca=True, more=(f'crl_dist_points = "{of_root}"',))
+        leaf = self.pki.make("localhost", ca, names=["localhost"], ends="+50 days")
+        self.web.files["/root.crl"] = self.pki.crl(self.root, [ca])
+        (self.tree / "whole.pem").write_text(leaf.pem + ca.pem)
+        said = {c["subject"][3:]: c for c in certificates(self.look())}
+        self.assertEqual(said["localhost"]["verdict"]["problems"], ["revoked"])
+        # The same CA has a certificate that stands: in another file, it helps this one.
+        cross = self.pki.make("Issuing CA", self.root, ca=True, key=ca.key)
+        self.put(cross, "cross.pem")
+        servers = [self.s_server(leaf, chain=chain) for chain in (ca.pem, ca.pem + cross.pem)]
+        state = ["--state", self.folder / "state"]
+        for _ in range(2):
+            records = self.look(*[f"localhost:{port}" for port in servers], *state)
+            said = {c["location"]["uri"]: c for c in certificates(records) if c["fingerprint"] == leaf.fingerprint}
+            verdict = said[f"file://{self.tree}/whole.pem"]["verdict"]
+            self.assertEqual((verdict["problems"], verdict["chain"]), ([], [c.fingerprint for c in (leaf, cross, self.root)]))
+            # Clients of a server have only what it sends.
+            self.assertEqual(said[f"tls://localhost:{servers[0]}"]["verdict"]["problems"], ["revoked"])
+            self.assertEqual(said[f"tls://localhost:{servers[1]}"]["verdict"]["problems"], [])
+
     def test_the_responder_of_an_intermediate(self):
         port = responder_port()
         ca = self.pki.make("Issuing CA", self.root, ca=True)
