@@ -444,8 +444,8 @@ static void on_format(void *arg, const struct format *format)
 	struct gather *g = arg;
 
 	label_place(g->label, NULL);
-	/* What lies in base64 or PEM at the same place goes by the outer format's name. */
-	if (g->depth == 0 || !g->format || !format)
+	/* What lies in base64 or PEM at the same place, packed or not, goes by the outer format's name. */
+	if (g->depth == 0 || !g->format)
 		g->format = format;
 }
 

@@ -125,7 +125,7 @@ enum err markers_add(struct markers *m, struct slice marker)
 	if (marker.size < MARKER_CORE_BYTES || marker.size > MARKER_BYTES_MAX ||
 		m->count == MARKERS_MAX)
 		return ERR_LIMIT;
-	m->starting[marker.data[0]] |= UINT32_C(1) << m->count;
+	m->starting[marker.data[0]] |= UINT64_C(1) << m->count;
 	m->items[m->count++] = (struct marker){ .bytes = marker };
 	if (marker.size > m->longest)
 		m->longest = marker.size;
@@ -219,10 +219,10 @@ static int64_t find_slowly(
 	const struct markers *m, struct slice text, size_t from, size_t to, unsigned *which)
 {
 	for (; from < to; from++) {
-		uint32_t left = m->starting[text.data[from]];
+		uint64_t left = m->starting[text.data[from]];
 
 		for (; left; left &= left - 1) {
-			unsigned i = (unsigned)__builtin_ctz(left);
+			unsigned i = (unsigned)__builtin_ctzll(left);
 			struct slice marker = m->items[i].bytes;
 
 			if (text.size - from >= marker.size &&

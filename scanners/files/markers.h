@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#define MARKERS_MAX 32 /* bits of starting[] */
+#define MARKERS_MAX 64 /* bits of starting[] */
 #define MARKER_CORE_BYTES 4
 #define MARKER_BYTES_MAX 64
 
@@ -27,7 +27,7 @@ struct markers {
 	uint8_t low_halves[MARKER_CORE_BYTES][16];
 	uint8_t high_halves[MARKER_CORE_BYTES][16];
 	size_t lead;            /* bytes at most of a marker before its core */
-	uint32_t starting[256]; /* by first byte: the markers that begin with it */
+	uint64_t starting[256]; /* by first byte: the markers that begin with it */
 };
 
 /* Starts an empty set. */

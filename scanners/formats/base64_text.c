@@ -28,6 +28,23 @@ bool base64_search_next(struct base64_search *s, size_t from, size_t *at, size_t
 	return is_found;
 }
 
+bool base64_is_start(struct slice text, size_t at)
+{
+	if (!at || !base64_is_digit(text.data[at - 1]))
+		return true;
+	/* Behind an escape of JSON. */
+	return at > 1 && text.data[at - 2] == '\\' && strchr("nrt", text.data[at - 1]);
+}
+
+bool base64_is_sketch(struct slice rest)
+{
+	static const char ellipsis[] = "\xe2\x80\xa6";
+
+	return slice_starts(rest, "..", 2) || slice_starts(rest, ellipsis, strlen(ellipsis)) ||
+	       slice_starts(rest, "[", 1) ||
+	       (slice_starts(rest, "<", 1) && !slice_starts(rest, "</", 2));
+}
+
 /* A line's end, written as itself, as an escape of JSON, as a character reference of XML. 0 = none. */
 static size_t line_end(struct slice s)
 {

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BASE64_MARKERS_MAX 8
+#define BASE64_MARKERS_MAX 24
 /* As many digits as there are. */
 #define BASE64_ALL SIZE_MAX
 
@@ -23,6 +23,11 @@ struct base64_search {
 };
 /* The first marker at or behind `from`, which never goes back; false where there is none. */
 bool base64_search_next(struct base64_search *s, size_t from, size_t *at, size_t *which);
+
+/* Does a run of digits begin here, and not go on from before? */
+bool base64_is_start(struct slice text, size_t at);
+/* "MIIDazCC..." in a manual: is `rest`, which follows a run, what stands for the rest of it? */
+bool base64_is_sketch(struct slice rest);
 
 /* Decodes the digits at the start of `s`, at most `digits`, over folds and escapes; a line that has more than
  * base64 in it is none. Of the URL's alphabet (RFC 4648 5) only where a number of digits is given. Returns

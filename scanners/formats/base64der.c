@@ -1,6 +1,8 @@
-/* The general finder: base64 of a certificate's DER, of PKCS#7, PKCS#12 and Java keystores anywhere in a text,
- * as in JSON Web Keys, property lists, Terraform's state, LDIF, Kubernetes Secrets. The first digits of each
- * are known, because the first bytes are; what then comes is decided by the formats of these bytes. */
+/* The general finder: base64 of the DER of certificates and revocation lists, of PKCS#7, PKCS#12, Java's and
+ * Bouncy Castle's keystores anywhere in a text, as in JSON Web Keys, property lists, Terraform's state, LDIF,
+ * Kubernetes Secrets. The first digits of most are known, because the first bytes are; of what begins with a
+ * serial number, those of the signature's algorithm. What then comes is decided by the formats of these
+ * bytes. */
 #include "scanners/formats/asn1.h"
 #include "scanners/formats/base64.h"
 #include "scanners/formats/base64_text.h"
@@ -22,6 +24,11 @@
 /* Decoded bytes below which it is a placeholder. */
 #define CONTENT_BYTES_MIN 64
 
+/* Any number of digits up to this: two headers, a serial number of 20 bytes, a header. */
+#define LEAD_ANY 48
+/* The bytes that they are, and those of the identifier's header. */
+#define SIGNED_HEAD_BYTES 40
+
 /* Part of the first digits, behind the length, which may be any. In brackets what they say. */
 static const char *const markers[] = {
 	"gAwIBAgI", /* SEQUENCE { SEQUENCE { [0] { INTEGER 2 } INTEGER, two bytes of length each */
@@ -32,18 +39,21 @@ static const char *const markers[] = {
 	"YJKoZIhvcNAQcC",     /* SEQUENCE { signedData: PKCS#7 */
 	"MIAGCSqGSIb3DQEHAq", /* the same in BER */
 	"u3+7QAAAAI",         /* Java keystore, version 2, behind a slash */
+	"zs7OzgAAAA",         /* the same with the magic of JCEKS */
+	"AAAAAQAAAB",         /* Bouncy Castle's keystore: version 1, a salt of 20 bytes */
+	"AAAAAgAAAB",         /* version 2 */
+	/* Object identifiers of RSA's and of ECDSA's signatures, as they may lie on groups of three bytes */
+	"BgkqhkiG9w0BA",
+	"YJKoZIhvcNAQ",
+	"GCSqGSIb3DQEB",
+	"BggqhkjOPQ",
+	"YIKoZIzj0E",
+	"GCCqGSM49B",
 	NULL,
 };
 /* Digits before the marker. */
-static const uint8_t leads[] = { 11, 10, 8, 6, 2, 6, 0, 1 };
-
-/* What begins here begins a run, and is not the middle of a longer one. */
-static bool is_start(struct slice text, size_t at)
-{
-	if (!at || !base64_is_digit(text.data[at - 1]))
-		return true;
-	return at > 1 && text.data[at - 2] == '\\' && strchr("nrt", text.data[at - 1]);
-}
+static const uint8_t leads[] = { 11, 10, 8, 6, 2, 6, 0, 1, 0, 0, 0, LEAD_ANY, LEAD_ANY, LEAD_ANY,
+	LEAD_ANY, LEAD_ANY, LEAD_ANY };
 
 /* --- what other formats take ------------------------------------------------------------------- */
 
@@ -138,13 +148,50 @@ static size_t digits_of(struct slice s)
 	return digits;
 }
 
-/* "MIIDazCC..." in a manual. */
-static bool is_sketch(struct slice rest)
+/* SEQUENCE { SEQUENCE { INTEGER?, SEQUENCE { OBJECT IDENTIFIER: a revocation list, or a certificate without a
+ * version (RFC 5280 4.1, 5.1). A public key has one SEQUENCE less, a certificate of version 3 begins with [0]. */
+static bool is_signed_head(struct slice s)
 {
-	static const char ellipsis[] = "\xe2\x80\xa6";
+	static const uint8_t tags[] = { ASN1_SEQUENCE, ASN1_SEQUENCE, ASN1_INTEGER, ASN1_SEQUENCE,
+		ASN1_OID };
+	struct buffer bytes;
+	struct slice head;
+	bool is_it = true;
 
-	return slice_starts(rest, "..", 2) || slice_starts(rest, ellipsis, strlen(ellipsis)) ||
-	       slice_starts(rest, "[", 1) || slice_starts(rest, "<", 1);
+	buffer_init(&bytes, SIGNED_HEAD_BYTES + 8);
+	(void)base64_text_decode(s, LEAD_ANY + 4, &bytes);
+	head = buffer_bytes(&bytes);
+	for (size_t i = 0; is_it && i < sizeof(tags); i++) {
+		bool is_serial = tags[i] == ASN1_INTEGER;
+		size_t header, size;
+		uint8_t tag;
+
+		is_it = asn1_header(head, &tag, &header, &size) &&
+			(tag == tags[i] || (is_serial && tag == ASN1_SEQUENCE));
+		if (is_it && tag == tags[i])
+			head = slice_after(head, header + (is_serial ? size : 0));
+	}
+	buffer_fini(&bytes);
+	return is_it;
+}
+
+/* Where the run begins that has this marker; false where it is not what the marker stands for. */
+static bool find_start(struct slice text, size_t at, size_t which, size_t *start)
+{
+	size_t lead = leads[which];
+
+	if (lead == LEAD_ANY) {
+		size_t from = at;
+
+		while (from && at - from < LEAD_ANY && !base64_is_start(text, from))
+			from--;
+		*start = from;
+		return base64_is_start(text, from) && is_signed_head(slice_after(text, from));
+	}
+	if (at < lead)
+		return false;
+	*start = at - lead;
+	return base64_span(slice_after(text, *start)) >= lead + 1U && base64_is_start(text, *start);
 }
 
 struct finder {
@@ -179,7 +226,7 @@ static size_t take(struct finder *f, struct slice text, size_t at)
 	}
 	if (f->bytes.size < CONTENT_BYTES_MIN ||
 		(digits != BASE64_ALL && f->bytes.size < digits * 6 / 8 &&
-			is_sketch(slice_after(text, end))))
+			base64_is_sketch(slice_after(text, end))))
 		return end;
 	format_place(f->sink, text.data + at);
 	e = f->sink->nested(f->sink->arg, NULL, buffer_bytes(&f->bytes));
@@ -199,12 +246,10 @@ static enum format_answer base64_parse(
 	/* Most of what is in base64 there has a password, and keys besides. */
 	buffer_init(&f.bytes, FORMAT_BYTES_MAX);
 	while (f.status == ERR_OK && base64_search_next(&search, from, &at, &which)) {
-		size_t start = at - leads[which];
 		size_t end = at + 1;
+		size_t start;
 
-		if (at >= leads[which] && start >= from &&
-			base64_span(slice_after(in->bytes, start)) >= leads[which] + 1U &&
-			is_start(in->bytes, start)) {
+		if (find_start(in->bytes, at, which, &start) && start >= from) {
 			if (++runs > RUNS_MAX)
 				break;
 			if (!is_taken(in->bytes, start))
@@ -222,7 +267,7 @@ static enum format_answer base64_parse(
 extern const struct format format_base64;
 const struct format format_base64 = {
 	.name = "base64",
-	.help = "base64 of DER certificates, PKCS#7, PKCS#12 and JKS inside a text: x5c, plists, LDIF, Terraform",
+	.help = "base64 of DER certificates, CRLs, PKCS#7, PKCS#12, JKS, JCEKS and BKS inside a text: x5c, plists, LDIF",
 	.may_need_password = true,
 	.text_markers = markers,
 	.parse = base64_parse,

@@ -310,6 +310,50 @@ printf 'x5c: %s...\n[%s]\n' "$(digits "$tmp/leaf.pem" | head -c 200)" "$(digits 
 printf '{"c":"%s"}' "$(digits "$tmp/leaf.pem" | head -c 400)" >base64/cut-off
 { openssl crl2pkcs7 -nocrl -certfile "$tmp/ca.pem" -outform DER | base64 -w76; } >base64/pkcs7
 
+# What has no version in front, Java's and Bouncy Castle's other keystores, revocation lists
+for key in rsa:2048 ec; do
+	openssl req -new -newkey $key -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$tmp/old.key" -out "$tmp/old.csr" \
+		-subj "/CN=old-${key%:*}" 2>/dev/null || openssl req -new -newkey $key -nodes -keyout "$tmp/old.key" \
+		-out "$tmp/old.csr" -subj "/CN=old-${key%:*}" 2>/dev/null
+	openssl x509 -req -in "$tmp/old.csr" -signkey "$tmp/old.key" -days 3650 -out "$tmp/old-${key%:*}.pem" 2>/dev/null
+done
+{ printf '{"rsa":"'; digits "$tmp/old-rsa.pem"; printf '","list":"'; base64 -w0 crl/revoked; printf '","key":"'
+	openssl req -in "$tmp/old.csr" -pubkey -noout | openssl pkey -pubin -outform DER | base64 -w0
+	printf '","ec":"'; digits "$tmp/old-ec.pem" | sed 's,/,\\/,g'; printf '"}\n'; } >base64/old
+{ printf 'data:\n  a.jceks: '; base64 -w0 jks/jceks; printf '\n  b.bks: '; base64 -w0 bks/bks
+	printf '\n  c.bks: '; base64 -w0 bks/bks-v1; printf '\n'; } >base64/keystores
+
+# Compressed in base64: a Helm release as it lies in its Secret, cloud-init, Terraform; a bomb, one cut off, a sketch
+/usr/bin/python3 - "$tmp/leaf.pem" "$tmp/ca.pem" <<'EOF'
+import base64, gzip, json, sys
+leaf, ca = (open(f, "rb").read() for f in sys.argv[1:])
+b64 = lambda b: base64.b64encode(b).decode()
+packed = lambda b: b64(gzip.compress(b, mtime=0))
+release = {"name": "web", "info": {"status": "deployed"}, "chart": {"metadata": {"name": "web"}, "templates": [
+    {"name": "templates/secret.yaml", "data": b64(b"kind: Secret\ndata:\n  ca.crt: {{ .Values.ca }}\n")}],
+    "files": [{"name": "certs/ca.pem", "data": b64(ca)}]},
+    "manifest": "---\nkind: Secret\nmetadata:\n  name: web\ndata:\n  tls.crt: " + b64(leaf) + "\n", "version": 1}
+helm = packed(json.dumps(release).encode())
+open("base64/helm", "w").write("apiVersion: v1\ndata:\n  release: " + b64(helm.encode()) + "\nkind: Secret\nmetadata:\n"
+    "  name: sh.helm.release.v1.web.v1\ntype: helm.sh/release.v1\n")
+open("base64/helm.json", "w").write(json.dumps({"kind": "List", "items": [{"data": {"release": helm},
+    "metadata": {"name": "sh.helm.release.v1.web.v1"}}]}, indent=4))
+text = packed(b"# of nginx\n" + leaf + ca)
+open("base64/cloud-gzip", "w").write("#cloud-config\nwrite_files:\n- encoding: gz+b64\n  content: !!binary |\n"
+    + "".join("    " + text[i:i + 72] + "\n" for i in range(0, len(text), 72)) + "  path: /etc/x.pem\n")
+open("base64/terraform-gzip", "w").write('user_data = "' + text + '"\n')
+open("base64/gzip-bomb", "w").write("".join(f"{i}: " + packed(b"%d" % i * 9000000) + "\n" for i in range(9)))
+open("base64/gzip-cut-off", "w").write("a: " + text[:300] + "\n")
+open("base64/gzip-sketch", "w").write("a: " + text[:300] + "...\nb: H4sI\nc: xH4sIAAAAAAAC/wAAAAAAAAAAAAA\n")
+EOF
+
+mkdir -p base64_gzip
+{ printf '\001'; cat base64/secret; } >base64_gzip/twice
+{ printf '\002'; cat "$tmp/leaf.pem"; } >base64_gzip/folded
+{ printf '\004'; gzip -nc "$tmp/ca.pem"; } >base64_gzip/packed
+{ printf '\007'; cat archive/nested | gzip -nc; } >base64_gzip/nested
+{ printf '\006'; gzip -nc "$tmp/ca.pem" | head -c 200; } >base64_gzip/cut-off
+
 mkdir -p outline
 printf '{"a":[1,{"name":"b","c":[[{"d":"\\"' >outline/json
 printf 'a:\n- b: |\n    x: y\n   z\n- - c\n  - "d": e\n---\nmetadata:\n  name: f\nk = v\n<ca>\nx\n</ca>\ndn: g\n h\n' >outline/lines

@@ -30,10 +30,19 @@ class Texts(Case):
         self.assertEqual(sorted(found["list"]), ["items/one/data/a", "items/two/data/b"])
         self.assertIn("data/trust.jks/ca", found["secret"])
         self.assertNotIn("sketch", found)
+        self.assertEqual(sorted(found["old"]), ["ec", "rsa"])
+        self.assertEqual(sorted(found["keystores"]), ["data/a.jceks/ca", "data/a.jceks/key", "data/b.bks/ca", "data/b.bks/key",
+                                                      "data/c.bks/ca", "data/c.bks/key"])
+        release = ["data/release/chart/files/certs/ca.pem/data", "data/release/manifest"]
+        self.assertEqual(sorted(found["helm"]), release)
+        self.assertEqual(sorted(found["helm.json"]), [f"items/sh.helm.release.v1.web.v1/{name}" for name in release])
+        self.assertEqual(found["cloud-gzip"], ["write_files//etc/x.pem/content"] * 2)
+        self.assertEqual(found["terraform-gzip"], ["user_data"] * 2)
+        self.assertNotIn("gzip-sketch", found)
         said = {(p["location"]["uri"].rsplit("/", 1)[1], p["reason"], p["location"].get("alias")) for p in problems(records)}
         self.assertEqual(said, {
             ("terraform", "needs-password", "resources/bundle/instances/0/attributes/result"),
-            ("cut-off", "malformed", "c")})
+            ("cut-off", "malformed", "c"), ("gzip-cut-off", "malformed", "a"), ("gzip-bomb", "limit-reached", "2")})
 
     def test_a_certificate_that_was_issued_now(self):
         """Each way of writing the same two certificates gives both, once."""
