@@ -16,10 +16,13 @@
 #define PARSER_IDLE_MS 30000    /* after which a process is ended to give its memory back */
 #define PARSER_DEATHS_MAX 5     /* in a row with no finding to blame: the role itself is broken */
 #define PARSER_MESSAGE_BYTES 160
+/* What a file that is read where it lies counts among the bytes that are under way: it is as much work. */
+#define FILE_WEIGHT_BYTES (256 * 1024)
 
 /* A frame as it was sent, kept until the finding is done. */
 struct kept_frame {
 	struct kept_frame *next;
+	struct child_file *file; /* counted, or NULL */
 	size_t size;
 	uint8_t bytes[];
 };
@@ -82,6 +85,7 @@ static void finding_free(struct finding *f)
 		struct kept_frame *next = f->frames->next;
 
 		explicit_bzero(f->frames->bytes, f->frames->size);
+		child_file_drop(f->frames->file);
 		free(f->frames);
 		f->frames = next;
 	}
@@ -173,24 +177,27 @@ static struct parser *choose(struct parsers *p)
 	return least;
 }
 
-static enum err keep_frame(struct finding *f, struct slice frame)
+static enum err keep_frame(struct finding *f, struct slice frame, struct child_file *file)
 {
 	struct kept_frame *k = malloc(sizeof(*k) + frame.size);
+	size_t weight = frame.size + (file ? FILE_WEIGHT_BYTES : 0);
 
 	if (!k)
 		return ERR_MEMORY;
 	k->next = NULL;
+	k->file = child_file_hold(file);
 	k->size = frame.size;
 	memcpy(k->bytes, frame.data, frame.size);
 	*f->frames_end = k;
 	f->frames_end = &k->next;
-	f->bytes += frame.size;
-	f->parser->bytes += frame.size;
-	f->parser->pool->bytes += frame.size;
+	f->bytes += weight;
+	f->parser->bytes += weight;
+	f->parser->pool->bytes += weight;
 	return ERR_OK;
 }
 
-static enum err send_piece(struct finding *f, const struct finding_piece *piece)
+static enum err send_piece(
+	struct finding *f, const struct finding_piece *piece, struct child_file *file)
 {
 	struct buffer frame;
 	enum err e;
@@ -199,9 +206,9 @@ static enum err send_piece(struct finding *f, const struct finding_piece *piece)
 	finding_piece_encode(&frame, piece);
 	e = buffer_status(&frame);
 	if (e == ERR_OK)
-		e = keep_frame(f, buffer_bytes(&frame));
+		e = keep_frame(f, buffer_bytes(&frame), file);
 	if (e == ERR_OK && f->parser->child)
-		e = child_send(f->parser->child, MESSAGE_FINDING, buffer_bytes(&frame));
+		e = child_send_file(f->parser->child, MESSAGE_FINDING, buffer_bytes(&frame), file);
 	buffer_wipe(&frame);
 	return e;
 }
@@ -236,9 +243,10 @@ enum err parsers_open(struct parsers *p, void *owner, const struct finding_piece
 	piece.id = f->id;
 	piece.is_first = true;
 	piece.is_last = false;
+	piece.has_file = false;
 	piece.data = slice_of(NULL, 0);
 	*out = f;
-	return send_piece(f, &piece);
+	return send_piece(f, &piece, NULL);
 }
 
 static void start_deadline(struct parser *parser)
@@ -268,20 +276,36 @@ static void become_whole(struct finding *f)
 	f->is_whole = true;
 }
 
-enum err parsers_piece(
-	struct parsers *p, struct finding *f, struct slice data, bool is_last, struct why *why)
+static enum err add_piece(struct finding *f, const struct finding_piece *piece,
+	struct child_file *file, struct why *why)
 {
-	struct finding_piece piece = { .id = f->id, .is_last = is_last, .data = data };
 	struct parser *parser = f->parser;
-	enum err e = send_piece(f, &piece);
+	enum err e = send_piece(f, piece, file);
 
-	(void)p;
-	if (is_last)
+	if (piece->is_last)
 		become_whole(f);
 	start_deadline(parser);
 	if (e != ERR_OK)
 		return why_fail(why, e, "cannot hand a finding to the parser");
 	return ERR_OK;
+}
+
+enum err parsers_piece(
+	struct parsers *p, struct finding *f, struct slice data, bool is_last, struct why *why)
+{
+	struct finding_piece piece = { .id = f->id, .is_last = is_last, .data = data };
+
+	(void)p;
+	return add_piece(f, &piece, NULL, why);
+}
+
+enum err parsers_file(
+	struct parsers *p, struct finding *f, struct child_file *file, struct why *why)
+{
+	struct finding_piece piece = { .id = f->id, .is_last = true, .has_file = true };
+
+	(void)p;
+	return add_piece(f, &piece, file, why);
 }
 
 void parsers_abandon(struct parsers *p, struct finding *f)
@@ -290,7 +314,7 @@ void parsers_abandon(struct parsers *p, struct finding *f)
 
 	(void)p;
 	become_whole(f);
-	if (send_piece(f, &piece) != ERR_OK)
+	if (send_piece(f, &piece, NULL) != ERR_OK)
 		log_warn("out of memory while forgetting a finding at %s", f->place);
 	start_deadline(f->parser);
 }
@@ -442,7 +466,8 @@ static enum err send_again(struct parser *parser, struct why *why)
 	for (struct finding *f = parser->first; e == ERR_OK && f; f = f->next) {
 		f->since_ms = 0;
 		for (struct kept_frame *k = f->frames; e == ERR_OK && k; k = k->next)
-			e = child_send(parser->child, MESSAGE_FINDING, slice_of(k->bytes, k->size));
+			e = child_send_file(parser->child, MESSAGE_FINDING,
+				slice_of(k->bytes, k->size), k->file);
 	}
 	start_deadline(parser);
 	return e;

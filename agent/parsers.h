@@ -14,6 +14,7 @@
 #include <uv.h>
 
 struct parsers;
+struct child_file;
 struct finding; /* owned by the pool until it is done */
 
 struct parsers_events {
@@ -48,12 +49,16 @@ enum err parsers_open(struct parsers *p, void *owner, const struct finding_piece
 /* Adds bytes; with `is_last` the finding is whole and must not be touched again by the caller. */
 enum err parsers_piece(struct parsers *p, struct finding *f, struct slice data, bool is_last,
 	struct why *why) MUST_CHECK;
+/* Ends a finding, for which there were no bytes, with the file that is its content. The file stays counted
+ * until the finding is done. */
+enum err parsers_file(
+	struct parsers *p, struct finding *f, struct child_file *file, struct why *why) MUST_CHECK;
 /* The sender died: the finding is forgotten, `done` comes when the parser has let go of it. */
 void parsers_abandon(struct parsers *p, struct finding *f);
 /* The owner goes away: no events for its findings any more. */
 void parsers_disown(struct parsers *p, const void *owner);
 
-/* Bytes of findings not done, which the pool holds copies of. */
+/* Bytes of findings not done, which the pool holds copies of, and what files count for. */
 size_t parsers_outstanding_bytes(const struct parsers *p);
 /* Deadlines and idle processes; called a few times a second. */
 void parsers_tick(struct parsers *p);

@@ -578,6 +578,21 @@ static uint8_t judging_at(const struct pass_conf *conf, struct slice place)
 	return entry < entries ? conf->judgings.targets[entry] : conf->judgings.common;
 }
 
+/* A file that is none any more, or never was, leaves its finding empty: the parser says what it thinks of that. */
+static enum err hand_on(struct worker *w, struct finding *finding,
+	const struct finding_piece *piece, struct why *why)
+{
+	struct parsers *parsers = w->pass->conf.parsers;
+	struct child_file *file = piece->has_file ? child_take_file(w->child) : NULL;
+	enum err e;
+
+	if (!file)
+		return parsers_piece(parsers, finding, piece->data, piece->is_last, why);
+	e = parsers_file(parsers, finding, file, why);
+	child_file_drop(file);
+	return e;
+}
+
 static enum err on_finding(struct worker *w, struct slice payload)
 {
 	struct pass *p = w->pass;
@@ -586,7 +601,7 @@ static enum err on_finding(struct worker *w, struct slice payload)
 	unsigned at = 0;
 	enum err e = finding_piece_decode(payload, &piece);
 
-	if (e != ERR_OK || piece.is_abandoned)
+	if (e != ERR_OK || piece.is_abandoned || (piece.has_file && !piece.is_first))
 		return ERR_MALFORMED;
 	while (at < w->open_count && w->open[at].id != piece.id)
 		at++;
@@ -604,7 +619,7 @@ static enum err on_finding(struct worker *w, struct slice payload)
 		w->open_count++;
 		p->outstanding_findings++;
 	}
-	e = parsers_piece(p->conf.parsers, w->open[at].finding, piece.data, piece.is_last, &why);
+	e = hand_on(w, w->open[at].finding, &piece, &why);
 	if (e != ERR_OK)
 		fail(p, e, &why);
 	if (piece.is_last)

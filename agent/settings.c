@@ -158,7 +158,7 @@ static const struct schema_field limit_fields[] = {
 	{ .key = "archive_size",
 		.type = SCHEMA_SIZE,
 		.offset = offsetof(struct format_limits, unpacked_bytes),
-		.standard = "1GiB",
+		.standard = "4GiB",
 		.minimum = 4096,
 		.maximum = INT64_MAX,
 		.help = "bytes that may come out of one file" },
@@ -175,7 +175,7 @@ static const struct schema_field limit_fields[] = {
 		.standard = "8MiB",
 		.minimum = 4096,
 		.maximum = MEMBER_BYTES_MAX,
-		.help = "bytes of one member: a larger keystore is reported, a larger text is searched up to here" },
+		.help = "bytes of one member: a larger keystore is reported, a larger text is searched in pieces of it" },
 	{ 0 },
 };
 

@@ -9,6 +9,8 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* Verdicts, and certificates that GnuTLS took, remembered between findings. */
 #define CACHE_ENTRIES_MAX 4096
@@ -30,6 +32,8 @@ struct finding {
 	struct file_owner owner;
 	uint8_t judging;
 	struct buffer bytes; /* wiped: may hold keys */
+	bool has_file;
+	int file; /* owned; the content is there, not in `bytes` */
 };
 
 struct parser {
@@ -101,6 +105,8 @@ static void finding_fini(struct parser *p, struct finding *f)
 	free(f->scanner);
 	free(f->uri);
 	buffer_wipe(&f->bytes);
+	if (f->has_file)
+		(void)close(f->file);
 	*f = (struct finding){ 0 };
 }
 
@@ -185,6 +191,16 @@ static enum err finding_add(struct parser *p, struct finding *f, struct slice da
 	return buffer_status(&f->bytes);
 }
 
+/* A file alone is a whole finding of the kind that takes files. */
+static enum err finding_file(struct parser *p, struct finding *f)
+{
+	if (f->kind != FINDING_FILE || f->bytes.size || f->is_over)
+		return ERR_MALFORMED;
+	f->file = channel_take_file(&p->channel);
+	f->has_file = f->file >= 0;
+	return f->has_file ? ERR_OK : ERR_MALFORMED;
+}
+
 /* By enum finding_kind. */
 static enum err (*const parse_finding[])(
 	const struct parser_context *c, const struct parser_place *place, struct slice bytes) = {
@@ -208,15 +224,23 @@ static enum err finding_look(struct parser *p, struct finding *f)
 		.limits = &p->options.limits,
 		.record = on_record,
 		.arg = p };
-	const struct parser_place place = {
-		.scanner = f->scanner, .uri = f->uri, .owner = f->owner
-	};
+	struct format_file file = { .fd = f->file };
+	const struct parser_place place = { .scanner = f->scanner,
+		.uri = f->uri,
+		.owner = f->owner,
+		.file = f->has_file ? &file : NULL };
 	struct slice bytes = buffer_bytes(&f->bytes);
+	struct stat st;
 	enum err e;
 
 	if (f->is_over)
 		return parser_problem(&context, &place, REASON_TOO_LARGE,
 			"what would have to be parsed is larger than 64 MiB");
+	if (f->has_file) {
+		if (fstat(f->file, &st) != 0 || st.st_size < 0)
+			return ERR_MALFORMED;
+		file.size = (uint64_t)st.st_size;
+	}
 	e = parser_passwords_for(&p->options, f->uri, &passwords);
 	if (e != ERR_OK)
 		return e;
@@ -253,7 +277,7 @@ static enum err on_finding(struct parser *p, struct slice payload)
 	else
 		e = (f = finding_of(p, piece.id)) ? ERR_OK : ERR_MALFORMED;
 	if (e == ERR_OK)
-		e = finding_add(p, f, piece.data);
+		e = piece.has_file ? finding_file(p, f) : finding_add(p, f, piece.data);
 	if (e == ERR_OK && piece.is_last)
 		e = finding_end(p, f, piece.is_abandoned);
 	return e;
@@ -410,6 +434,6 @@ static enum err parser_run(int fd, struct why *why)
 
 const struct role parser_role = {
 	.name = "parser",
-	.needs = 0,
+	.needs = ROLE_PASSES_FILES,
 	.run = parser_run,
 };

@@ -7,13 +7,16 @@
 #include "scanners/formats/format.h"
 #include "scanners/formats/label.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* Certificates judged together. Beyond it a bundle is taken in batches, so that memory (24 KiB a
  * handle) stays bounded and the cost linear. */
 #define BATCH_MAX 256
 #define ITEMS_STEP 16
+#define READ_MESSAGE_BYTES 160
 /* CA certificates kept from earlier batches: a bundle's issuers may stand far from its leaves. */
 #define ISSUERS_MAX 64
 /* Problems told of one file. */
@@ -478,7 +481,7 @@ static enum err on_reference(void *arg, const struct reference_record *reference
 	return fail(g, add_reference(g, reference));
 }
 
-static enum err parse(struct gather *g, struct slice bytes);
+static enum err parse(struct gather *g, struct slice bytes, const struct format_file *file);
 
 static enum err on_enter(void *arg, const char *member)
 {
@@ -533,7 +536,7 @@ static enum err parse_member(struct gather *g, const char *member, struct slice 
 
 	if (e != ERR_OK)
 		return e == ERR_LIMIT ? ERR_OK : e;
-	e = parse(g, bytes);
+	e = parse(g, bytes, NULL);
 	on_leave(g);
 	return e;
 }
@@ -547,12 +550,12 @@ static enum err on_nested(void *arg, const char *member, struct slice bytes)
 		return fail(g, add_problem(g, REASON_LIMIT_REACHED, slice_of(NULL, 0),
 				       "it is nested too deeply"));
 	g->depth++;
-	e = member ? parse_member(g, member, bytes) : parse(g, bytes);
+	e = member ? parse_member(g, member, bytes) : parse(g, bytes, NULL);
 	g->depth--;
 	return e == ERR_NOT_FOUND ? e : fail(g, e);
 }
 
-static enum err parse(struct gather *g, struct slice bytes)
+static enum err parse(struct gather *g, struct slice bytes, const struct format_file *file)
 {
 	const struct format_sink sink = { .arg = g,
 		.certificate = on_certificate,
@@ -567,6 +570,7 @@ static enum err parse(struct gather *g, struct slice bytes)
 		.format = on_format };
 	struct label label = { .text = bytes, .above = g->label };
 	struct format_input in = { .bytes = bytes,
+		.file = file,
 		.passwords = g->context->passwords,
 		.depth = g->depth,
 		.uri = g->place->uri,
@@ -581,14 +585,30 @@ static enum err parse(struct gather *g, struct slice bytes)
 	return g->status != ERR_OK ? g->status : e;
 }
 
+static enum err parse_where_it_lies(struct gather *g)
+{
+	const struct format_file *file = g->place->file;
+	uint8_t head[SNIFF_HEAD_BYTES];
+	char message[READ_MESSAGE_BYTES];
+	ssize_t n;
+
+	do {
+		n = pread(file->fd, head, sizeof(head), 0);
+	} while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		return parse(g, slice_of(head, (size_t)n), file);
+	(void)snprintf(message, sizeof(message), "cannot be read: %m");
+	return add_problem(g, REASON_UNREADABLE, slice_of(NULL, 0), message);
+}
+
 enum err parser_file(
 	const struct parser_context *c, const struct parser_place *place, struct slice bytes)
 {
 	struct gather g = { .context = c, .place = place, .uri = place->uri };
 	enum err e;
 
-	format_budget_init(&g.budget, c->limits, bytes.size);
-	e = parse(&g, bytes);
+	format_budget_init(&g.budget, c->limits, place->file ? place->file->size : bytes.size);
+	e = place->file ? parse_where_it_lies(&g) : parse(&g, bytes, NULL);
 	if (e == ERR_OK || e == ERR_NOT_FOUND)
 		e = tell_all(&g);
 	for (size_t i = 0; i < g.count; i++)

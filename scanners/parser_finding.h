@@ -12,6 +12,7 @@
 #include "agent/process/messages.h"
 #include "scanners/parser.h"
 
+struct format_file;
 struct format_limits;
 
 /* What a finding is looked at with. All borrowed. */
@@ -31,6 +32,8 @@ struct parser_place {
 	const char *scanner;
 	const char *uri;
 	struct file_owner owner; /* of the file there */
+	/* The content itself, where it is not `bytes`: those are none then. Or NULL. */
+	const struct format_file *file;
 };
 
 /* The records of a file's content. ERR_OK whatever the content is: only memory and `record` can fail. */

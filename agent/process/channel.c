@@ -22,6 +22,8 @@ enum err channel_init(struct channel *c, int fd)
 
 void channel_fini(struct channel *c)
 {
+	for (size_t i = 0; i < c->files_count; i++)
+		(void)close(c->files[i]);
 	buffer_wipe(&c->in);
 	(void)pthread_mutex_destroy(&c->write_lock);
 }
@@ -39,8 +41,48 @@ bool channel_has_frame(const struct channel *c)
 	return frame_read(unread(c), &type, &payload) != ERR_BUSY;
 }
 
+/* What came beside the bytes. False when it is more than ever comes. */
+static bool keep_files(struct channel *c, struct msghdr *message)
+{
+	bool fits = true;
+
+	for (struct cmsghdr *m = CMSG_FIRSTHDR(message); m; m = CMSG_NXTHDR(message, m)) {
+		size_t size = m->cmsg_len - CMSG_LEN(0);
+
+		if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t at = 0; at + sizeof(int) <= size; at += sizeof(int)) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(m) + at, sizeof(fd));
+			if (c->files_count < CHANNEL_FILES_MAX) {
+				c->files[c->files_count++] = fd;
+			} else {
+				(void)close(fd);
+				fits = false;
+			}
+		}
+	}
+	return fits;
+}
+
+int channel_take_file(struct channel *c)
+{
+	int fd = c->files_count ? c->files[0] : -1;
+
+	if (c->files_count)
+		memmove(c->files, c->files + 1, --c->files_count * sizeof(c->files[0]));
+	return fd;
+}
+
 enum err channel_fill(struct channel *c)
 {
+	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(int) * CHANNEL_FILES_MAX)];
+	struct iovec part = { .iov_len = CHANNEL_READ_BYTES };
+	struct msghdr message = { .msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control) };
 	uint8_t *to;
 	ssize_t n;
 
@@ -50,14 +92,15 @@ enum err channel_fill(struct channel *c)
 	if (!to)
 		return buffer_status(&c->in);
 	do {
-		n = read(c->fd, to, CHANNEL_READ_BYTES);
+		part.iov_base = to;
+		n = recvmsg(c->fd, &message, MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? ERR_BUSY : ERR_CLOSED;
 	if (n == 0)
 		return ERR_CLOSED;
 	c->in.size += (size_t)n;
-	return ERR_OK;
+	return keep_files(c, &message) ? ERR_OK : ERR_MALFORMED;
 }
 
 static enum err wait_for(int fd, short events)
@@ -88,9 +131,13 @@ enum err channel_read(struct channel *c, uint16_t *type, struct slice *payload)
 	}
 }
 
-static enum err write_all(int fd, struct iovec *parts, size_t count)
+/* `control` goes with the first byte. */
+static enum err write_all(int fd, struct iovec *parts, size_t count, struct slice control)
 {
-	struct msghdr message = { .msg_iov = parts, .msg_iovlen = count };
+	struct msghdr message = { .msg_iov = parts,
+		.msg_iovlen = count,
+		.msg_control = (void *)(uintptr_t)control.data,
+		.msg_controllen = control.size };
 
 	while (message.msg_iovlen) {
 		ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
@@ -101,6 +148,8 @@ static enum err write_all(int fd, struct iovec *parts, size_t count)
 			continue;
 		if (n < 0)
 			return ERR_CLOSED;
+		message.msg_control = NULL;
+		message.msg_controllen = 0;
 		while (message.msg_iovlen && (size_t)n >= message.msg_iov->iov_len) {
 			n -= (ssize_t)message.msg_iov->iov_len;
 			message.msg_iov++;
@@ -114,7 +163,8 @@ static enum err write_all(int fd, struct iovec *parts, size_t count)
 	return ERR_OK;
 }
 
-enum err channel_write(struct channel *c, uint16_t type, struct slice payload)
+static enum err write_frame(
+	struct channel *c, uint16_t type, struct slice payload, struct slice control)
 {
 	uint8_t head[FRAME_HEAD_BYTES];
 	struct iovec parts[2] = { { .iov_base = head, .iov_len = sizeof(head) },
@@ -125,9 +175,14 @@ enum err channel_write(struct channel *c, uint16_t type, struct slice payload)
 		return ERR_LIMIT;
 	frame_head(head, type, payload.size);
 	(void)pthread_mutex_lock(&c->write_lock);
-	e = write_all(c->fd, parts, payload.size ? 2 : 1);
+	e = write_all(c->fd, parts, payload.size ? 2 : 1, control);
 	(void)pthread_mutex_unlock(&c->write_lock);
 	return e;
+}
+
+enum err channel_write(struct channel *c, uint16_t type, struct slice payload)
+{
+	return write_frame(c, type, payload, slice_of(NULL, 0));
 }
 
 enum err channel_number(struct channel *c, enum message type, uint64_t number)
@@ -213,5 +268,32 @@ enum err channel_finding(struct channel *c, const struct finding_piece *head, st
 		piece.is_first = false;
 	} while (e == ERR_OK && data.size);
 	buffer_wipe(&out);
+	return e;
+}
+
+enum err channel_finding_file(struct channel *c, const struct finding_piece *head, int file)
+{
+	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct msghdr message = { .msg_control = control, .msg_controllen = sizeof(control) };
+	struct cmsghdr *m = CMSG_FIRSTHDR(&message);
+	struct finding_piece piece = *head;
+	struct buffer out;
+	enum err e;
+
+	m->cmsg_level = SOL_SOCKET;
+	m->cmsg_type = SCM_RIGHTS;
+	m->cmsg_len = CMSG_LEN(sizeof(file));
+	memcpy(CMSG_DATA(m), &file, sizeof(file));
+	piece.is_first = true;
+	piece.is_last = true;
+	piece.has_file = true;
+	piece.data = slice_of(NULL, 0);
+	buffer_init(&out, FRAME_BYTES_MAX);
+	finding_piece_encode(&out, &piece);
+	e = buffer_status(&out);
+	if (e == ERR_OK)
+		e = write_frame(
+			c, MESSAGE_FINDING, buffer_bytes(&out), slice_of(control, sizeof(control)));
+	buffer_fini(&out);
 	return e;
 }

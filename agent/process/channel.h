@@ -11,11 +11,16 @@
 #include <pthread.h>
 #include <stdint.h>
 
+/* Files that have come and were not taken yet. */
+#define CHANNEL_FILES_MAX 4
+
 struct channel {
 	int fd; /* borrowed */
 	pthread_mutex_t write_lock;
 	struct buffer in;
-	size_t in_used; /* bytes of `in` already handed out */
+	size_t in_used;               /* bytes of `in` already handed out */
+	int files[CHANNEL_FILES_MAX]; /* owned, in the order in which they came */
+	size_t files_count;
 };
 
 enum err channel_init(struct channel *c, int fd) MUST_CHECK;
@@ -24,6 +29,8 @@ void channel_fini(struct channel *c);
 /* The next frame, waiting for it. `payload` is valid until the next read.
  * ERR_CLOSED at the end of the stream, ERR_MALFORMED on a frame over the ceiling. */
 enum err channel_read(struct channel *c, uint16_t *type, struct slice *payload) MUST_CHECK;
+/* The descriptor that came with the frame read last, given up to the caller; -1 when there was none. */
+int channel_take_file(struct channel *c);
 /* Is a whole frame buffered already, so that channel_read would not wait? */
 bool channel_has_frame(const struct channel *c);
 /* Reads what the (non-blocking or ready) fd holds into the buffer. ERR_CLOSED at the end,
@@ -46,5 +53,8 @@ enum err channel_problem(struct channel *c, const char *scanner, const char *uri
 /* A finding in as many pieces as it needs. `kind` is an enum finding_kind. */
 enum err channel_finding(
 	struct channel *c, const struct finding_piece *head, struct slice data) MUST_CHECK;
+/* A finding whose content is this file, whose descriptor stays the caller's. */
+enum err channel_finding_file(
+	struct channel *c, const struct finding_piece *head, int file) MUST_CHECK;
 
 #endif

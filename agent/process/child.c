@@ -5,30 +5,48 @@
 #include "agent/process/frame.h"
 #include "agent/process/messages.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define READ_BYTES (64 * 1024)
+/* Reads before the loop looks at others. */
+#define READS_MAX 32
 #define HOW_BYTES 64
 #define ROLE_STACK_BYTES (1024 * 1024)
+/* Files that have come and were not taken. */
+#define FILES_MAX 4
+
+/* libuv hands on only what is a stream to it; of the stream nothing but its descriptor is used. */
+struct child_file {
+	uv_pipe_t carrier;
+	unsigned references;
+};
 
 struct child {
-	uv_pipe_t pipe;
+	uv_pipe_t pipe; /* written to */
+	uv_poll_t poll; /* when there is something to read, from ... */
+	int read_fd;    /* ... this; owned */
 	uv_process_t process;
 	pthread_t thread;
 	const struct role *role;
 	const struct child_events *events; /* NULL once abandoned */
 	void *arg;
 	struct buffer in;
+	struct child_file *files[FILES_MAX]; /* counted, in the order in which they came; or NULL */
+	size_t files_count;
 	const char *killed_as; /* static, or NULL */
 	char how[HOW_BYTES];
 	int role_fd;      /* thread only */
 	enum err run_err; /* thread only */
 	bool in_thread;
+	bool has_poll;
 	bool is_closed; /* the stream came to its end */
 	bool is_ended;  /* the process was reaped, or there is none to reap */
 	bool is_in_order;
@@ -44,14 +62,108 @@ static void on_handle_closed(uv_handle_t *handle)
 
 	if (--c->handles_open)
 		return;
+	if (c->read_fd >= 0)
+		(void)close(c->read_fd);
 	buffer_wipe(&c->in);
 	free(c);
 }
 
+/* --- files -------------------------------------------------------------------------------------- */
+
+static void on_file_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+struct child_file *child_file_hold(struct child_file *f)
+{
+	if (f)
+		f->references++;
+	return f;
+}
+
+void child_file_drop(struct child_file *f)
+{
+	if (f && --f->references == 0)
+		uv_close((uv_handle_t *)&f->carrier, on_file_closed);
+}
+
+static void drop_files(struct child *c)
+{
+	while (c->files_count)
+		child_file_drop(c->files[--c->files_count]);
+}
+
+/* What a child says is a file may be anything; only what cannot be waited for or written goes on. */
+static bool is_plain_file(int fd)
+{
+	struct stat st;
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && (flags & O_ACCMODE) == O_RDONLY && !(flags & O_PATH) &&
+	       fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* Takes the descriptor. NULL for one that is not passed on. */
+static struct child_file *file_new(uv_loop_t *loop, int fd)
+{
+	struct child_file *f = is_plain_file(fd) ? calloc(1, sizeof(*f)) : NULL;
+
+	if (!f) {
+		(void)close(fd);
+		return NULL;
+	}
+	f->references = 1;
+	(void)uv_pipe_init(loop, &f->carrier, 0);
+	f->carrier.data = f;
+	if (uv_pipe_open(&f->carrier, fd) == 0)
+		return f;
+	(void)close(fd);
+	child_file_drop(f);
+	return NULL;
+}
+
+/* Takes in the descriptors that came with the bytes read last. False: more than ever come. */
+static bool keep_files(struct child *c, struct msghdr *message)
+{
+	bool fits = true;
+
+	for (struct cmsghdr *m = CMSG_FIRSTHDR(message); m; m = CMSG_NXTHDR(message, m)) {
+		size_t size = m->cmsg_len - CMSG_LEN(0);
+
+		if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t at = 0; at + sizeof(int) <= size; at += sizeof(int)) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(m) + at, sizeof(fd));
+			if (c->files_count < FILES_MAX) {
+				c->files[c->files_count++] = file_new(c->pipe.loop, fd);
+			} else {
+				(void)close(fd);
+				fits = false;
+			}
+		}
+	}
+	return fits;
+}
+
+struct child_file *child_take_file(struct child *c)
+{
+	struct child_file *f = c->files_count ? c->files[0] : NULL;
+
+	if (c->files_count)
+		memmove(c->files, c->files + 1, --c->files_count * sizeof(struct child_file *));
+	return f;
+}
+
 static void close_handles(struct child *c)
 {
+	drop_files(c);
 	if (!uv_is_closing((uv_handle_t *)&c->pipe))
 		uv_close((uv_handle_t *)&c->pipe, on_handle_closed);
+	if (c->has_poll && !uv_is_closing((uv_handle_t *)&c->poll))
+		uv_close((uv_handle_t *)&c->poll, on_handle_closed);
 	if (!c->in_thread && !uv_is_closing((uv_handle_t *)&c->process))
 		uv_close((uv_handle_t *)&c->process, on_handle_closed);
 }
@@ -61,7 +173,7 @@ static void end_stream(struct child *c)
 	if (c->is_closed)
 		return;
 	c->is_closed = true;
-	(void)uv_read_stop((uv_stream_t *)&c->pipe);
+	(void)uv_poll_stop(&c->poll);
 	if (c->in_thread) {
 		/* Its reads and writes fail from here on, so the role returns. */
 		uv_os_fd_t fd;
@@ -120,15 +232,6 @@ void child_abandon(struct child *c)
 	child_kill(c, "abandoned");
 }
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-	struct child *c = handle->data;
-	uint8_t *to = buffer_reserve(&c->in, READ_BYTES);
-
-	(void)suggested;
-	*buf = uv_buf_init((char *)to, to ? READ_BYTES : 0);
-}
-
 /* Hands out every whole frame; ERR_MALFORMED when one is not. */
 static enum err hand_out(struct child *c)
 {
@@ -151,25 +254,57 @@ static enum err hand_out(struct child *c)
 	return e == ERR_BUSY ? ERR_OK : e;
 }
 
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+/* ERR_CLOSED at the end, ERR_BUSY when nothing was there. */
+static enum err receive(struct child *c)
 {
-	struct child *c = stream->data;
+	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(int) * FILES_MAX)];
+	struct iovec part = { .iov_base = buffer_reserve(&c->in, READ_BYTES),
+		.iov_len = READ_BYTES };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	ssize_t n;
 
-	(void)buf;
-	if (n == 0)
-		return;
-	if (n < 0) {
-		end_stream(c);
-		maybe_gone(c);
-		return;
+	if (!part.iov_base)
+		return ERR_MEMORY;
+	if (c->role->needs & ROLE_PASSES_FILES) {
+		message.msg_control = control;
+		message.msg_controllen = sizeof(control);
 	}
+	do {
+		n = recvmsg(c->read_fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return n < 0 && errno == EAGAIN ? ERR_BUSY : ERR_CLOSED;
 	c->in.size += (size_t)n;
-	if (hand_out(c) != ERR_OK)
-		child_kill(c, "sent garbage");
+	return keep_files(c, &message) ? hand_out(c) : ERR_MALFORMED;
+}
+
+/* Not by uv_read_start: a message that brings a file ends a read early, which libuv takes for the end of the
+ * stream where the other side has closed it meanwhile. */
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct child *c = poll->data;
+
+	(void)events;
+	/* The other side has closed it without having read everything: what it wrote before is still there. */
+	if (status < 0)
+		(void)uv_poll_start(&c->poll, UV_READABLE, on_readable);
+	for (unsigned i = 0; i < READS_MAX && uv_is_active((uv_handle_t *)&c->poll); i++) {
+		enum err e = receive(c);
+
+		if (e == ERR_BUSY)
+			return;
+		if (e == ERR_CLOSED) {
+			end_stream(c);
+			maybe_gone(c);
+		} else if (e != ERR_OK) {
+			child_kill(c, "sent garbage");
+		}
+	}
 }
 
 struct outgoing {
 	uv_write_t request;
+	struct child_file *file; /* counted, or NULL */
 	size_t size;
 	uint8_t bytes[];
 };
@@ -180,13 +315,29 @@ static void on_written(uv_write_t *request, int status)
 
 	(void)status;
 	explicit_bzero(o->bytes, o->size);
+	child_file_drop(o->file);
 	free(o);
 }
 
 enum err child_send(struct child *c, uint16_t type, struct slice payload)
 {
+	return child_send_file(c, type, payload, NULL);
+}
+
+static int write_out(struct child *c, struct outgoing *o)
+{
+	uv_buf_t buf = uv_buf_init((char *)o->bytes, (unsigned)o->size);
+
+	if (o->file)
+		return uv_write2(&o->request, (uv_stream_t *)&c->pipe, &buf, 1,
+			(uv_stream_t *)&o->file->carrier, on_written);
+	return uv_write(&o->request, (uv_stream_t *)&c->pipe, &buf, 1, on_written);
+}
+
+enum err child_send_file(
+	struct child *c, uint16_t type, struct slice payload, struct child_file *file)
+{
 	struct outgoing *o;
-	uv_buf_t buf;
 
 	if (payload.size > FRAME_BYTES_MAX)
 		return ERR_LIMIT;
@@ -196,11 +347,11 @@ enum err child_send(struct child *c, uint16_t type, struct slice payload)
 	if (!o)
 		return ERR_MEMORY;
 	o->size = FRAME_HEAD_BYTES + payload.size;
+	o->file = child_file_hold(file);
 	frame_head(o->bytes, type, payload.size);
 	if (payload.size)
 		memcpy(o->bytes + FRAME_HEAD_BYTES, payload.data, payload.size);
-	buf = uv_buf_init((char *)o->bytes, (unsigned)o->size);
-	if (uv_write(&o->request, (uv_stream_t *)&c->pipe, &buf, 1, on_written) != 0)
+	if (write_out(c, o) != 0)
 		on_written(&o->request, 0);
 	return ERR_OK;
 }
@@ -210,9 +361,9 @@ void child_pause(struct child *c, bool is_paused)
 	if (c->is_closed)
 		return;
 	if (is_paused)
-		(void)uv_read_stop((uv_stream_t *)&c->pipe);
+		(void)uv_poll_stop(&c->poll);
 	else
-		(void)uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read);
+		(void)uv_poll_start(&c->poll, UV_READABLE, on_readable);
 }
 
 static void *thread_main(void *arg)
@@ -275,6 +426,22 @@ static enum err start_process(uv_loop_t *loop, struct child *c, struct why *why)
 	return ERR_OK;
 }
 
+static enum err start_reading(struct child *c, struct why *why)
+{
+	uv_os_fd_t fd;
+
+	if (uv_fileno((uv_handle_t *)&c->pipe, &fd) == 0)
+		c->read_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (c->read_fd >= 0 && uv_poll_init(c->pipe.loop, &c->poll, c->read_fd) == 0) {
+		c->poll.data = c;
+		c->has_poll = true;
+		c->handles_open++;
+		if (uv_poll_start(&c->poll, UV_READABLE, on_readable) == 0)
+			return ERR_OK;
+	}
+	return why_fail(why, ERR_IO, "cannot read from the %s", c->role->name);
+}
+
 enum err child_new(const struct child_start *start, struct child **out, struct why *why)
 {
 	struct child *c = calloc(1, sizeof(*c));
@@ -286,14 +453,15 @@ enum err child_new(const struct child_start *start, struct child **out, struct w
 	c->events = start->events;
 	c->arg = start->arg;
 	c->in_thread = start->in_thread;
+	c->read_fd = -1;
 	buffer_init(&c->in, FRAME_BYTES_MAX + FRAME_HEAD_BYTES + READ_BYTES);
-	(void)uv_pipe_init(start->loop, &c->pipe, 0);
+	(void)uv_pipe_init(start->loop, &c->pipe, start->role->needs & ROLE_PASSES_FILES ? 1 : 0);
 	c->pipe.data = c;
 	c->process.data = c;
 	c->handles_open = c->in_thread ? 1 : 2;
 	e = c->in_thread ? start_thread(c, why) : start_process(start->loop, c, why);
-	if (e == ERR_OK && uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read) != 0)
-		e = why_fail(why, ERR_IO, "cannot read from the %s", c->role->name);
+	if (e == ERR_OK)
+		e = start_reading(c, why);
 	if (e != ERR_OK) {
 		c->events = NULL;
 		c->is_closed = true;

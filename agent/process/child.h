@@ -12,6 +12,8 @@
 #include <uv.h>
 
 struct child; /* frees itself after its last event */
+/* A file that a child has opened, on its way to another; counted. */
+struct child_file;
 
 struct child_events {
 	/* A whole frame, borrowed for the call. An error means garbage: the child is killed. */
@@ -34,6 +36,14 @@ enum err child_new(const struct child_start *start, struct child **out, struct w
 /* Queues one frame. After the child died it is silently dropped: `gone` tells. The process must ignore
  * SIGPIPE (command_line does): libuv writes without MSG_NOSIGNAL. */
 enum err child_send(struct child *c, uint16_t type, struct slice payload) MUST_CHECK;
+/* The file that came with the frame being handed out, and is now the caller's; NULL where there came none, or
+ * what came is not a regular file that may only be read. For roles that ROLE_PASSES_FILES. */
+struct child_file *child_take_file(struct child *c);
+struct child_file *child_file_hold(struct child_file *f);
+void child_file_drop(struct child_file *f);
+/* Queues a frame with which the file goes along. */
+enum err child_send_file(
+	struct child *c, uint16_t type, struct slice payload, struct child_file *file) MUST_CHECK;
 /* No more frames are read while paused, so that the child comes to a stop by itself. */
 void child_pause(struct child *c, bool is_paused);
 /* Ends it now (SIGKILL); `gone` follows with `how` (static text). */

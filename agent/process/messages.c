@@ -8,8 +8,8 @@
 #define SCANNER_NAME_BYTES_MAX 64
 #define LAYER_NAME_BYTES_MAX 64
 
-enum { PIECE_FIRST = 1, PIECE_LAST = 2, PIECE_ABANDONED = 4 };
-#define PIECE_FLAGS (PIECE_FIRST | PIECE_LAST | PIECE_ABANDONED)
+enum { PIECE_FIRST = 1, PIECE_LAST = 2, PIECE_ABANDONED = 4, PIECE_FILE = 8 };
+#define PIECE_FLAGS (PIECE_FIRST | PIECE_LAST | PIECE_ABANDONED | PIECE_FILE)
 
 void setup_encode(struct buffer *out, const struct setup *s)
 {
@@ -54,7 +54,8 @@ void finding_piece_encode(struct buffer *out, const struct finding_piece *f)
 {
 	wire_put_u64(out, f->id);
 	wire_put_u8(out, (uint8_t)((f->is_first ? PIECE_FIRST : 0) | (f->is_last ? PIECE_LAST : 0) |
-				   (f->is_abandoned ? PIECE_ABANDONED : 0)));
+				   (f->is_abandoned ? PIECE_ABANDONED : 0) |
+				   (f->has_file ? PIECE_FILE : 0)));
 	if (f->is_first) {
 		wire_put_u8(out, f->kind);
 		wire_put_u64(out, f->total);
@@ -78,6 +79,7 @@ enum err finding_piece_decode(struct slice bytes, struct finding_piece *out)
 	f.is_first = flags & PIECE_FIRST;
 	f.is_last = flags & PIECE_LAST;
 	f.is_abandoned = flags & PIECE_ABANDONED;
+	f.has_file = flags & PIECE_FILE;
 	if (f.is_first) {
 		f.kind = wire_get_u8(&w);
 		f.total = wire_get_u64(&w);
@@ -91,6 +93,8 @@ enum err finding_piece_decode(struct slice bytes, struct finding_piece *out)
 	}
 	f.data = wire_get_bytes(&w, FINDING_PIECE_BYTES);
 	if (wire_end(&w) != ERR_OK || flags > PIECE_FLAGS)
+		return ERR_MALFORMED;
+	if (f.has_file && (!f.is_last || f.is_abandoned || f.data.size))
 		return ERR_MALFORMED;
 	if (f.is_first && (f.kind < FINDING_FILE || f.kind >= FINDING_KINDS_END))
 		return ERR_MALFORMED;

@@ -85,6 +85,9 @@ struct finding_piece {
 	bool is_first;
 	bool is_last;
 	bool is_abandoned; /* the sender died before the last piece: forget it. Answered like a last one */
+	/* The content is a file, open for reading, whose descriptor comes with the frame. Only a last piece
+	 * without data has one, and only a finding without any other data. */
+	bool has_file;
 	uint8_t kind;
 	uint64_t total; /* bytes of all pieces; 0 = not known yet */
 	struct slice scanner;

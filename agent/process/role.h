@@ -16,6 +16,8 @@ enum role_need {
 	/* PKCS#11 modules: what its user may read, and plain files and devices that its user may write; each
 	 * module is confined further (confine.h) before it is loaded. */
 	ROLE_NEEDS_MODULES = 1 << 2,
+	/* Sends or is sent files that are open for reading: what may not open any may read the one. */
+	ROLE_PASSES_FILES = 1 << 3,
 };
 
 struct role {

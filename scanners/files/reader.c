@@ -282,6 +282,6 @@ static enum err reader_run(int fd, struct why *why)
 
 const struct role reader_role = {
 	.name = "reader",
-	.needs = ROLE_NEEDS_READ_FILES,
+	.needs = ROLE_NEEDS_READ_FILES | ROLE_PASSES_FILES,
 	.run = reader_run,
 };

@@ -193,6 +193,7 @@ enum sniff_answer sniff_file(const struct sniffer *s, struct sniff *f)
 		return SNIFF_WHOLE;
 	if (format && size <= whole_max(s, format)) {
 		f->whole_max = whole_max(s, format);
+		f->is_archive = format->is_archive;
 		return SNIFF_WHOLE;
 	}
 	is_text = !memchr(f->buffer, 0, f->size);

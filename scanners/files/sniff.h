@@ -24,7 +24,7 @@ struct sniffer {
 	bool deep;           /* search binary files to the end too */
 	uint64_t file_bytes_max;    /* sent as a whole up to this size */
 	uint64_t text_bytes_max;    /* searched up to this size */
-	uint64_t archive_bytes_max; /* an archive is sent up to this size; 0: none is */
+	uint64_t archive_bytes_max; /* an archive is looked into up to this size; 0: none is */
 };
 
 enum err sniffer_init(
@@ -46,10 +46,11 @@ struct sniff {
 	uint8_t *buffer;       /* SNIFF_BUFFER_BYTES, borrowed */
 	size_t size;           /* bytes of the file's start that are in the buffer ... */
 	bool is_whole;         /* ... which are all there are */
-	uint64_t region_at;    /* with SNIFF_WHOLE, where ... */
-	uint64_t region_end;   /* ... only this part is to be sent; 0 = all */
-	uint64_t whole_max;    /* with SNIFF_WHOLE: what may be sent; 0 = the limit for files */
-	atomic_uint *steps;    /* counts what came back from the kernel */
+	bool is_archive; /* with SNIFF_WHOLE: read member after member, by whoever gets the file */
+	uint64_t region_at;  /* with SNIFF_WHOLE, where ... */
+	uint64_t region_end; /* ... only this part is to be sent; 0 = all */
+	uint64_t whole_max;  /* with SNIFF_WHOLE: what may be sent; 0 = the limit for files */
+	atomic_uint *steps;  /* counts what came back from the kernel */
 };
 
 /* Reads the head, without knowing anything of the file. true when there is nothing in it, of whatever

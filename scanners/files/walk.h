@@ -153,7 +153,7 @@ enum err tell_problem(
 /* permission-denied or unreadable by errno; nothing at all for what merely vanished. */
 enum err tell_errno(struct worker *w, struct slice name, int error) MUST_CHECK;
 enum err tell_unchanged(struct worker *w, struct slice name) MUST_CHECK;
-/* The whole content. `*is_known` = it was read to its end, or refused for good. */
+/* The whole content, or where it is a large archive the file itself. `*is_known` = it was read to its end, or refused for good. */
 enum err tell_whole(
 	struct worker *w, struct slice name, struct sniff *f, bool *is_known) MUST_CHECK;
 enum err tell_spans(

@@ -97,7 +97,7 @@ static enum format_answer archive_parse(
 	struct format_budget own;
 
 	if (!in->budget) {
-		format_budget_init(&own, NULL, in->bytes.size);
+		format_budget_init(&own, NULL, in->file ? in->file->size : in->bytes.size);
 		with.budget = &own;
 	}
 	return unpack(&with, sink);

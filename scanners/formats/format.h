@@ -32,7 +32,7 @@
  * of one member, and the time that all this may take. */
 #define FORMAT_ARCHIVE_DEPTH_MAX 3
 #define FORMAT_MEMBERS_MAX 100000
-#define FORMAT_UNPACKED_BYTES_MAX (1024 * 1024 * 1024)
+#define FORMAT_UNPACKED_BYTES_MAX (4ULL * 1024 * 1024 * 1024)
 #define FORMAT_RATIO_MAX 200
 #define FORMAT_RATIO_FREE_BYTES (16 * 1024 * 1024)
 #define FORMAT_MEMBER_BYTES_MAX (8 * 1024 * 1024)
@@ -106,8 +106,15 @@ struct format_sink {
 	void (*format)(void *arg, const struct format *format);
 };
 
+/* A content that is read where it lies, by pread alone. */
+struct format_file {
+	int fd; /* borrowed */
+	uint64_t size;
+};
+
 struct format_input {
-	struct slice bytes;              /* the whole content */
+	struct slice bytes;              /* the whole content, or the head of `file` */
+	const struct format_file *file;  /* or NULL; only archives are read so */
 	const struct strings *passwords; /* candidates, tried in order after none and empty */
 	unsigned depth;                  /* 0 = the file itself */
 	const char *uri;                 /* of the file, or NULL: relative names lie beside it */
@@ -161,6 +168,8 @@ extern const struct format *const formats[];
 extern const size_t formats_count;
 /* The first whose sniff says that this may be its own; NULL for none. */
 const struct format *formats_sniff(struct slice head, struct file_size_hint size);
+/* Does one of the formats' text markers stand in it? */
+bool formats_has_marker(struct slice text);
 /* By name; NULL for none, or no name. */
 const struct format *format_find(const char *name);
 

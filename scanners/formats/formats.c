@@ -42,6 +42,14 @@ static bool has_marker(const char *const *markers, struct slice text)
 	return false;
 }
 
+bool formats_has_marker(struct slice text)
+{
+	for (size_t i = 0; i < formats_count; i++)
+		if (has_marker(formats[i]->text_markers, text))
+			return true;
+	return false;
+}
+
 const struct format *format_find(const char *name)
 {
 	for (size_t i = 0; name && i < formats_count; i++)
@@ -109,6 +117,24 @@ enum format_answer format_locked(const struct format_input *in, const struct for
 	return reason == REASON_MALFORMED ? FORMAT_BROKEN : FORMAT_MINE;
 }
 
+/* What the reader took for an archive and is none any more has changed meanwhile: it is read again in the next
+ * pass. */
+static enum err parse_file(
+	const struct format_input *in, const struct format_sink *sink, const struct format **which)
+{
+	struct file_size_hint size = { .size = in->file->size, .is_known = true };
+	const struct format *f = formats_sniff(in->bytes, size);
+
+	if (!f || !f->is_archive)
+		return ERR_NOT_FOUND;
+	if (sink->format)
+		sink->format(sink->arg, f);
+	if (f->parse(in, sink) == FORMAT_NOT_MINE)
+		return ERR_NOT_FOUND;
+	*which = f;
+	return ERR_OK;
+}
+
 enum err formats_parse(
 	const struct format_input *in, const struct format_sink *sink, const struct format **which)
 {
@@ -116,6 +142,8 @@ enum err formats_parse(
 
 	if (!in->bytes.size)
 		return ERR_NOT_FOUND;
+	if (in->file)
+		return parse_file(in, sink, which);
 	for (size_t i = 0; i < formats_count; i++) {
 		const struct format *f = formats[i];
 

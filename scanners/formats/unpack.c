@@ -1,61 +1,17 @@
 /* Archives by libarchive, member after member. Only what libarchive reads by itself is switched on, never
  * its "all": some of its filters start programs. An archive in an archive is read as it comes out of the
- * outer one, so memory holds the file, a block for each level, and one member. */
+ * outer one, so memory holds a block for each level, and of each level's member at most what is looked at at once. */
 #include "scanners/formats/unpack.h"
 
-#include "agent/base/clock.h"
+#include "scanners/formats/unpack_internal.h"
 
-#include <archive.h>
 #include <archive_entry.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
-/* What libarchive gets at once: between two of these the time is looked at. */
-#define BLOCK_BYTES (64 * 1024)
-#define MESSAGE_BYTES 512
-#define NAME_BYTES 160
-#define NUMBER_BYTES 32
-
-/* Members of one archive for which the same is to be said, told once. */
-struct tally {
-	size_t count;
-	char first[NAME_BYTES];
-	char message[MESSAGE_BYTES / 2];
-};
-
-struct unpack {
-	const struct format_input *in;
-	const struct format_sink *sink;
-	struct format_budget *budget;
-	struct unpack *outer; /* whose member this is; NULL: in->bytes */
-	struct archive *archive;
-	size_t at;         /* in in->bytes */
-	struct slice head; /* of a member: the bytes taken out of it already */
-	uint8_t *block;    /* owned; of a member: what comes next */
-	uint64_t charged;  /* bytes of a filter that the budget knows of */
-	uint8_t *content;  /* owned, wiped: of the member being looked at ... */
-	size_t size;       /* ... so much is there */
-	size_t capacity;
-	const char *name;          /* of that member; "" where there is none */
-	char number[NUMBER_BYTES]; /* what stands for a name that cannot be written */
-	size_t read;               /* members looked at */
-	bool is_raw;               /* not an archive: one compressed content */
-	struct tally locked;       /* encrypted */
-	struct tally failed;       /* damaged, or packed by a method that is not known */
-	enum err status;           /* of the sink: ends everything */
-};
-
 /* --- telling ---------------------------------------------------------------------------------- */
-
-static void problem(struct unpack *u, enum reason reason, const char *message)
-{
-	enum err e = u->sink->problem(u->sink->arg, reason, slice_of(NULL, 0), message);
-
-	if (u->status == ERR_OK)
-		u->status = e;
-}
 
 static bool enter(struct unpack *u)
 {
@@ -78,195 +34,6 @@ static void count(struct unpack *u, struct tally *t, const char *message)
 		return;
 	(void)snprintf(t->first, sizeof(t->first), "%s", u->name);
 	(void)snprintf(t->message, sizeof(t->message), "%s", message);
-}
-
-static const char *error_of(struct unpack *u)
-{
-	const char *text = archive_error_string(u->archive);
-
-	return text ? text : "it is damaged";
-}
-
-/* --- ceilings --------------------------------------------------------------------------------- */
-
-static bool spend(struct unpack *u, const char *ceiling, const char *key)
-{
-	char message[MESSAGE_BYTES];
-
-	(void)snprintf(message, sizeof(message), "it was left after %zu members: %s (limits.%s)",
-		u->read, ceiling, key);
-	u->budget->is_spent = true;
-	problem(u, REASON_LIMIT_REACHED, message);
-	return false;
-}
-
-/* Is there anything left to spend? Tells of the first ceiling that is reached. */
-static bool may_go_on(struct unpack *u)
-{
-	const struct format_budget *b = u->budget;
-	const struct format_limits *l = b->limits;
-
-	if (b->is_spent || u->status != ERR_OK)
-		return false;
-	if (b->members > l->members)
-		return spend(u, "the file holds more than are looked at", "archive_members");
-	if (b->unpacked_bytes > l->unpacked_bytes)
-		return spend(u, "more came out of the file than is allowed", "archive_size");
-	if (b->unpacked_bytes > FORMAT_RATIO_FREE_BYTES &&
-		b->unpacked_bytes / (b->file_bytes + 1) >= (uint64_t)l->ratio)
-		return spend(u, "so much comes out of so small a file that it may be a bomb",
-			"archive_ratio");
-	if (clock_monotonic_ms() - b->start_ms > l->time_ms)
-		return spend(u, "it takes too long", "file_time");
-	return true;
-}
-
-/* `bytes` came out of a member; what a filter has given meanwhile counts in their place. */
-static bool charge(struct unpack *u, size_t bytes)
-{
-	uint64_t fresh = bytes;
-
-	if (archive_filter_count(u->archive) > 1) {
-		uint64_t now = (uint64_t)archive_filter_bytes(u->archive, 0);
-
-		fresh = now > u->charged ? now - u->charged : 0;
-		u->charged = now;
-	}
-	u->budget->unpacked_bytes += fresh;
-	return may_go_on(u);
-}
-
-/* --- where bytes come from -------------------------------------------------------------------- */
-
-static la_ssize_t read_memory(struct archive *a, void *arg, const void **block)
-{
-	struct unpack *u = arg;
-	size_t size = u->in->bytes.size - u->at;
-
-	if (!may_go_on(u)) {
-		archive_set_error(a, EINTR, "it was left");
-		return ARCHIVE_FATAL;
-	}
-	if (size > BLOCK_BYTES)
-		size = BLOCK_BYTES;
-	*block = u->in->bytes.data + u->at;
-	u->at += size;
-	return (la_ssize_t)size;
-}
-
-static la_int64_t skip_memory(struct archive *a, void *arg, la_int64_t request)
-{
-	struct unpack *u = arg;
-	size_t left = u->in->bytes.size - u->at;
-
-	(void)a;
-	if (request < 0)
-		return 0;
-	if ((uint64_t)request < left)
-		left = (size_t)request;
-	u->at += left;
-	return (la_int64_t)left;
-}
-
-static la_int64_t seek_memory(struct archive *a, void *arg, la_int64_t offset, int whence)
-{
-	struct unpack *u = arg;
-	la_int64_t size = (la_int64_t)u->in->bytes.size;
-	la_int64_t from = whence == SEEK_CUR ? (la_int64_t)u->at : whence == SEEK_END ? size : 0;
-
-	(void)a;
-	if (offset > size - from || offset < -from)
-		return ARCHIVE_FATAL;
-	u->at = (size_t)(from + offset);
-	return from + offset;
-}
-
-static la_ssize_t read_outer(struct archive *a, void *arg, const void **block)
-{
-	struct unpack *u = arg;
-	la_ssize_t n;
-
-	if (u->head.size) {
-		n = (la_ssize_t)u->head.size;
-		*block = u->head.data;
-		u->head.size = 0;
-		return n;
-	}
-	n = archive_read_data(u->outer->archive, u->block, BLOCK_BYTES);
-	if (n < 0) {
-		archive_set_error(a, EINTR, "%s", error_of(u->outer));
-		return ARCHIVE_FATAL;
-	}
-	if (!charge(u->outer, (size_t)n)) {
-		archive_set_error(a, EINTR, "it was left");
-		return ARCHIVE_FATAL;
-	}
-	*block = u->block;
-	return n;
-}
-
-/* --- opening ---------------------------------------------------------------------------------- */
-
-static int (*const supported[])(struct archive *) = {
-	archive_read_support_filter_gzip,
-	archive_read_support_filter_bzip2,
-	archive_read_support_filter_xz,
-	archive_read_support_filter_zstd,
-	archive_read_support_filter_rpm,
-	archive_read_support_format_zip,
-	archive_read_support_format_tar,
-	archive_read_support_format_cpio,
-	archive_read_support_format_ar,
-	archive_read_support_format_raw,
-};
-
-/* A warning here means that a program would be started, so it is a failure. */
-static bool set_up(struct unpack *u)
-{
-	const struct strings *passwords = u->in->passwords;
-
-	for (size_t i = 0; i < sizeof(supported) / sizeof(supported[0]); i++)
-		if (supported[i](u->archive) != ARCHIVE_OK)
-			return false;
-	for (size_t i = 0; passwords && i < passwords->count; i++)
-		if (*passwords->items[i] &&
-			archive_read_add_passphrase(u->archive, passwords->items[i]) != ARCHIVE_OK)
-			return false;
-	(void)archive_read_set_callback_data(u->archive, u);
-	(void)archive_read_set_read_callback(u->archive, u->outer ? read_outer : read_memory);
-	if (!u->outer) {
-		(void)archive_read_set_skip_callback(u->archive, skip_memory);
-		(void)archive_read_set_seek_callback(u->archive, seek_memory);
-	}
-	return true;
-}
-
-static bool open_archive(struct unpack *u)
-{
-	u->archive = archive_read_new();
-	u->block = u->outer ? malloc(BLOCK_BYTES) : NULL;
-	if (!u->archive || (u->outer && !u->block)) {
-		u->status = ERR_MEMORY;
-		return false;
-	}
-	if (!set_up(u)) {
-		problem(u, REASON_UNSUPPORTED,
-			"libarchive of this system does not read it by itself");
-		return false;
-	}
-	return true;
-}
-
-static void close_archive(struct unpack *u)
-{
-	if (u->archive)
-		(void)archive_read_free(u->archive);
-	if (u->block)
-		explicit_bzero(u->block, BLOCK_BYTES);
-	free(u->block);
-	if (u->content)
-		explicit_bzero(u->content, u->capacity);
-	free(u->content);
 }
 
 /* --- a member's bytes ------------------------------------------------------------------------- */
@@ -301,7 +68,8 @@ enum member_end { MEMBER_MORE, MEMBER_END, MEMBER_FAILED, MEMBER_LEFT };
 static enum member_end read_until(struct unpack *u, size_t want)
 {
 	while (u->size < want) {
-		size_t step = want - u->size < BLOCK_BYTES ? want - u->size : BLOCK_BYTES;
+		size_t step =
+			want - u->size < UNPACK_BLOCK_BYTES ? want - u->size : UNPACK_BLOCK_BYTES;
 		la_ssize_t n;
 
 		if (!make_room(u, u->size + step))
@@ -312,7 +80,7 @@ static enum member_end read_until(struct unpack *u, size_t want)
 		if (n == 0)
 			return MEMBER_END;
 		u->size += (size_t)n;
-		if (!charge(u, (size_t)n))
+		if (!unpack_charge(u, (size_t)n))
 			return MEMBER_LEFT;
 	}
 	return MEMBER_MORE;
@@ -328,7 +96,7 @@ static void skip_rest(struct unpack *u)
 
 	while (is_stream &&
 		archive_read_data_block(u->archive, &block, &size, &offset) == ARCHIVE_OK)
-		if (!charge(u, size))
+		if (!unpack_charge(u, size))
 			return;
 }
 
@@ -345,7 +113,7 @@ static void look_into_archive(struct unpack *u)
 		.outer = u,
 		.head = slice_of(u->content, u->size),
 		.name = "" };
-	char message[MESSAGE_BYTES];
+	char message[UNPACK_MESSAGE_BYTES];
 
 	if (!enter(u))
 		return;
@@ -353,7 +121,7 @@ static void look_into_archive(struct unpack *u)
 		(void)snprintf(message, sizeof(message),
 			"it lies in %lld archives and was not opened (limits.archive_depth)",
 			(long long)u->budget->depth);
-		problem(u, REASON_LIMIT_REACHED, message);
+		unpack_problem(u, REASON_LIMIT_REACHED, message);
 	} else {
 		run(&inner);
 		u->status = inner.status;
@@ -378,32 +146,57 @@ static bool is_jar_signature(const struct unpack *u, const struct format *format
 	return false;
 }
 
-static void tell_content(struct unpack *u, const struct format *format, bool is_cut)
-{
-	enum err e = ERR_OK;
-
-	if (!u->is_raw && !enter(u))
-		return;
-	if (u->sink->format)
-		u->sink->format(
-			u->sink->arg, is_jar_signature(u, format) ? &format_jar_signature : NULL);
-	if (!is_cut || !format)
-		e = u->sink->nested(u->sink->arg, NULL, slice_of(u->content, u->size));
-	if (e != ERR_OK && e != ERR_NOT_FOUND && u->status == ERR_OK)
-		u->status = e;
-	if (is_cut)
-		problem(u, format ? REASON_TOO_LARGE : REASON_LIMIT_REACHED,
-			format ? "larger than a member may be, and it must be read as a whole (limits.member_size)"
-			       : "a text longer than the limit: its end was not searched (limits.member_size)");
-	if (!u->is_raw)
-		leave(u);
-}
-
 static size_t content_max(const struct unpack *u, const struct format *format)
 {
 	uint64_t max = u->budget->limits->member_bytes;
 
 	return (size_t)(format && format->bytes_max > max ? format->bytes_max : max);
+}
+
+static void tell_piece(struct unpack *u, size_t size)
+{
+	enum err e = u->sink->nested(u->sink->arg, NULL, slice_of(u->content, size));
+
+	if (e != ERR_OK && e != ERR_NOT_FOUND && u->status == ERR_OK)
+		u->status = e;
+}
+
+/* A text that goes on is looked at in pieces, each cut where no certificate stands. */
+static enum member_end tell_text(struct unpack *u, enum member_end end)
+{
+	while (end == MEMBER_MORE && u->status == ERR_OK) {
+		size_t cut = unpack_text_cut(slice_of(u->content, u->size));
+
+		if (formats_has_marker(slice_of(u->content, cut)))
+			tell_piece(u, cut);
+		memmove(u->content, u->content + cut, u->size - cut);
+		u->size -= cut;
+		end = read_until(u, content_max(u, NULL) + 1);
+	}
+	if (u->size && u->status == ERR_OK)
+		tell_piece(u, u->size);
+	return end;
+}
+
+/* NULL: a text. */
+static enum member_end tell_content(
+	struct unpack *u, const struct format *format, enum member_end end)
+{
+	if (!u->is_raw && !enter(u))
+		return end;
+	if (u->sink->format)
+		u->sink->format(
+			u->sink->arg, is_jar_signature(u, format) ? &format_jar_signature : NULL);
+	if (!format)
+		end = tell_text(u, end);
+	else if (end == MEMBER_MORE)
+		unpack_problem(u, REASON_TOO_LARGE,
+			"larger than a member may be, and it must be read as a whole (limits.member_size)");
+	else
+		tell_piece(u, u->size);
+	if (!u->is_raw)
+		leave(u);
+	return end;
 }
 
 /* What was read before a member failed is looked at all the same. */
@@ -412,24 +205,18 @@ static void member_failed(struct unpack *u, struct archive_entry *entry)
 	if (archive_entry_is_encrypted(entry))
 		count(u, &u->locked, "");
 	else
-		count(u, &u->failed, error_of(u));
+		count(u, &u->failed, unpack_error(u));
 }
 
 /* As in files: in what is no text only the formats are looked for, by the first bytes. */
 static enum member_end look_into_content(
 	struct unpack *u, const struct format *format, enum member_end end)
 {
-	size_t max = content_max(u, format);
-
 	if (!u->size || (!format && memchr(u->content, 0, u->size)))
 		return end;
 	if (end == MEMBER_MORE)
-		end = read_until(u, max + 1);
-	if (end == MEMBER_MORE)
-		u->size = max;
-	if (u->status == ERR_OK)
-		tell_content(u, format, end == MEMBER_MORE);
-	return end;
+		end = read_until(u, content_max(u, format) + 1);
+	return u->status == ERR_OK ? tell_content(u, format, end) : end;
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as FORMAT_ARCHIVE_DEPTH_CEILING */
@@ -490,14 +277,15 @@ static void take_member(struct unpack *u, struct archive_entry *entry)
 static void tell_tallies(struct unpack *u)
 {
 	bool has_candidates = u->in->passwords && u->in->passwords->count;
-	char message[MESSAGE_BYTES];
+	char message[UNPACK_MESSAGE_BYTES];
 
 	if (u->locked.count) {
 		(void)snprintf(message, sizeof(message),
 			"%zu of its members %s encrypted%s, the first is %s", u->locked.count,
 			u->locked.count == 1 ? "is" : "are",
 			has_candidates ? " and no password given opens them" : "", u->locked.first);
-		problem(u, has_candidates ? REASON_WRONG_PASSWORD : REASON_NEEDS_PASSWORD, message);
+		unpack_problem(
+			u, has_candidates ? REASON_WRONG_PASSWORD : REASON_NEEDS_PASSWORD, message);
 	}
 	if (u->failed.count) {
 		if (u->failed.first[0])
@@ -507,19 +295,19 @@ static void tell_tallies(struct unpack *u)
 		else
 			(void)snprintf(message, sizeof(message), "what is compressed in it: %s",
 				u->failed.message);
-		problem(u, REASON_MALFORMED, message);
+		unpack_problem(u, REASON_MALFORMED, message);
 	}
 }
 
 static void tell_broken(struct unpack *u)
 {
-	char message[MESSAGE_BYTES];
+	char message[UNPACK_MESSAGE_BYTES];
 
 	/* A ceiling that was told ended the reading; and a member that failed has said what is wrong. */
 	if (u->budget->is_spent || u->status != ERR_OK || u->failed.count)
 		return;
-	(void)snprintf(message, sizeof(message), "after %zu members: %s", u->read, error_of(u));
-	problem(u, REASON_MALFORMED, message);
+	(void)snprintf(message, sizeof(message), "after %zu members: %s", u->read, unpack_error(u));
+	unpack_problem(u, REASON_MALFORMED, message);
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as FORMAT_ARCHIVE_DEPTH_CEILING */
@@ -532,8 +320,9 @@ static void take_members(struct unpack *u)
 		r = archive_read_next_header(u->archive, &entry);
 		if (r == ARCHIVE_EOF || r < ARCHIVE_WARN)
 			break;
+		u->has_member = true;
 		u->budget->members++;
-		if (!may_go_on(u))
+		if (!unpack_may_go_on(u))
 			return;
 		take_member(u, entry);
 		if (u->budget->is_spent || u->status != ERR_OK || u->is_raw)
@@ -547,11 +336,11 @@ static void take_members(struct unpack *u)
 static void run(struct unpack *u)
 {
 	u->budget->depth++;
-	if (open_archive(u))
+	if (unpack_open(u))
 		take_members(u);
 	if (u->status == ERR_OK)
 		tell_tallies(u);
-	close_archive(u);
+	unpack_close(u);
 	u->budget->depth--;
 }
 
@@ -562,7 +351,7 @@ enum format_answer unpack(const struct format_input *in, const struct format_sin
 	if (in->budget->depth < in->budget->limits->depth)
 		run(&u);
 	else
-		problem(&u, REASON_LIMIT_REACHED,
+		unpack_problem(&u, REASON_LIMIT_REACHED,
 			"it lies in too many archives and was not opened (limits.archive_depth)");
 	return u.status == ERR_OK ? FORMAT_MINE : FORMAT_BROKEN;
 }

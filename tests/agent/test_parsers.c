@@ -5,12 +5,16 @@
 #include "agent/base/clock.h"
 #include "agent/base/wire.h"
 #include "agent/process/channel.h"
+#include "agent/process/child.h"
 #include "scanners/parser.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <stdio.h>
@@ -207,6 +211,16 @@ static void abandoned_and_overtaken(void **state)
 /* --- a parser that dies ------------------------------------------------------------------------ */
 
 static atomic_uint runs;
+static atomic_uint files; /* that were what they should be */
+
+static void read_file(int fd)
+{
+	char text[8];
+
+	if (pread(fd, text, sizeof(text), 0) == 4 && memcmp(text, "live", 4) == 0)
+		atomic_fetch_add(&files, 1);
+	(void)close(fd);
+}
 
 /* Answers each whole finding, but ends on the one that says so. */
 static enum err run_mortal(int fd, struct why *why)
@@ -230,6 +244,8 @@ static enum err run_mortal(int fd, struct why *why)
 			break;
 		if (e != ERR_OK || !p.is_last)
 			continue;
+		if (p.has_file)
+			read_file(channel_take_file(&c));
 		buffer_init(&out, sizeof(p.id));
 		wire_put_u64(&out, p.id);
 		e = channel_write(&c, MESSAGE_FINDING_DONE, buffer_bytes(&out));
@@ -267,12 +283,105 @@ static void a_parser_that_dies(void **state)
 	stop(&r);
 }
 
+/* --- files -------------------------------------------------------------------------------------- */
+
+static enum err run_opener(int fd, struct why *why)
+{
+	const struct finding_piece head = { .kind = FINDING_FILE,
+		.scanner = slice_text("files"),
+		.place = slice_text("file:///g") };
+	int file = memfd_create("file", MFD_CLOEXEC);
+	char link[64];
+	struct channel c;
+	enum err e = channel_init(&c, fd);
+	int reading;
+
+	(void)why;
+	if (write(file, "live", 4) != 4)
+		return ERR_IO;
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", file);
+	reading = open(link, O_RDONLY | O_CLOEXEC);
+	(void)close(file);
+	if (e == ERR_OK)
+		e = channel_finding_file(&c, &head, reading);
+	(void)close(reading);
+	channel_fini(&c);
+	return e;
+}
+
+struct opener {
+	struct run *run;
+	struct child *child;
+	struct owner bad, good;
+	size_t weight;
+};
+
+static enum err on_opened(void *arg, uint16_t type, struct slice payload)
+{
+	struct opener *o = arg;
+	struct child_file *file = child_take_file(o->child);
+	struct why why = { 0 };
+	struct finding *f;
+
+	assert_int_equal(type, MESSAGE_FINDING);
+	(void)payload;
+	assert_non_null(file);
+	piece(o->run, open_finding(o->run, &o->bad, 'b'), "die", true);
+	f = open_finding(o->run, &o->good, 'g');
+	assert_int_equal(parsers_file(o->run->pool, f, file, &why), ERR_OK);
+	child_file_drop(file);
+	o->weight = parsers_outstanding_bytes(o->run->pool);
+	return ERR_OK;
+}
+
+static void on_opener_gone(void *arg, bool in_order, const char *how)
+{
+	struct opener *o = arg;
+
+	(void)how;
+	assert_true(in_order);
+	o->run->left--;
+}
+
+/* A file is kept until its finding is done: the parser that comes after one that died gets it as well. */
+static void a_file_is_sent_again(void **state)
+{
+	static const struct role opener = {
+		.name = "opener", .needs = ROLE_PASSES_FILES, .run = run_opener
+	};
+	static const struct role mortal_reader = {
+		.name = "parser", .needs = ROLE_PASSES_FILES, .run = run_mortal
+	};
+	static const struct child_events opened = { .frame = on_opened, .gone = on_opener_gone };
+	struct run r;
+	struct opener o = { .run = &r };
+	struct child_start from = {
+		.loop = &r.loop, .role = &opener, .in_thread = true, .events = &opened, .arg = &o
+	};
+
+	(void)state;
+	atomic_store(&runs, 0);
+	atomic_store(&files, 0);
+	start(&r, &mortal_reader);
+	assert_int_equal(child_new(&from, &o.child, NULL), ERR_OK);
+	r.left++;
+	settle(&r);
+	assert_string_equal(r.order, "b!g");
+	assert_int_equal(r.crashes, 1);
+	assert_int_equal(atomic_load(&runs), 2);
+	assert_int_equal(atomic_load(&files), 1);
+	/* It counts for more than its frame. */
+	assert_true(o.weight > 100000);
+	stop(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_large_one_is_overtaken),
 		cmocka_unit_test(abandoned_and_overtaken),
 		cmocka_unit_test(a_parser_that_dies),
+		cmocka_unit_test(a_file_is_sent_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

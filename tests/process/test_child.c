@@ -3,6 +3,7 @@
 #include "agent/process/child.h"
 #include "agent/process/frame.h"
 
+#include <fcntl.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -243,6 +244,251 @@ static void test_hostile_pieces(void **state)
 	buffer_fini(&out);
 }
 
+/* --- files -------------------------------------------------------------------------------------- */
+
+/* From one child through main to another, as the reader's go to a parser. */
+struct relay {
+	uv_loop_t loop;
+	struct child *from;
+	struct child *to;
+	unsigned passed;  /* frames with a file */
+	unsigned refused; /* frames whose file was none */
+	unsigned told;    /* what the second said of them */
+	unsigned gone;
+};
+
+enum kind { KIND_FILE, KIND_WRITABLE, KIND_PATH, KIND_PIPE, KINDS };
+
+#define RELAYED 50
+#define FILE_TEXT "what is in it"
+
+static int open_kind(enum kind kind)
+{
+	static const int flags[] = { O_RDONLY, O_RDWR, O_PATH };
+	char path[] = "/tmp/leafwatch-test-XXXXXX";
+	int pipe_fds[2];
+	int fd;
+
+	if (kind == KIND_PIPE) {
+		if (pipe(pipe_fds) != 0)
+			return -1;
+		(void)close(pipe_fds[1]);
+		return pipe_fds[0];
+	}
+	fd = mkstemp(path);
+	if (fd < 0 || write(fd, FILE_TEXT, sizeof(FILE_TEXT)) != sizeof(FILE_TEXT))
+		return -1;
+	(void)close(fd);
+	fd = open(path, flags[kind] | O_CLOEXEC);
+	(void)unlink(path);
+	return fd;
+}
+
+static enum err run_opener(int fd, struct why *why)
+{
+	struct finding_piece head = { .kind = FINDING_FILE,
+		.scanner = slice_text("files"),
+		.place = slice_text("file:///x") };
+	struct channel c;
+	enum err e = channel_init(&c, fd);
+
+	(void)why;
+	for (unsigned i = 0; e == ERR_OK && i < RELAYED * KINDS; i++) {
+		int file = open_kind((enum kind)(i % KINDS));
+
+		head.id = i;
+		head.total = i % KINDS;
+		e = file < 0 ? ERR_IO : channel_finding_file(&c, &head, file);
+		(void)close(file);
+		/* And frames without one between them. */
+		if (e == ERR_OK)
+			e = channel_write(&c, MESSAGE_PROGRESS, slice_text("x"));
+	}
+	channel_fini(&c);
+	return e;
+}
+
+static enum err run_user(int fd, struct why *why)
+{
+	char text[sizeof(FILE_TEXT) + 1];
+	struct channel c;
+	struct slice payload;
+	uint16_t type;
+	enum err e = channel_init(&c, fd);
+
+	(void)why;
+	while (e == ERR_OK) {
+		int file;
+
+		e = channel_read(&c, &type, &payload);
+		if (e != ERR_OK || type == MESSAGE_FINISH)
+			break;
+		file = channel_take_file(&c);
+		if (pread(file, text, sizeof(text), 0) == sizeof(FILE_TEXT) &&
+			strcmp(text, FILE_TEXT) == 0)
+			e = channel_number(&c, MESSAGE_WORK_DONE, 1);
+		else
+			e = ERR_MALFORMED;
+		(void)close(file);
+	}
+	channel_fini(&c);
+	return e;
+}
+
+static enum err on_opened(void *arg, uint16_t type, struct slice payload)
+{
+	struct relay *r = arg;
+	struct finding_piece piece;
+	struct child_file *file;
+
+	if (type != MESSAGE_FINDING)
+		return ERR_OK;
+	assert_int_equal(finding_piece_decode(payload, &piece), ERR_OK);
+	assert_true(piece.has_file);
+	file = child_take_file(r->from);
+	assert_int_equal(file != NULL, piece.total == KIND_FILE);
+	if (!file) {
+		r->refused++;
+		return ERR_OK;
+	}
+	/* Twice, as where a parser has died. */
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(child_send_file(r->to, type, payload, file), ERR_OK);
+	child_file_drop(file);
+	r->passed++;
+	return ERR_OK;
+}
+
+static enum err on_told(void *arg, uint16_t type, struct slice payload)
+{
+	struct relay *r = arg;
+
+	(void)payload;
+	assert_int_equal(type, MESSAGE_WORK_DONE);
+	r->told++;
+	return ERR_OK;
+}
+
+static void on_opener_gone(void *arg, bool in_order, const char *how)
+{
+	struct relay *r = arg;
+
+	(void)how;
+	assert_true(in_order);
+	r->gone++;
+	assert_int_equal(child_send(r->to, MESSAGE_FINISH, slice_of(NULL, 0)), ERR_OK);
+}
+
+static void on_user_gone(void *arg, bool in_order, const char *how)
+{
+	struct relay *r = arg;
+
+	(void)how;
+	assert_true(in_order);
+	r->gone++;
+}
+
+static unsigned open_descriptors(void)
+{
+	unsigned count = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+static void test_files(void **state)
+{
+	static const struct role opener = {
+		.name = "opener", .needs = ROLE_PASSES_FILES, .run = run_opener
+	};
+	static const struct role user = {
+		.name = "user", .needs = ROLE_PASSES_FILES, .run = run_user
+	};
+	static const struct child_events opened = { .frame = on_opened, .gone = on_opener_gone };
+	static const struct child_events told = { .frame = on_told, .gone = on_user_gone };
+	struct relay r = { 0 };
+	struct child_start from = {
+		.loop = &r.loop, .role = &opener, .in_thread = true, .events = &opened, .arg = &r
+	};
+	struct child_start to = {
+		.loop = &r.loop, .role = &user, .in_thread = true, .events = &told, .arg = &r
+	};
+	unsigned before = open_descriptors();
+
+	(void)state;
+	assert_int_equal(uv_loop_init(&r.loop), 0);
+	assert_int_equal(child_new(&to, &r.to, NULL), ERR_OK);
+	assert_int_equal(child_new(&from, &r.from, NULL), ERR_OK);
+	assert_int_equal(uv_run(&r.loop, UV_RUN_DEFAULT), 0);
+	assert_int_equal(uv_loop_close(&r.loop), 0);
+	assert_int_equal(r.gone, 2);
+	assert_int_equal(r.passed, RELAYED);
+	assert_int_equal(r.refused, RELAYED * (KINDS - 1));
+	assert_int_equal(r.told, 2 * RELAYED);
+	assert_int_equal(open_descriptors(), before);
+}
+
+/* Files that nobody takes do not gather. */
+static enum err on_ignored(void *arg, uint16_t type, struct slice payload)
+{
+	struct seen *s = arg;
+
+	(void)type;
+	(void)payload;
+	s->frames++;
+	return ERR_OK;
+}
+
+static void test_too_many_files(void **state)
+{
+	static const struct role opener = {
+		.name = "opener", .needs = ROLE_PASSES_FILES, .run = run_opener
+	};
+	static const struct child_events ignoring = { .frame = on_ignored, .gone = on_gone };
+	struct seen s = { 0 };
+	struct child *child;
+	uv_loop_t loop;
+	struct child_start start = {
+		.loop = &loop, .role = &opener, .in_thread = true, .events = &ignoring, .arg = &s
+	};
+	unsigned before = open_descriptors();
+
+	(void)state;
+	assert_int_equal(uv_loop_init(&loop), 0);
+	assert_int_equal(child_new(&start, &child, NULL), ERR_OK);
+	assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+	assert_int_equal(uv_loop_close(&loop), 0);
+	assert_string_equal(s.how, "sent garbage");
+	assert_true(s.frames < 2 * RELAYED);
+	assert_int_equal(open_descriptors(), before);
+}
+
+/* A file is the whole of a finding, and comes with its last piece. */
+static void test_file_pieces(void **state)
+{
+	struct finding_piece head = { .id = 7, .is_last = true, .has_file = true };
+	struct finding_piece piece;
+	struct buffer out;
+
+	(void)state;
+	buffer_init(&out, 1024);
+	finding_piece_encode(&out, &head);
+	assert_int_equal(finding_piece_decode(buffer_bytes(&out), &piece), ERR_OK);
+	assert_true(piece.has_file);
+	for (int i = 0; i < 3; i++) {
+		struct finding_piece wrong = head;
+
+		wrong.is_last = i != 0;
+		wrong.is_abandoned = i == 1;
+		wrong.data = slice_text(i == 2 ? "x" : "");
+		buffer_clear(&out);
+		finding_piece_encode(&out, &wrong);
+		assert_int_equal(finding_piece_decode(buffer_bytes(&out), &piece), ERR_MALFORMED);
+	}
+	buffer_fini(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -253,6 +499,9 @@ int main(void)
 		cmocka_unit_test(test_frame_limit),
 		cmocka_unit_test(test_finding_pieces),
 		cmocka_unit_test(test_hostile_pieces),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_too_many_files),
+		cmocka_unit_test(test_file_pieces),
 	};
 
 	/* As whoever uses children has to: libuv writes without MSG_NOSIGNAL. */

@@ -8,8 +8,12 @@
 #include "scanners/parser.h"
 #include "scanners/session.h"
 
+#include <archive.h>
+#include <archive_entry.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -335,6 +339,57 @@ static void interleaved_findings(void **state)
 	buffer_fini(&frame);
 }
 
+/* An archive that comes as a file is read where it lies; what is none is nothing. */
+static void a_file_where_it_lies(void **state)
+{
+	static const char *const contents[] = { "not an archive at all", "" };
+	struct peer *p = *state;
+	const struct finding_piece head = { .id = 9,
+		.kind = FINDING_FILE,
+		.scanner = slice_text("files"),
+		.place = slice_text("file:///x") };
+	struct archive *a = archive_write_new();
+	struct archive_entry *entry = archive_entry_new();
+	int fd = memfd_create("archive", MFD_CLOEXEC);
+
+	assert_int_equal(archive_write_set_format_zip(a), ARCHIVE_OK);
+	assert_int_equal(archive_write_open_fd(a, fd), ARCHIVE_OK);
+	archive_entry_set_pathname(entry, "leaf.der");
+	archive_entry_set_filetype(entry, AE_IFREG);
+	archive_entry_set_size(entry, p->leaf.size);
+	assert_int_equal(archive_write_header(a, entry), ARCHIVE_OK);
+	assert_int_equal(archive_write_data(a, p->leaf.data, p->leaf.size), p->leaf.size);
+	archive_entry_free(entry);
+	assert_int_equal(archive_write_free(a), ARCHIVE_OK);
+	forget(p);
+	/* Wherever the descriptor stands. */
+	assert_int_equal(lseek(fd, 17, SEEK_SET), 17);
+	assert_int_equal(channel_finding_file(&p->channel, &head, fd), ERR_OK);
+	receive(p);
+	assert_int_equal(p->done, 9);
+	assert_int_equal(p->count, 1);
+	assert_string_equal(p->records[0].location.uri, "file:///x!/leaf.der");
+	assert_int_equal(lseek(fd, 0, SEEK_CUR), 17);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(ftruncate(fd, 0), 0);
+		assert_int_equal(pwrite(fd, contents[i], strlen(contents[i]), 0),
+			(ssize_t)strlen(contents[i]));
+		forget(p);
+		assert_int_equal(channel_finding_file(&p->channel, &head, fd), ERR_OK);
+		receive(p);
+		assert_int_equal(p->count, 0);
+	}
+	/* Of what cannot be read it is said. */
+	(void)close(fd);
+	fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(channel_finding_file(&p->channel, &head, fd), ERR_OK);
+	receive(p);
+	assert_int_equal(p->count, 1);
+	assert_int_equal(p->records[0].problem.reason, REASON_UNREADABLE);
+	(void)close(fd);
+}
+
 static void too_large_is_told(void **state)
 {
 	size_t size = PARSER_FINDING_BYTES_MAX + 1;
@@ -594,6 +649,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_bundle_of_thousands, setup, teardown),
 		cmocka_unit_test_setup_teardown(interleaved_findings, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_large_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_file_where_it_lies, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_endpoint, setup, teardown),
 		cmocka_unit_test_setup_teardown(more_names_than_a_frame, setup, teardown),
 		cmocka_unit_test_setup_teardown(more_names_than_are_recorded, setup, teardown),

@@ -2,7 +2,10 @@
 import io
 import json
 import os
+import random
+import subprocess
 import tarfile
+import time
 import unittest
 import zipfile
 
@@ -202,12 +205,12 @@ class Archives(Case):
         config = self.folder / "leafwatch.yml"
         config.write_text("limits: {archive_members: 1000, member_size: 64KiB}\n")
         found, problems = self.places("--config", config)
-        self.assertEqual(set(found), {"bomb.tgz!/a.pem", "bomb.zip!/a.pem", "many.tar!/a.pem", "large.zip!/a.pem"})
+        self.assertEqual(set(found), {"bomb.tgz!/a.pem", "bomb.zip!/a.pem", "many.tar!/a.pem", "large.zip!/a.pem",
+                                      "large.zip!/big.pem"})
         said = {place: (reason, message) for reason, place, message in problems}
-        self.assertIn("limits.archive_ratio", said["bomb.tgz"][1])
+        self.assertIn("limits.archive_ratio", said["bomb.tgz!/x"][1])
         self.assertIn("limits.archive_ratio", said["bomb.zip"][1])
         self.assertIn("after 1000 members", said["many.tar"][1])
-        self.assertEqual(said["large.zip!/big.pem"][0], "limit-reached")
         self.assertEqual(said["large.zip!/big.p12"][0], "too-large")
         config.write_text("limits: {archive_size: 1MiB}\n")
         said = {place: message for _, place, message in self.places("--config", config)[1]}
@@ -215,6 +218,44 @@ class Archives(Case):
         config.write_text("limits: {archive_depth: 0}\n")
         found, problems = self.places("--config", config)
         self.assertEqual((found, {r for r, _, _ in problems}), ({}, {"limit-reached"}))
+
+    def test_large(self):
+        """What is larger than the parser's memory is read where it lies; without certificates it is silent."""
+        noise = random.Random(1).randbytes(1 << 20)
+        with open(self.tree / "large.tar", "wb") as out:
+            info = tarfile.TarInfo("zeros")
+            info.size = 200 << 20
+            out.write(info.tobuf())
+            out.seek(info.size, io.SEEK_CUR)
+            out.write(tar_of(("last.pem", self.pem)))
+        with zipfile.ZipFile(self.tree / "large.zip", "w") as out:
+            for i in range(100):
+                out.writestr(str(i), noise)
+            out.writestr("last.pem", self.pem)
+        log = b"".join(b"2026-01-01T00:00:%02d GET /%x\n" % (i % 60, i * 2654435761) for i in range(20000)) * 14
+        for name, content in (("with", log + self.pem + log), ("without", log + log)):
+            packed = run("gzip", "-1", "-c", input=content)
+            self.put(name + ".log.gz", packed)
+            self.put(name + ".tgz", run("gzip", "-1", "-c", input=tar_of(("binary", noise), ("log", content))))
+        found, problems = self.places()
+        self.assertEqual(problems, [])
+        self.assertEqual(set(found), {"large.tar!/last.pem", "large.zip!/last.pem", "with.log.gz", "with.tgz!/log"})
+
+    def test_time(self):
+        """What takes too long is left, and said to be: the rest of the scan does not wait."""
+        self.put("a.pem", self.pem)
+        slow = self.tree / "slow.gz"
+        with open(slow, "wb") as out:
+            subprocess.run(["sh", "-c", "head -c 20000000 /dev/urandom | base64 | gzip -1"], stdout=out, check=True)
+        config = self.folder / "leafwatch.yml"
+        config.write_text("limits: {file_time: 100ms}\n")
+        start = time.monotonic()
+        found, problems = self.places("--config", config)
+        self.assertLess(time.monotonic() - start, 8)
+        self.assertEqual(set(found), {"a.pem"})
+        ((reason, place, message),) = problems
+        self.assertEqual((reason, place), ("limit-reached", "slow.gz"))
+        self.assertIn("limits.file_time", message)
 
     def test_keys_of_jobs(self):
         for name in ("off", "on"):

@@ -50,6 +50,7 @@ struct found {
 	char *uri;
 	struct buffer data;
 	bool is_last;
+	bool has_file;
 };
 
 struct trouble {
@@ -126,7 +127,25 @@ static void wait_for_reader(struct reader_end *end)
 	end->result = WIFEXITED(status) && WEXITSTATUS(status) == 0 ? ERR_OK : ERR_IO;
 }
 
-static void take_finding(struct outcome *o, struct slice payload)
+/* As main does: only what may be read, from its start, and no more than is needed. */
+static void take_file(struct found *f, int fd, uint64_t size)
+{
+	int flags = fcntl(fd, F_GETFL);
+	uint8_t block[4096];
+
+	assert_true(fd >= 0);
+	assert_int_equal(flags & O_ACCMODE, O_RDONLY);
+	for (uint64_t at = 0; at < size && size < CONTENT_BYTES_MAX;) {
+		ssize_t n = pread(fd, block, sizeof(block), (off_t)at);
+
+		assert_true(n > 0);
+		buffer_append(&f->data, block, (size_t)n);
+		at += (uint64_t)n;
+	}
+	(void)close(fd);
+}
+
+static void take_finding(struct outcome *o, struct channel *c, struct slice payload)
 {
 	struct finding_piece piece;
 	size_t i = 0;
@@ -148,6 +167,9 @@ static void take_finding(struct outcome *o, struct slice payload)
 	}
 	assert_false(o->found[i].is_last);
 	buffer_slice(&o->found[i].data, piece.data);
+	o->found[i].has_file = piece.has_file;
+	if (piece.has_file)
+		take_file(&o->found[i], channel_take_file(c), piece.total);
 	o->found[i].is_last = piece.is_last;
 }
 
@@ -164,13 +186,13 @@ static void take_problem(struct outcome *o, struct slice payload)
 	record_fini(&r);
 }
 
-static void take(struct outcome *o, uint16_t type, struct slice payload)
+static void take(struct outcome *o, struct channel *c, uint16_t type, struct slice payload)
 {
 	struct progress progress;
 
 	switch (type) {
 	case MESSAGE_FINDING:
-		take_finding(o, payload);
+		take_finding(o, c, payload);
 		break;
 	case MESSAGE_RECORD:
 		take_problem(o, payload);
@@ -268,7 +290,7 @@ static struct outcome *pass(const struct request *r)
 	start_reader(&end, pair, r->in_process);
 	send_request(&c, r);
 	while (channel_read(&c, &type, &payload) == ERR_OK)
-		take(o, type, payload);
+		take(o, &c, type, payload);
 	wait_for_reader(&end);
 	o->result = end.result;
 	channel_fini(&c);
@@ -592,6 +614,15 @@ static void test_archives(void **state)
 	assert_int_equal(count_problems(o, REASON_TOO_LARGE, "/large.zip"), 1);
 	outcome_free(o);
 	t->request.options.archive_bytes_max = 16 * MIB;
+	o = pass(&t->request);
+	assert_int_equal(o->found_count, 2);
+	assert_false(find(o, t->root, "/a.zip")->has_file);
+	assert_true(find(o, t->root, "/large.zip")->has_file);
+	assert_int_equal(find(o, t->root, "/large.zip")->data.size, 9 * MIB);
+	outcome_free(o);
+	/* Of whatever size: nothing of it is read. */
+	assert_int_equal(truncate(at(t, "/large.zip"), 100LL * 1024 * MIB), 0);
+	t->request.options.archive_bytes_max = INT64_MAX;
 	o = pass(&t->request);
 	assert_int_equal(o->found_count, 2);
 	outcome_free(o);

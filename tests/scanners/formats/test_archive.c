@@ -1,10 +1,14 @@
 /* Archives: members in members, ceilings, damage at every byte. */
 #include "collect.h"
 
+#include "scanners/formats/unpack_internal.h"
+
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
 #include <locale.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define PLACES_BYTES 4096
 #define ARCHIVE_BYTES_MAX (8 * 1024 * 1024)
@@ -91,7 +95,7 @@ static void on_format(void *arg, const struct format *format)
 	s->label = format;
 }
 
-static enum err look(struct seen *s, struct slice bytes, const struct strings *passwords);
+static enum err look_with(struct seen *s, struct slice bytes, const struct format_file *file);
 
 static enum err on_nested(void *arg, const char *member, struct slice bytes)
 {
@@ -99,11 +103,11 @@ static enum err on_nested(void *arg, const char *member, struct slice bytes)
 	enum err e;
 
 	assert_null(member);
-	e = look(arg, bytes, NULL);
+	e = look_with(arg, bytes, NULL);
 	return s->fails_at && s->certificates >= s->fails_at ? ERR_IO : e;
 }
 
-static enum err look(struct seen *s, struct slice bytes, const struct strings *passwords)
+static enum err look_with(struct seen *s, struct slice bytes, const struct format_file *file)
 {
 	const struct format_sink sink = { .arg = s,
 		.certificate = on_certificate,
@@ -112,13 +116,39 @@ static enum err look(struct seen *s, struct slice bytes, const struct strings *p
 		.enter = on_enter,
 		.leave = on_leave,
 		.format = on_format };
-	const struct format_input in = { .bytes = bytes,
-		.passwords = passwords,
-		.depth = s->at[0] ? 1 : 0,
-		.budget = s->budget };
+	const struct format_input in = {
+		.bytes = bytes, .file = file, .depth = s->at[0] ? 1 : 0, .budget = s->budget
+	};
 	const struct format *which;
 
 	return formats_parse(&in, &sink, &which);
+}
+
+static enum err look(struct seen *s, struct slice bytes)
+{
+	return look_with(s, bytes, NULL);
+}
+
+/* The same content where it lies, in a file: what is found is what was found in memory. */
+static void see_file(
+	struct slice bytes, const struct format_limits *limits, const struct seen *want)
+{
+	struct format_file file = { .fd = memfd_create("archive", MFD_CLOEXEC),
+		.size = bytes.size };
+	struct slice head =
+		slice_of(bytes.data, bytes.size < SNIFF_HEAD_BYTES ? bytes.size : SNIFF_HEAD_BYTES);
+	struct seen s = { .may_differ = want->may_differ };
+	struct format_budget budget;
+
+	assert_true(file.fd >= 0);
+	assert_int_equal(write(file.fd, bytes.data, bytes.size), bytes.size);
+	format_budget_init(&budget, limits, bytes.size);
+	s.budget = limits ? &budget : NULL;
+	(void)!look_with(&s, head, &file);
+	assert_string_equal(s.places, want->places);
+	assert_string_equal(s.problems, want->problems);
+	assert_string_equal(s.at, "");
+	(void)close(file.fd);
 }
 
 /* Parses an exact copy, so that reading past the end is seen. */
@@ -133,9 +163,10 @@ static struct seen see_with(struct slice bytes, const struct format_limits *limi
 		memcpy(exact, bytes.data, bytes.size);
 	format_budget_init(&budget, limits, bytes.size);
 	s.budget = limits ? &budget : NULL;
-	(void)!look(&s, slice_of(exact, bytes.size), NULL);
+	(void)!look(&s, slice_of(exact, bytes.size));
 	assert_string_equal(s.at, "");
 	assert_int_equal(budget.depth, 0);
+	see_file(slice_of(exact, bytes.size), limits, &s);
 	free(exact);
 	return s;
 }
@@ -338,27 +369,97 @@ static void test_ratio(void **state)
 static void test_member_size(void **state)
 {
 	struct format_limits limits = format_limits_standard;
-	struct buffer text;
-	struct buffer bytes;
+	uint8_t keystore[9000] = { 0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2 };
+	const struct member members[] = { { "keystore", slice_of(keystore, sizeof(keystore)) },
+		{ "a.pem", buffer_bytes(&pem) } };
+	struct buffer bytes = make(zip, NULL, members, 2);
 	struct seen s;
 
 	(void)state;
 	limits.member_bytes = 8192;
-	buffer_init(&text, TEST_BYTES_MAX);
-	buffer_slice(&text, buffer_bytes(&pem));
-	while (text.size < 9000)
-		buffer_text(&text, "# more\n");
-	{
-		const struct member members[] = { { "long", buffer_bytes(&text) },
-			{ "a.pem", buffer_bytes(&pem) } };
-
-		bytes = make(zip, NULL, members, 2);
-	}
 	s = see_with(buffer_bytes(&bytes), &limits);
-	assert_string_equal(s.places, "long a.pem");
-	assert_string_equal(s.problems, "limit-reached@long");
+	assert_string_equal(s.places, "a.pem");
+	assert_string_equal(s.problems, "too-large@keystore");
 	buffer_fini(&bytes);
-	buffer_fini(&text);
+}
+
+/* A text that is longer than a member may be is searched to its end, wherever its pieces are cut: in front of
+ * certificates, in them and behind them. */
+static void test_long_texts(void **state)
+{
+	struct format_limits limits = format_limits_standard;
+
+	(void)state;
+	limits.member_bytes = 8192;
+	for (size_t at = 4096; at < 9000; at += 97) {
+		struct buffer text;
+		struct buffer bytes;
+		struct seen s;
+
+		buffer_init(&text, TEST_BYTES_MAX);
+		while (text.size < at)
+			buffer_text(&text, "text. ");
+		buffer_byte(&text, '\n');
+		for (size_t i = 0; i < 20; i++)
+			buffer_slice(&text, buffer_bytes(&pem));
+		while (text.size < 50000)
+			buffer_text(&text, "# more\n");
+		buffer_slice(&text, buffer_bytes(&pem));
+		{
+			const struct member one[] = { { "t", buffer_bytes(&text) } };
+
+			bytes = make(tar, gzip, one, 1);
+		}
+		s = see_with(buffer_bytes(&bytes), &limits);
+		assert_int_equal(s.certificates, 21);
+		assert_string_equal(s.problems, "");
+		buffer_fini(&bytes);
+		buffer_fini(&text);
+	}
+}
+
+static void test_cuts(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t cut;
+	} cases[] = {
+		{ "a; b; c; d. MIIBszCC", 11 },
+		{ "a; b; c;\nd; key: MI", 9 },
+		{ "x\n-----BEGIN A-----\nMIIMIIMIIMIIMIIMII\n-----END A-----\n-----BEGIN A-----\nM",
+			55 },
+		{ "one line of nothing but letters", 31 },
+		{ "", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(unpack_text_cut(slice_text(cases[i].text)), cases[i].cut);
+}
+
+/* A zip whose list of members alone would fill memory is not begun. */
+static void test_directory(void **state)
+{
+	static char name[60000];
+	struct format_limits limits = format_limits_standard;
+	struct member members[40];
+	struct buffer bytes;
+	struct seen s;
+
+	(void)state;
+	(void)memset(name, 'n', sizeof(name) - 1);
+	for (size_t i = 0; i < 40; i++)
+		members[i] = (struct member){ i ? name : "a.pem", buffer_bytes(&pem) };
+	bytes = make(zip, NULL, members, 40);
+	s = (struct seen){ 0 };
+	limits.members = 1;
+	s = see_with(buffer_bytes(&bytes), &limits);
+	assert_string_equal(s.places, "");
+	assert_string_equal(s.problems, "limit-reached@");
+	buffer_fini(&bytes);
+	bytes = make(zip, NULL, members, 1);
+	assert_string_equal(see_with(buffer_bytes(&bytes), &limits).places, "a.pem");
+	buffer_fini(&bytes);
 }
 
 static void test_telling_fails(void **state)
@@ -369,7 +470,7 @@ static void test_telling_fails(void **state)
 	struct seen s = { .fails_at = 1 };
 
 	(void)state;
-	(void)!look(&s, buffer_bytes(&bytes), NULL);
+	(void)!look(&s, buffer_bytes(&bytes));
 	assert_int_equal(s.certificates, 1);
 	assert_string_equal(s.at, "");
 	buffer_fini(&bytes);
@@ -414,8 +515,9 @@ static void test_damaged(void **state)
 		bytes.data[i] ^= 0xff;
 		struct seen s = { .may_differ = true };
 
-		(void)!look(&s, buffer_bytes(&bytes), NULL);
+		(void)!look(&s, buffer_bytes(&bytes));
 		assert_string_equal(s.at, "");
+		see_file(buffer_bytes(&bytes), NULL, &s);
 		bytes.data[i] = was;
 	}
 	buffer_fini(&bytes);
@@ -448,6 +550,9 @@ int main(void)
 		cmocka_unit_test(test_ceilings),
 		cmocka_unit_test(test_ratio),
 		cmocka_unit_test(test_member_size),
+		cmocka_unit_test(test_long_texts),
+		cmocka_unit_test(test_cuts),
+		cmocka_unit_test(test_directory),
 		cmocka_unit_test(test_telling_fails),
 		cmocka_unit_test(test_cut_off),
 		cmocka_unit_test(test_damaged),

@@ -1,0 +1,63 @@
+/* What unpack.c and unpack_source.c share: an archive being read. */
+#ifndef LEAFWATCH_SCANNERS_FORMATS_UNPACK_INTERNAL_H
+#define LEAFWATCH_SCANNERS_FORMATS_UNPACK_INTERNAL_H
+
+#include "scanners/formats/format.h"
+
+#include <archive.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What libarchive gets at once: between two of these the time is looked at. */
+#define UNPACK_BLOCK_BYTES (64 * 1024)
+#define UNPACK_MESSAGE_BYTES 512
+#define UNPACK_NAME_BYTES 160
+#define UNPACK_NUMBER_BYTES 32
+
+/* Members of one archive for which the same is to be said, told once. */
+struct tally {
+	size_t count;
+	char first[UNPACK_NAME_BYTES];
+	char message[UNPACK_MESSAGE_BYTES / 2];
+};
+
+struct unpack {
+	const struct format_input *in;
+	const struct format_sink *sink;
+	struct format_budget *budget;
+	struct unpack *outer; /* whose member this is; NULL: in->file, or in->bytes */
+	struct archive *archive;
+	uint64_t at;             /* in in->file or in->bytes */
+	struct slice head;       /* of a member: the bytes taken out of it already */
+	uint8_t *block;          /* owned; of a member or a file: what comes next */
+	uint64_t charged;        /* bytes of a filter that the budget knows of */
+	uint64_t directory_left; /* bytes that may be read before the first member */
+	bool has_member;         /* one has come */
+	uint8_t *content;        /* owned, wiped: of the member being looked at ... */
+	size_t size;             /* ... so much is there */
+	size_t capacity;
+	const char *name;                 /* of that member; "" where there is none */
+	char number[UNPACK_NUMBER_BYTES]; /* what stands for a name that cannot be written */
+	size_t read;                      /* members looked at */
+	bool is_raw;                      /* not an archive: one compressed content */
+	struct tally locked;              /* encrypted */
+	struct tally failed;              /* damaged, or packed by a method that is not known */
+	enum err status;                  /* of the sink: ends everything */
+};
+
+/* Has libarchive ready to read. False: told why not, or `status` says. */
+bool unpack_open(struct unpack *u);
+void unpack_close(struct unpack *u);
+void unpack_problem(struct unpack *u, enum reason reason, const char *message);
+/* Is there anything left to spend? Tells of the first ceiling that is reached. */
+bool unpack_may_go_on(struct unpack *u);
+/* `bytes` came out of a member; what a filter has given meanwhile counts in their place. */
+bool unpack_charge(struct unpack *u, size_t bytes);
+/* What libarchive says is wrong. */
+const char *unpack_error(struct unpack *u);
+
+/* Where a text that goes on may be cut in two, so that what lies before is looked at by itself: behind the last
+ * byte that stands in no base64 and no block of PEM; at its end where its second half has none. */
+size_t unpack_text_cut(struct slice text);
+
+#endif

@@ -1,0 +1,261 @@
+/* Where an archive's bytes come from, and what they may cost. */
+#include "scanners/formats/unpack_internal.h"
+
+#include "agent/base/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* libarchive keeps a zip's list of members in memory, which is four times what the list takes in the file. */
+#define DIRECTORY_MEMBER_BYTES 128
+#define DIRECTORY_BYTES_MIN (1024 * 1024)
+
+/* --- telling, ceilings ------------------------------------------------------------------------- */
+
+void unpack_problem(struct unpack *u, enum reason reason, const char *message)
+{
+	enum err e = u->sink->problem(u->sink->arg, reason, slice_of(NULL, 0), message);
+
+	if (u->status == ERR_OK)
+		u->status = e;
+}
+
+const char *unpack_error(struct unpack *u)
+{
+	const char *text = archive_error_string(u->archive);
+
+	return text ? text : "it is damaged";
+}
+
+static bool spend(struct unpack *u, const char *ceiling, const char *key)
+{
+	char message[UNPACK_MESSAGE_BYTES];
+
+	(void)snprintf(message, sizeof(message),
+		"the archive was left after %zu members: %s (limits.%s)", u->read, ceiling, key);
+	u->budget->is_spent = true;
+	unpack_problem(u, REASON_LIMIT_REACHED, message);
+	return false;
+}
+
+bool unpack_may_go_on(struct unpack *u)
+{
+	const struct format_budget *b = u->budget;
+	const struct format_limits *l = b->limits;
+
+	if (b->is_spent || u->status != ERR_OK)
+		return false;
+	if (b->members > l->members)
+		return spend(u, "the file holds more than are looked at", "archive_members");
+	if (b->unpacked_bytes > l->unpacked_bytes)
+		return spend(u, "more came out of the file than is allowed", "archive_size");
+	if (b->unpacked_bytes > FORMAT_RATIO_FREE_BYTES &&
+		b->unpacked_bytes / (b->file_bytes + 1) >= (uint64_t)l->ratio)
+		return spend(u, "so much comes out of so small a file that it may be a bomb",
+			"archive_ratio");
+	if (clock_monotonic_ms() - b->start_ms > l->time_ms)
+		return spend(u, "it takes too long", "file_time");
+	return true;
+}
+
+bool unpack_charge(struct unpack *u, size_t bytes)
+{
+	uint64_t fresh = bytes;
+
+	if (archive_filter_count(u->archive) > 1) {
+		uint64_t now = (uint64_t)archive_filter_bytes(u->archive, 0);
+
+		fresh = now > u->charged ? now - u->charged : 0;
+		u->charged = now;
+	}
+	u->budget->unpacked_bytes += fresh;
+	return unpack_may_go_on(u);
+}
+
+/* --- the file ----------------------------------------------------------------------------------- */
+
+static uint64_t size_of(const struct unpack *u)
+{
+	return u->in->file ? u->in->file->size : u->in->bytes.size;
+}
+
+static la_ssize_t left(struct archive *a)
+{
+	archive_set_error(a, EINTR, "it was left");
+	return ARCHIVE_FATAL;
+}
+
+static la_ssize_t read_block(struct unpack *u, size_t size, const void **block)
+{
+	char message[UNPACK_MESSAGE_BYTES];
+	ssize_t n;
+
+	if (!u->in->file) {
+		*block = u->in->bytes.data + u->at;
+		return (la_ssize_t)size;
+	}
+	do {
+		n = pread(u->in->file->fd, u->block, size, (off_t)u->at);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		(void)snprintf(message, sizeof(message), "cannot be read after %llu bytes: %m",
+			(unsigned long long)u->at);
+		u->budget->is_spent = true;
+		unpack_problem(u, REASON_UNREADABLE, message);
+	}
+	*block = u->block;
+	return n;
+}
+
+static la_ssize_t read_file(struct archive *a, void *arg, const void **block)
+{
+	struct unpack *u = arg;
+	uint64_t size = size_of(u) - u->at;
+	la_ssize_t n;
+
+	if (!unpack_may_go_on(u))
+		return left(a);
+	if (size > UNPACK_BLOCK_BYTES)
+		size = UNPACK_BLOCK_BYTES;
+	if (!u->has_member && size > u->directory_left) {
+		(void)spend(u, "its list of members is longer than is read", "archive_members");
+		return left(a);
+	}
+	n = read_block(u, (size_t)size, block);
+	if (n < 0)
+		return left(a);
+	u->directory_left -= u->has_member ? 0 : (uint64_t)n;
+	u->at += (uint64_t)n;
+	return n;
+}
+
+static la_int64_t skip_file(struct archive *a, void *arg, la_int64_t request)
+{
+	struct unpack *u = arg;
+	uint64_t step = size_of(u) - u->at;
+
+	(void)a;
+	if (request < 0)
+		return 0;
+	if ((uint64_t)request < step)
+		step = (uint64_t)request;
+	u->at += step;
+	return (la_int64_t)step;
+}
+
+static la_int64_t seek_file(struct archive *a, void *arg, la_int64_t offset, int whence)
+{
+	struct unpack *u = arg;
+	la_int64_t size = (la_int64_t)size_of(u);
+	la_int64_t from = whence == SEEK_CUR ? (la_int64_t)u->at : whence == SEEK_END ? size : 0;
+
+	(void)a;
+	if (offset > size - from || offset < -from)
+		return ARCHIVE_FATAL;
+	u->at = (uint64_t)(from + offset);
+	return from + offset;
+}
+
+/* --- a member of an archive --------------------------------------------------------------------- */
+
+static la_ssize_t read_outer(struct archive *a, void *arg, const void **block)
+{
+	struct unpack *u = arg;
+	la_ssize_t n;
+
+	if (u->head.size) {
+		n = (la_ssize_t)u->head.size;
+		*block = u->head.data;
+		u->head.size = 0;
+		return n;
+	}
+	n = archive_read_data(u->outer->archive, u->block, UNPACK_BLOCK_BYTES);
+	if (n < 0) {
+		archive_set_error(a, EINTR, "%s", unpack_error(u->outer));
+		return ARCHIVE_FATAL;
+	}
+	if (!unpack_charge(u->outer, (size_t)n))
+		return left(a);
+	*block = u->block;
+	return n;
+}
+
+/* --- opening ------------------------------------------------------------------------------------ */
+
+static int (*const supported[])(struct archive *) = {
+	archive_read_support_filter_gzip,
+	archive_read_support_filter_bzip2,
+	archive_read_support_filter_xz,
+	archive_read_support_filter_zstd,
+	archive_read_support_filter_rpm,
+	archive_read_support_format_zip,
+	archive_read_support_format_tar,
+	archive_read_support_format_cpio,
+	archive_read_support_format_ar,
+	archive_read_support_format_raw,
+};
+
+/* A warning here means that a program would be started, so it is a failure. */
+static bool set_up(struct unpack *u)
+{
+	const struct strings *passwords = u->in->passwords;
+
+	for (size_t i = 0; i < sizeof(supported) / sizeof(supported[0]); i++)
+		if (supported[i](u->archive) != ARCHIVE_OK)
+			return false;
+	for (size_t i = 0; passwords && i < passwords->count; i++)
+		if (*passwords->items[i] &&
+			archive_read_add_passphrase(u->archive, passwords->items[i]) != ARCHIVE_OK)
+			return false;
+	(void)archive_read_set_callback_data(u->archive, u);
+	(void)archive_read_set_read_callback(u->archive, u->outer ? read_outer : read_file);
+	if (!u->outer) {
+		(void)archive_read_set_skip_callback(u->archive, skip_file);
+		(void)archive_read_set_seek_callback(u->archive, seek_file);
+	}
+	return true;
+}
+
+/* Only of a zip the list of members is read before the first one. */
+static uint64_t directory_max(const struct unpack *u)
+{
+	uint64_t members = (uint64_t)u->budget->limits->members;
+
+	if (!slice_starts(u->in->bytes, "PK", 2))
+		return UINT64_MAX;
+	return DIRECTORY_BYTES_MIN + DIRECTORY_MEMBER_BYTES * members;
+}
+
+bool unpack_open(struct unpack *u)
+{
+	bool has_block = u->outer || u->in->file;
+
+	u->archive = archive_read_new();
+	u->block = has_block ? malloc(UNPACK_BLOCK_BYTES) : NULL;
+	u->directory_left = directory_max(u);
+	if (!u->archive || (has_block && !u->block)) {
+		u->status = ERR_MEMORY;
+		return false;
+	}
+	if (!set_up(u)) {
+		unpack_problem(u, REASON_UNSUPPORTED,
+			"libarchive of this system does not read it by itself");
+		return false;
+	}
+	return true;
+}
+
+void unpack_close(struct unpack *u)
+{
+	if (u->archive)
+		(void)archive_read_free(u->archive);
+	if (u->block)
+		explicit_bzero(u->block, UNPACK_BLOCK_BYTES);
+	free(u->block);
+	if (u->content)
+		explicit_bzero(u->content, u->capacity);
+	free(u->content);
+}
