@@ -29,6 +29,7 @@ struct finding {
 	bool is_over;  /* larger than the ceilings: its bytes are dropped */
 	char *scanner; /* owned */
 	char *uri;     /* owned */
+	char *label;   /* owned; NULL where there is none */
 	struct file_owner owner;
 	uint8_t judging;
 	struct buffer bytes; /* wiped: may hold keys */
@@ -104,6 +105,7 @@ static void finding_fini(struct parser *p, struct finding *f)
 	p->findings_bytes -= f->bytes.size;
 	free(f->scanner);
 	free(f->uri);
+	free(f->label);
 	buffer_wipe(&f->bytes);
 	if (f->has_file)
 		(void)close(f->file);
@@ -138,7 +140,8 @@ static enum err finding_new(
 	buffer_init(&f->bytes, PARSER_FINDING_BYTES_MAX);
 	f->scanner = text_escaped(piece->scanner);
 	f->uri = text_escaped(piece->place);
-	if (!f->scanner || !f->uri) {
+	f->label = piece->label.size ? text_escaped(piece->label) : NULL;
+	if (!f->scanner || !f->uri || (piece->label.size && !f->label)) {
 		finding_fini(p, f);
 		return ERR_MEMORY;
 	}
@@ -227,6 +230,7 @@ static enum err finding_look(struct parser *p, struct finding *f)
 	struct format_file file = { .fd = f->file };
 	const struct parser_place place = { .scanner = f->scanner,
 		.uri = f->uri,
+		.label = f->label,
 		.owner = f->owner,
 		.file = f->has_file ? &file : NULL };
 	struct slice bytes = buffer_bytes(&f->bytes);

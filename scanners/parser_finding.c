@@ -66,6 +66,7 @@ struct gather {
 	size_t problems;
 	char *trust_flags;   /* owned, or NULL: of the certificate that comes next */
 	struct label *label; /* borrowed: of the text being read */
+	const char *layer;   /* borrowed: of which image's layer it is part; or NULL */
 	enum err status;     /* the first failure, which ends everything */
 };
 
@@ -88,6 +89,28 @@ static bool copied(const char *text, const char *copy)
 	return !text || copy;
 }
 
+/* In front of the name that it has there. */
+static enum err put_layer(const char *layer, char **alias)
+{
+	struct buffer text;
+	char *own = *alias;
+
+	buffer_init(&text, RECORD_TEXT_BYTES_MAX);
+	buffer_text(&text, layer);
+	if (own && *own) {
+		buffer_text(&text, " alias: ");
+		buffer_text(&text, own);
+	}
+	/* Both do not fit: then the layer alone. */
+	if (buffer_status(&text) == ERR_LIMIT) {
+		buffer_clear(&text);
+		buffer_text(&text, layer);
+	}
+	*alias = buffer_take_string(&text);
+	free(own);
+	return *alias ? ERR_OK : ERR_MEMORY;
+}
+
 static enum err locate(
 	struct gather *g, struct location *out, const char *alias, const char *integrity)
 {
@@ -100,6 +123,8 @@ static enum err locate(
 	out->format = copy_of(format);
 	out->integrity = copy_of(integrity);
 	e = label_alias(g->label, alias, &out->alias);
+	if (e == ERR_OK && g->layer)
+		e = put_layer(g->layer, &out->alias);
 	if (e == ERR_OK && out->scanner && out->uri && copied(format, out->format) &&
 		copied(integrity, out->integrity))
 		return ERR_OK;
@@ -452,6 +477,13 @@ static void on_format(void *arg, const struct format *format)
 		g->format = format;
 }
 
+static void on_layer(void *arg, const char *label)
+{
+	struct gather *g = arg;
+
+	g->layer = label ? label : g->place->label;
+}
+
 static void on_place(void *arg, const uint8_t *at)
 {
 	struct gather *g = arg;
@@ -566,6 +598,7 @@ static enum err parse(struct gather *g, struct slice bytes, const struct format_
 		.record = on_record,
 		.trust = on_trust,
 		.place = on_place,
+		.layer = on_layer,
 		.reference = on_reference,
 		.format = on_format };
 	struct label label = { .text = bytes, .above = g->label };
@@ -604,7 +637,9 @@ static enum err parse_where_it_lies(struct gather *g)
 enum err parser_file(
 	const struct parser_context *c, const struct parser_place *place, struct slice bytes)
 {
-	struct gather g = { .context = c, .place = place, .uri = place->uri };
+	struct gather g = {
+		.context = c, .place = place, .uri = place->uri, .layer = place->label
+	};
 	enum err e;
 
 	format_budget_init(&g.budget, c->limits, place->file ? place->file->size : bytes.size);

@@ -31,6 +31,7 @@ struct parser_context {
 struct parser_place {
 	const char *scanner;
 	const char *uri;
+	const char *label;       /* what the place belongs to, part of every alias there; or NULL */
 	struct file_owner owner; /* of the file there */
 	/* The content itself, where it is not `bytes`: those are none then. Or NULL. */
 	const struct format_file *file;

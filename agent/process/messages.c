@@ -61,6 +61,7 @@ void finding_piece_encode(struct buffer *out, const struct finding_piece *f)
 		wire_put_u64(out, f->total);
 		wire_put_bytes(out, f->scanner);
 		wire_put_bytes(out, f->place);
+		wire_put_bytes(out, f->label);
 		wire_put_bool(out, f->owner.is_known);
 		wire_put_u16(out, f->owner.mode);
 		wire_put_u32(out, f->owner.uid);
@@ -85,6 +86,7 @@ enum err finding_piece_decode(struct slice bytes, struct finding_piece *out)
 		f.total = wire_get_u64(&w);
 		f.scanner = wire_get_bytes(&w, SCANNER_NAME_BYTES_MAX);
 		f.place = wire_get_bytes(&w, PLACE_BYTES_MAX);
+		f.label = wire_get_bytes(&w, LABEL_BYTES_MAX);
 		f.owner.is_known = wire_get_bool(&w);
 		f.owner.mode = wire_get_u16(&w);
 		f.owner.uid = wire_get_u32(&w);

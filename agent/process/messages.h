@@ -16,6 +16,7 @@
 #define FINDING_PIECE_BYTES (256 * 1024)
 #define RECORD_PIECE_BYTES (256 * 1024)
 #define PLACE_BYTES_MAX (64 * 1024)
+#define LABEL_BYTES_MAX (4 * 1024)
 
 /* The life of a reader or probe process is one pass: SETUP, MEMORY*, WORK*, FINISH from main; it
  * answers with FINDING, RECORD (problems), UNCHANGED, WORK_DONE, PROGRESS, then MEMORY*, FINISHED.
@@ -79,7 +80,7 @@ struct file_owner {
 	uint32_t gid;
 };
 
-/* A finding in one or more pieces. Only the first piece carries kind, scanner, place, owner and total. */
+/* A finding in one or more pieces. Only the first piece carries kind, scanner, place, label, owner and total. */
 struct finding_piece {
 	uint64_t id; /* unique within the sending process; main renumbers */
 	bool is_first;
@@ -92,6 +93,7 @@ struct finding_piece {
 	uint64_t total; /* bytes of all pieces; 0 = not known yet */
 	struct slice scanner;
 	struct slice place;
+	struct slice label; /* what the place belongs to, or empty */
 	struct file_owner owner;
 	uint8_t judging; /* set by main alone: by which of the parsers' struct judging */
 	struct slice data;

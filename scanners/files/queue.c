@@ -46,6 +46,8 @@ enum err walk_init(struct walk *w, struct channel *channel, struct files_options
 		e = seen_init(&w->seen, context);
 	if (e == ERR_OK && !w->options.all_filesystems)
 		e = mounts_load(&w->mounts);
+	if (e == ERR_OK)
+		e = image_stores_new(open_without_links, &w->images);
 	return e;
 }
 
@@ -90,6 +92,7 @@ void walk_fini(struct walk *w)
 		(void)close(w->wake_fd);
 	seen_fini(&w->seen);
 	mounts_fini(&w->mounts);
+	image_stores_free(w->images);
 	files_options_fini(&w->options);
 	(void)pthread_cond_destroy(&w->ready);
 	(void)pthread_cond_destroy(&w->large_free);

@@ -102,12 +102,25 @@ enum err tell_work_done(struct walk *w, uint64_t work)
 
 /* --- findings ---------------------------------------------------------------------------------- */
 
-static struct finding_piece head_of(struct worker *w, const struct stat *st)
+/* A label is only a help: without it the finding is told all the same. */
+static const char *label_of(struct worker *w, struct slice name)
+{
+	const char *label = w->label;
+
+	if (!label && w->has_blobs &&
+		image_stores_blob(w->walk->images, buffer_bytes(&w->target), name, &label) !=
+			ERR_OK)
+		return NULL;
+	return label;
+}
+
+static struct finding_piece head_of(struct worker *w, struct slice name, const struct stat *st)
 {
 	return (struct finding_piece){ .id = atomic_fetch_add(&w->walk->finding_id, 1) + 1,
 		.kind = FINDING_FILE,
 		.scanner = slice_text(FILES_SCANNER_NAME),
 		.place = buffer_bytes(&w->uri),
+		.label = slice_text(label_of(w, name)),
 		.owner = { .is_known = true,
 			.mode = (uint16_t)(st->st_mode & 07777),
 			.uid = st->st_uid,
@@ -115,7 +128,7 @@ static struct finding_piece head_of(struct worker *w, const struct stat *st)
 }
 
 /* One that is in the buffer already, or fits into it. ERR_BUSY: it does not. */
-static enum err tell_small(struct worker *w, struct sniff *f)
+static enum err tell_small(struct worker *w, struct slice name, struct sniff *f)
 {
 	struct finding_piece head;
 	enum err e;
@@ -136,14 +149,14 @@ static enum err tell_small(struct worker *w, struct sniff *f)
 	e = tell_begin(w);
 	if (e != ERR_OK)
 		return e;
-	head = head_of(w, f->st);
+	head = head_of(w, name, f->st);
 	return tell_end(w, channel_finding(w->walk->channel, &head, slice_of(f->buffer, f->size)));
 }
 
 /* Nothing of it passes through main: its members are taken out where its bytes are read. */
-static enum err tell_file(struct worker *w, struct sniff *f)
+static enum err tell_file(struct worker *w, struct slice name, struct sniff *f)
 {
-	struct finding_piece head = head_of(w, f->st);
+	struct finding_piece head = head_of(w, name, f->st);
 	enum err e = tell_begin(w);
 
 	if (e != ERR_OK)
@@ -163,7 +176,8 @@ struct large {
 };
 
 /* One at a time: main and the parser hold each to its end. */
-static enum err large_begin(struct large *l, struct worker *worker, const struct stat *st)
+static enum err large_begin(
+	struct large *l, struct worker *worker, struct slice name, const struct stat *st)
 {
 	struct walk *w = worker->walk;
 	enum err e = tell_begin(worker);
@@ -181,7 +195,7 @@ static enum err large_begin(struct large *l, struct worker *worker, const struct
 	if (atomic_load(&w->is_stopping))
 		return ERR_CLOSED;
 	l->data = malloc(FINDING_PIECE_BYTES);
-	l->piece = head_of(worker, st);
+	l->piece = head_of(worker, name, st);
 	l->piece.is_first = true;
 	return l->data ? ERR_OK : ERR_MEMORY;
 }
@@ -309,7 +323,7 @@ static enum err tell_large(
 	struct worker *w, struct slice name, struct sniff *f, struct spans *spans)
 {
 	struct large l;
-	enum err e = large_begin(&l, w, f->st);
+	enum err e = large_begin(&l, w, name, f->st);
 	enum err sent;
 	int error = 0;
 
@@ -342,8 +356,8 @@ enum err tell_whole(struct worker *w, struct slice name, struct sniff *f, bool *
 	*is_known = false;
 	if (e != ERR_OK)
 		return e;
-	e = f->is_archive && f->st->st_size > SNIFF_BUFFER_BYTES ? tell_file(w, f)
-								 : tell_small(w, f);
+	e = f->is_archive && f->st->st_size > SNIFF_BUFFER_BYTES ? tell_file(w, name, f)
+								 : tell_small(w, name, f);
 	if (e == ERR_IO)
 		return tell_errno(w, name, errno);
 	if (e == ERR_BUSY)

@@ -24,6 +24,7 @@ struct dir *dir_new(struct root *root, struct dir *parent, struct slice name)
 		d->parent = dir_hold(parent);
 		d->depth = (uint16_t)(parent->depth + 1);
 		d->links = parent->links;
+		d->label = parent->label;
 	}
 	d->name_size = (uint16_t)name.size;
 	if (name.size)

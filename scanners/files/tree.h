@@ -29,8 +29,10 @@ struct root {
 struct dir {
 	struct dir *parent; /* counted; NULL at the root */
 	struct root *root;  /* borrowed */
-	char *target;       /* owned; where a followed link leads, free of links; else NULL */
-	uint64_t dev;       /* once it was opened, as are the following */
+	const char *
+		label; /* of the image's layer that it lies in (borrowed from the stores), or NULL */
+	char *target;  /* owned; where a followed link leads, free of links; else NULL */
+	uint64_t dev;  /* once it was opened, as are the following */
 	uint64_t ino;
 	bool is_plain; /* on it a short read is the end of the file */
 	atomic_uint references;

@@ -206,6 +206,32 @@ static enum err look_at_entries(const struct listing *l)
 
 /* --- folders ----------------------------------------------------------------------------------- */
 
+/* Layers begin at folders of a certain name; a root may lie in one. */
+static enum err find_label(struct worker *w, struct dir *dir)
+{
+	struct slice path = buffer_bytes(&w->target);
+	enum err e = ERR_OK;
+
+	if (!dir->label && dir->parent)
+		e = image_stores_folder(w->walk->images, path, &dir->label);
+	for (size_t i = 1; e == ERR_OK && !dir->label && !dir->parent && i <= path.size; i++)
+		if (i == path.size || path.data[i] == '/')
+			e = image_stores_folder(
+				w->walk->images, slice_of(path.data, i), &dir->label);
+	return e;
+}
+
+/* What a folder belongs to is part of what it is: once that is called something else, its files are told anew. */
+static void enter_layer(struct worker *w, const struct dir *dir)
+{
+	const struct seen *seen = &w->walk->seen;
+	uint64_t label = dir->label ? seen_path(seen, 1, slice_text(dir->label)) : 0;
+
+	w->label = dir->label;
+	w->has_blobs = image_stores_has_blobs(buffer_bytes(&w->target));
+	w->path_hash = seen_path(seen, label, buffer_bytes(&w->path));
+}
+
 /* Puts the worker into a folder: its paths, its hash. ERR_LIMIT when some name in it might not fit into
  * a place. */
 static enum err enter(struct worker *w, const struct dir *dir)
@@ -224,7 +250,6 @@ static enum err enter(struct worker *w, const struct dir *dir)
 		return buffer_status(&w->uri);
 	if (w->uri.size + 1 + ENCODED_NAME_BYTES_MAX > PLACE_BYTES_MAX)
 		return ERR_LIMIT;
-	w->path_hash = seen_path(&w->walk->seen, 0, buffer_bytes(&w->path));
 	(void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	w->now_s = now.tv_sec;
 	return ERR_OK;
@@ -312,6 +337,11 @@ static enum err walk_folder(struct worker *w, const struct unit *u)
 	enum err e = enter(w, u->dir);
 	int fd;
 
+	if (e == ERR_OK && u->kind == UNIT_FOLDER && !u->offset)
+		e = find_label(w, u->dir);
+	if (e == ERR_OK)
+		enter_layer(w, u->dir);
+
 	if (e != ERR_OK)
 		return e == ERR_LIMIT ? too_long(w, u->dir) : e;
 	fd = open_without_links((char *)w->target.data, FOLDER_FLAGS);
@@ -393,6 +423,8 @@ static enum err start_file(struct worker *w, const struct root *root)
 	buffer_text(&w->target, root->target);
 	if (buffer_status(&w->target) != ERR_OK)
 		return buffer_status(&w->target);
+	w->label = NULL;
+	w->has_blobs = false;
 	w->path_hash = seen_path(&w->walk->seen, 0, buffer_bytes(&w->path));
 	w->now_s = 0; /* always racy: one file is not worth remembering */
 	fd = open_without_links(

@@ -12,6 +12,7 @@
 #include "scanners/files/seen.h"
 #include "scanners/files/sniff.h"
 #include "scanners/files/tree.h"
+#include "scanners/images/stores.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -71,6 +72,8 @@ struct worker {
 	struct buffer path;   /* of the folder, as reached */
 	struct buffer target; /* the same free of links */
 	struct buffer uri;
+	const char *label; /* of the folder: of which image's layer it is part; or NULL */
+	bool has_blobs;    /* its files have labels of their own */
 	uint64_t path_hash;
 	bool is_plain;   /* the folder's file system: see struct dir */
 	int64_t now_s;   /* wall clock when the folder was opened */
@@ -84,7 +87,8 @@ struct walk {
 	struct channel *channel; /* borrowed */
 	struct mounts mounts;
 	struct sniffer sniffer;
-	struct seen seen;  /* read-only while threads run */
+	struct image_stores *images; /* owned */
+	struct seen seen;            /* read-only while threads run */
 	bool has_process;  /* of its own: threads may have descriptor tables of their own */
 	bool is_transient; /* nothing is to be remembered */
 	int wake_fd;       /* eventfd: work is done, or writing failed */

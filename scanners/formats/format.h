@@ -101,6 +101,8 @@ struct format_sink {
 	void (*place)(void *arg, const uint8_t *at);
 	/* Something that a configuration names; `r` and all in it are borrowed. NULL: not wanted. */
 	enum err (*reference)(void *arg, const struct reference_record *r);
+	/* What is told from now on is part of this image's layer; NULL: of none. May be NULL. */
+	void (*layer)(void *arg, const char *label);
 	/* Told which format looks next, before it says anything, or NULL: what comes goes by the name of the
 	 * format that is found in it. May be NULL. */
 	void (*format)(void *arg, const struct format *format);

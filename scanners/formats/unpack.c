@@ -238,6 +238,18 @@ static void look_into_member(struct unpack *u, struct archive_entry *entry)
 		member_failed(u, entry);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as FORMAT_ARCHIVE_DEPTH_CEILING */
+static void look_into_layer(struct unpack *u, struct archive_entry *entry)
+{
+	const char *label = u->layers ? unpack_image_label(u->layers, u->name) : NULL;
+
+	if (label && u->sink->layer)
+		u->sink->layer(u->sink->arg, label);
+	look_into_member(u, entry);
+	if (label && u->sink->layer)
+		u->sink->layer(u->sink->arg, NULL);
+}
+
 /* Without a name that the locale can write (main sets one of UTF-8) a member goes by its number. */
 static const char *name_of(struct unpack *u, struct archive_entry *entry)
 {
@@ -261,7 +273,7 @@ static void take_member(struct unpack *u, struct archive_entry *entry)
 	if (archive_entry_is_encrypted(entry) && !(u->in->passwords && u->in->passwords->count))
 		count(u, &u->locked, "");
 	else
-		look_into_member(u, entry);
+		look_into_layer(u, entry);
 	u->read++;
 	if (u->size)
 		explicit_bzero(u->content, u->size);
@@ -347,11 +359,17 @@ static void run(struct unpack *u)
 enum format_answer unpack(const struct format_input *in, const struct format_sink *sink)
 {
 	struct unpack u = { .in = in, .sink = sink, .budget = in->budget, .name = "" };
+	struct layers layers = { 0 };
 
-	if (in->budget->depth < in->budget->limits->depth)
-		run(&u);
-	else
+	if (in->budget->depth < in->budget->limits->depth) {
+		u.status = unpack_image_layers(in, &layers);
+		u.layers = &layers;
+		if (u.status == ERR_OK)
+			run(&u);
+		layers_fini(&layers);
+	} else {
 		unpack_problem(&u, REASON_LIMIT_REACHED,
 			"it lies in too many archives and was not opened (limits.archive_depth)");
+	}
 	return u.status == ERR_OK ? FORMAT_MINE : FORMAT_BROKEN;
 }

@@ -4,6 +4,8 @@
 
 #include "scanners/formats/format.h"
 
+#include "scanners/images/layers.h"
+
 #include <archive.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,7 +27,8 @@ struct unpack {
 	const struct format_input *in;
 	const struct format_sink *sink;
 	struct format_budget *budget;
-	struct unpack *outer; /* whose member this is; NULL: in->file, or in->bytes */
+	struct unpack *outer;        /* whose member this is; NULL: in->file, or in->bytes */
+	const struct layers *layers; /* that members are, or NULL */
 	struct archive *archive;
 	uint64_t at;             /* in in->file or in->bytes */
 	struct slice head;       /* of a member: the bytes taken out of it already */
@@ -55,6 +58,11 @@ bool unpack_may_go_on(struct unpack *u);
 bool unpack_charge(struct unpack *u, size_t bytes);
 /* What libarchive says is wrong. */
 const char *unpack_error(struct unpack *u);
+
+/* Of an archive that holds images: which member is which layer. Others add nothing. */
+enum err unpack_image_layers(const struct format_input *in, struct layers *out) MUST_CHECK;
+/* What a member belongs to; NULL for none. */
+const char *unpack_image_label(const struct layers *l, const char *name);
 
 /* Where a text that goes on may be cut in two, so that what lies before is looked at by itself: behind the last
  * byte that stands in no base64 and no block of PEM; at its end where its second half has none. */

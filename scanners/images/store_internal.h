@@ -1,0 +1,34 @@
+/* What the loaders of the kinds of stores share. */
+#ifndef LEAFWATCH_SCANNERS_IMAGES_STORE_INTERNAL_H
+#define LEAFWATCH_SCANNERS_IMAGES_STORE_INTERNAL_H
+
+#include "agent/base/buffer.h"
+#include "agent/base/err.h"
+#include "scanners/images/layers.h"
+#include "scanners/images/stores.h"
+
+/* A store being read. */
+struct store_files {
+	image_open_fn open;
+	const char *root;
+	uint64_t bytes_left; /* of all its texts together */
+};
+
+/* Opens what lies below the root: "image/overlay2/x". -1 for what is not there or not readable. */
+int store_open_below(const struct store_files *s, const char *below, int flags);
+/* A file's content; without one, or with too large a one, `out` is left empty. Only memory can fail. */
+enum err store_read_text(
+	struct store_files *s, const char *below, size_t max, struct buffer *out) MUST_CHECK;
+/* The names in a folder, up to `max`; none for what is no folder. */
+typedef enum err (*store_name_fn)(void *arg, const char *name);
+enum err store_list_names(struct store_files *s, const char *below, size_t max, store_name_fn tell,
+	void *arg) MUST_CHECK;
+
+/* One for each kind. */
+enum err store_load_docker(struct store_files *s, struct layers *l) MUST_CHECK;
+enum err store_load_overlay(struct store_files *s, struct layers *l) MUST_CHECK;
+enum err store_load_vfs(struct store_files *s, struct layers *l) MUST_CHECK;
+enum err store_load_containerd(struct store_files *s, struct layers *l) MUST_CHECK;
+enum err store_load_blobs(struct store_files *s, struct layers *l) MUST_CHECK;
+
+#endif
