@@ -29,7 +29,7 @@ size_t unpack_text_cut(struct slice text)
 		struct slice rest = slice_after(text, at - 1);
 		const uint8_t *newline;
 
-		if (!may_be_inside(rest.data[0]))
+		if (!may_be_inside(text.data[at - 1]))
 			return line_start(text, at);
 		if (!slice_starts(rest, end, sizeof(end) - 1))
 			continue;

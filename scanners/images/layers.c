@@ -54,29 +54,38 @@ static char *copy_of(struct slice text, enum err *e)
 	return copy;
 }
 
+/* The list, larger where it was full. */
+static void *room_for_one(void *items, size_t count, size_t *capacity, size_t size)
+{
+	void *larger;
+
+	if (items && count < *capacity)
+		return items;
+	larger = reallocarray(items, *capacity * 2 + STEP, size);
+	if (larger)
+		*capacity = *capacity * 2 + STEP;
+	return larger;
+}
+
 enum err layers_add(struct layers *l, struct slice id, struct slice parent, struct slice place,
 	struct slice digest)
 {
 	struct layer layer = { 0 };
+	struct layer *items;
 	enum err e = ERR_OK;
 
 	if (!is_usable(id) || !is_usable(place) || l->count == LAYERS_MAX)
 		return ERR_OK;
-	if (l->count == l->capacity) {
-		struct layer *items =
-			reallocarray(l->items, l->capacity * 2 + STEP, sizeof(*items));
-
-		if (!items)
-			return ERR_MEMORY;
-		l->items = items;
-		l->capacity = l->capacity * 2 + STEP;
-	}
+	items = room_for_one(l->items, l->count, &l->capacity, sizeof(*items));
+	if (!items)
+		return ERR_MEMORY;
+	l->items = items;
 	layer.id = copy_of(id, &e);
 	layer.parent = copy_of(parent, &e);
 	layer.place = copy_of(place, &e);
 	layer.digest = copy_of(digest, &e);
 	if (e == ERR_OK)
-		l->items[l->count++] = layer;
+		items[l->count++] = layer;
 	else
 		layer_fini(&layer);
 	return e;
@@ -86,6 +95,7 @@ static enum err add_image(
 	struct layers *l, struct slice id, struct slice name, struct slice top, bool is_container)
 {
 	struct image image = { .is_container = is_container };
+	struct image *images;
 	struct image *last = l->images_count ? &l->images[l->images_count - 1] : NULL;
 	enum err e = ERR_OK;
 
@@ -97,20 +107,15 @@ static enum err add_image(
 		last->names_more++;
 		return ERR_OK;
 	}
-	if (l->images_count == l->images_capacity) {
-		struct image *images =
-			reallocarray(l->images, l->images_capacity * 2 + STEP, sizeof(*images));
-
-		if (!images)
-			return ERR_MEMORY;
-		l->images = images;
-		l->images_capacity = l->images_capacity * 2 + STEP;
-	}
+	images = room_for_one(l->images, l->images_count, &l->images_capacity, sizeof(*images));
+	if (!images)
+		return ERR_MEMORY;
+	l->images = images;
 	image.id = copy_of(id, &e);
 	image.name = copy_of(name, &e);
 	image.top = copy_of(top, &e);
 	if (e == ERR_OK)
-		l->images[l->images_count++] = image;
+		images[l->images_count++] = image;
 	else
 		image_fini(&image);
 	return e;
