@@ -366,6 +366,8 @@ enum format_answer unpack(const struct format_input *in, const struct format_sin
 		u.layers = &layers;
 		if (u.status == ERR_OK)
 			run(&u);
+		if (u.status == ERR_OK)
+			u.status = apk_signatures(in, sink);
 		layers_fini(&layers);
 	} else {
 		unpack_problem(&u, REASON_LIMIT_REACHED,

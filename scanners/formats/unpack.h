@@ -7,9 +7,13 @@
 /* The label of a JAR's signatures. */
 extern const struct format format_jar_signature;
 extern const struct format format_archive;
+extern const struct format format_apk_signature;
 
 /* Looks into the members of an archive that is in memory, and into archives among them, which are read as
  * they come out. FORMAT_BROKEN: told what is wrong. The budget is not NULL. */
 enum format_answer unpack(const struct format_input *in, const struct format_sink *sink);
+
+/* Tells the certificates of a zip's APK signing block, if it has one. */
+enum err apk_signatures(const struct format_input *in, const struct format_sink *sink) MUST_CHECK;
 
 #endif

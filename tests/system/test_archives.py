@@ -3,13 +3,14 @@ import io
 import json
 import os
 import random
+import shutil
 import subprocess
 import tarfile
 import time
 import unittest
 import zipfile
 
-from harness import Case
+from harness import SOURCE, Case
 from pki import run
 
 AT = ("--no-system-trust",)
@@ -147,6 +148,26 @@ class Archives(Case):
         found, problems = self.places()
         self.assertEqual(problems, [])
         self.assertEqual(found, {"signed.jar!/META-INF/ONE.EC": "jar-signature", "signed.jar!/other/ONE.EC": "pkcs7"})
+
+    def test_signers(self):
+        """With jarsigner's own archive, and what apksigner makes of a zip: schemes v1, v2 and v3."""
+        shutil.copy(SOURCE / "tests/fuzz/corpus/archive/jarsigner", self.tree / "j.jar")
+        self.put("a.apk", zip_of(("classes.dex", b"dex")))
+        self.put("new.apk", zip_of(("classes.dex", b"dex")))
+        store = self.folder / "x.p12"
+        for name, schemes in (("a.apk", "true"), ("new.apk", "false")):
+            run("apksigner", "sign", "--min-sdk-version", "24", "--v1-signing-enabled", schemes, "--v2-signing-enabled", "true",
+                "--v3-signing-enabled", "true", "--v4-signing-enabled", "false", "--v1-signer-name", "ONE", "--ks", store,
+                "--ks-type", "PKCS12", "--ks-pass", "pass:secret", self.tree / name)
+        records = self.scan(*AT, self.tree)
+        base = "file://" + str(self.tree) + "/"
+        self.assertEqual(
+            [(r["location"]["uri"].removeprefix(base), r["location"]["format"], r["subject"])
+             for r in records if r["type"] == "certificate"],
+            [("a.apk", "apk-signature", "CN=one.example.org"), ("a.apk!/META-INF/ONE.EC", "jar-signature", "CN=one.example.org"),
+             ("j.jar!/META-INF/TWO.EC", "jar-signature", "CN=two.example.org"),
+             ("new.apk", "apk-signature", "CN=one.example.org")])
+        self.assertEqual([r for r in records if r["type"] == "problem"], [])
 
     def test_encrypted_members(self):
         (self.folder / "a.pem").write_bytes(self.pem)

@@ -1,11 +1,13 @@
 /* Archives: members in members, ceilings, damage at every byte. */
 #include "collect.h"
 
+#include "scanners/formats/unpack.h"
 #include "scanners/formats/unpack_internal.h"
 
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -523,6 +525,105 @@ static void test_damaged(void **state)
 	buffer_fini(&bytes);
 }
 
+/* --- signed ones -------------------------------------------------------------------------------- */
+
+static struct buffer read_corpus(const char *name)
+{
+	const char *source = getenv("LEAFWATCH_SOURCE");
+	struct buffer out;
+	char path[512];
+	ssize_t n;
+	int fd;
+
+	(void)snprintf(
+		path, sizeof(path), "%s/tests/fuzz/corpus/archive/%s", source ? source : ".", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	buffer_init(&out, ARCHIVE_BYTES_MAX);
+	assert_true(buffer_reserve(&out, ARCHIVE_BYTES_MAX));
+	n = read(fd, out.data, ARCHIVE_BYTES_MAX);
+	assert_true(n > 0);
+	out.size = (size_t)n;
+	(void)close(fd);
+	return out;
+}
+
+static struct seen see_any(struct slice bytes)
+{
+	struct seen s = { .may_differ = true };
+	uint8_t *exact = malloc(bytes.size);
+
+	assert_non_null(exact);
+	memcpy(exact, bytes.data, bytes.size);
+	(void)!look(&s, slice_of(exact, bytes.size));
+	see_file(bytes, NULL, &s);
+	free(exact);
+	return s;
+}
+
+static struct slice find_bytes(const struct buffer *in, const char *what)
+{
+	uint8_t *at = memmem(in->data, in->size, what, strlen(what));
+
+	assert_non_null(at);
+	return slice_of(at, strlen(what));
+}
+
+/* As apksigner and jarsigner have made them. */
+static void test_signed(void **state)
+{
+	struct buffer apk = read_corpus("apk-v1-v2-v3"), old = read_corpus("apk-lineage");
+	struct buffer jar = read_corpus("jarsigner");
+	struct seen s = see_any(buffer_bytes(&apk));
+
+	(void)state;
+	/* Two schemes have the same signer, who is told once. */
+	assert_string_equal(s.places, "META-INF/ONE.RSA .");
+	assert_string_equal(s.problems, "");
+	assert_ptr_equal(s.label, &format_apk_signature);
+	/* The signer and the one before. */
+	s = see_any(buffer_bytes(&old));
+	assert_string_equal(s.places, ". .");
+	assert_string_equal(s.problems, "");
+	s = see_any(buffer_bytes(&jar));
+	assert_string_equal(s.places, "META-INF/TWO.EC");
+	buffer_fini(&apk);
+	buffer_fini(&old);
+	buffer_fini(&jar);
+}
+
+/* Of a block that is damaged it is said, whichever byte of it is; its magic apart, without which there is none. */
+static void test_damaged_block(void **state)
+{
+	struct buffer apk = read_corpus("apk-lineage");
+	uint8_t *magic = (uint8_t *)(uintptr_t)find_bytes(&apk, "APK Sig Block 42").data;
+	uint8_t sizes[8];
+	struct seen s;
+
+	(void)state;
+	memcpy(sizes, magic - 8, 8);
+	for (int i = 0; i < 8; i++) {
+		magic[i - 8] ^= 0x80;
+		s = see_any(buffer_bytes(&apk));
+		assert_string_equal(s.places, "");
+		assert_string_equal(s.problems, i == 0 || i == 1 ? "malformed@" : "limit-reached@");
+		memcpy(magic - 8, sizes, 8);
+	}
+	/* The lengths in it: from the first pair on. */
+	for (uint8_t *at = magic - 4096 + 32; at < magic - 8; at++) {
+		*at ^= 0xff;
+		s = (struct seen){ .may_differ = true };
+		(void)!look(&s, buffer_bytes(&apk));
+		assert_string_equal(s.at, "");
+		*at ^= 0xff;
+	}
+	magic[0] = 'B';
+	s = see_any(buffer_bytes(&apk));
+	assert_string_equal(s.places, "");
+	assert_string_equal(s.problems, "");
+	buffer_fini(&apk);
+}
+
 static void test_what_is_none(void **state)
 {
 	static const char *const texts[] = { "BZhello", "BZh91AY&S", "PK\3", "\x1f\x8b\x07",
@@ -556,6 +657,8 @@ int main(void)
 		cmocka_unit_test(test_telling_fails),
 		cmocka_unit_test(test_cut_off),
 		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_signed),
+		cmocka_unit_test(test_damaged_block),
 		cmocka_unit_test(test_what_is_none),
 	};
 
