@@ -97,6 +97,12 @@ enum err inventory_each_served(void *inventory,
 enum err inventory_each_named_file(void *inventory, const char *job,
 	enum err (*fn)(void *arg, const char *uri, const char *message), void *arg,
 	struct why *why) MUST_CHECK;
+enum err inventory_each_password(void *inventory, const char *job,
+	enum err (*fn)(void *arg, const char *uri, const char *source, bool is_configuration),
+	void *arg, struct why *why) MUST_CHECK;
+/* Forgets that passwords were missing at a place where the pass has just looked: it looks again. */
+enum err inventory_forget_locked(
+	struct inventory *i, int64_t pass, const char *uri, struct why *why) MUST_CHECK;
 /* Certificates whose fingerprint starts with these hex digits: `*count`, and the fingerprint if it is 1. */
 enum err inventory_find(struct inventory *i, const char *hex_prefix, uint64_t *count,
 	uint8_t out[FINGERPRINT_BYTES], struct why *why) MUST_CHECK;

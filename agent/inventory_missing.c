@@ -1,4 +1,4 @@
-/* Files that configurations name, so that somebody can see whether they are there. */
+/* Files that configurations name, so that somebody can see whether they are there, and opens them. */
 #include "agent/inventory_internal.h"
 
 #include "agent/base/text.h"
@@ -137,7 +137,8 @@ static const char named_text[] =
 	" WHERE r.file IS NOT NULL AND r.gone_at IS NULL AND p.job=?1 AND (r.pass=?2 OR p.kept=?2)"
 	" ORDER BY r.file,p.uri,r.id LIMIT ?3";
 
-static enum err open_rows(struct inventory *i, const char *job, sqlite3_stmt **out, struct why *why)
+static enum err open_rows(
+	struct inventory *i, const char *job, const char *text, sqlite3_stmt **out, struct why *why)
 {
 	int64_t values[] = { 0, 0, ROWS_MAX };
 	sqlite3_stmt *find;
@@ -154,7 +155,7 @@ static enum err open_rows(struct inventory *i, const char *job, sqlite3_stmt **o
 		values[1] = sqlite3_column_int64(find, 0);
 	(void)sqlite3_reset(find);
 	if (e == ERR_OK)
-		e = store_prepare(i->store, named_text, out, why);
+		e = store_prepare(i->store, text, out, why);
 	if (e == ERR_OK)
 		inventory_bind(*out, values, 3);
 	return e;
@@ -188,7 +189,7 @@ enum err inventory_each_named_file(void *inventory, const char *job,
 {
 	struct named n = { .fn = fn, .arg = arg };
 	sqlite3_stmt *rows = NULL;
-	enum err e = open_rows(inventory, job, &rows, why);
+	enum err e = open_rows(inventory, job, named_text, &rows, why);
 
 	buffer_init(&n.file, RECORD_TEXT_BYTES_MAX);
 	buffer_init(&n.message, MESSAGE_BYTES_MAX);
@@ -197,5 +198,93 @@ enum err inventory_each_named_file(void *inventory, const char *job,
 	sqlite3_finalize(rows);
 	buffer_fini(&n.file);
 	buffer_fini(&n.message);
+	return e;
+}
+
+/* ---- passwords -------------------------------------------------------------------------------- */
+
+/* ?1 and ?2 as above. Nothing new: the configuration was kept, and so was the file, which had opened. */
+static const char password_text[] =
+	"SELECT r.file,p.uri,r.detail FROM reference r CROSS JOIN place p ON p.id=r.id>>24"
+	" CROSS JOIN place k ON k.uri=r.file AND k.job=?1"
+	" WHERE r.gone_at IS NULL AND p.job=?1 AND (r.pass=?2 OR p.kept=?2) AND (r.pass=?2 OR"
+	" k.kept<>?2 OR EXISTS(SELECT 1 FROM problem x WHERE x.place=k.id AND x.reason IN"
+	" ('needs-password','wrong-password'))) ORDER BY r.file,p.uri,r.id LIMIT ?3";
+
+struct passwords {
+	enum err (*fn)(void *arg, const char *uri, const char *source, bool is_configuration);
+	void *arg;
+};
+
+static bool holds_key(const struct reference_record *r)
+{
+	return r->role == REFERENCE_KEYSTORE || r->role == REFERENCE_TRUSTSTORE ||
+	       r->role == REFERENCE_SERVER_KEY || r->role == REFERENCE_CLIENT_KEY;
+}
+
+static enum err tell_password(
+	const struct passwords *p, const char *file, const char *configuration, struct slice detail)
+{
+	struct record r = { 0 };
+	enum err e = record_decode(detail, &r);
+
+	/* A damaged row is told by those that show it. */
+	if (e != ERR_OK)
+		return e == ERR_MALFORMED ? ERR_OK : e;
+	if (r.kind == RECORD_REFERENCE && r.reference.file && r.reference.password_file &&
+		holds_key(&r.reference) && must_be_there(configuration, &r.reference))
+		e = p->fn(p->arg, file, r.reference.password_file,
+			strcmp(r.reference.password_file, configuration) == 0);
+	record_fini(&r);
+	return e;
+}
+
+enum err inventory_each_password(void *inventory, const char *job,
+	enum err (*fn)(void *arg, const char *uri, const char *source, bool is_configuration),
+	void *arg, struct why *why)
+{
+	const struct passwords p = { .fn = fn, .arg = arg };
+	sqlite3_stmt *rows = NULL;
+	bool is_row = true;
+	enum err e = open_rows(inventory, job, password_text, &rows, why);
+
+	while (e == ERR_OK) {
+		char *file, *configuration;
+
+		e = inventory_step(inventory, rows, &is_row, why);
+		if (e != ERR_OK || !is_row)
+			break;
+		file = inventory_column_copy(rows, 0);
+		configuration = inventory_column_copy(rows, 1);
+		e = file && configuration ? tell_password(&p, file, configuration,
+						    inventory_column_bytes(rows, 2))
+					  : ERR_MEMORY;
+		free(file);
+		free(configuration);
+	}
+	sqlite3_finalize(rows);
+	return e;
+}
+
+enum err inventory_forget_locked(
+	struct inventory *i, int64_t pass, const char *uri, struct why *why)
+{
+	static const char text[] =
+		"DELETE FROM problem WHERE reason IN ('needs-password','wrong-password') AND place IN"
+		" (SELECT id FROM place WHERE uri=?1 AND job=?2)";
+	sqlite3_stmt *drop = NULL;
+	struct open_pass *p;
+	enum err e = store_begin(i->store, why);
+
+	if (e == ERR_OK)
+		e = inventory_open_pass(i, pass, &p, why);
+	if (e == ERR_OK)
+		e = store_prepare(i->store, text, &drop, why);
+	if (e == ERR_OK) {
+		inventory_bind_text(drop, 1, uri);
+		(void)sqlite3_bind_int64(drop, 2, p->job);
+		e = inventory_run(i, drop, NULL, why);
+	}
+	sqlite3_finalize(drop);
 	return e;
 }

@@ -593,6 +593,19 @@ static enum err hand_on(struct worker *w, struct finding *finding,
 	return e;
 }
 
+/* A file is looked at once more, with passwords: that there were none is no news any more. */
+static void looks_again(struct pass *p, struct slice place)
+{
+	struct why why = { 0 };
+	char *uri = string_of(place);
+	enum err e =
+		uri ? inventory_forget_locked(p->conf.inventory, p->id, uri, &why) : ERR_MEMORY;
+
+	if (e != ERR_OK)
+		fail(p, e, &why);
+	free(uri);
+}
+
 static enum err on_finding(struct worker *w, struct slice payload)
 {
 	struct pass *p = w->pass;
@@ -610,6 +623,8 @@ static enum err on_finding(struct worker *w, struct slice payload)
 	if (piece.is_first) {
 		/* Not the child's to say. */
 		piece.judging = judging_at(&p->conf, piece.place);
+		if (piece.kind == FINDING_LOCKED)
+			looks_again(p, piece.place);
 		e = parsers_open(p->conf.parsers, p, &piece, &w->open[at].finding, &why);
 		if (e != ERR_OK) {
 			fail(p, e, &why);

@@ -358,6 +358,7 @@ enum err pipeline_start(struct pipeline *p, const struct job *job, struct why *w
 			.each_name = inventory_each_name,
 			.each_served = inventory_each_served,
 			.each_named_file = inventory_each_named_file,
+			.each_password = inventory_each_password,
 			.each_question = each_question,
 			.recall = p->conf.is_transient ? NULL : recall,
 			.remember = p->conf.is_transient ? NULL : remember,

@@ -213,6 +213,7 @@ static enum err (*const parse_finding[])(
 	[FINDING_FETCHED] = parser_fetched,
 	[FINDING_COMPLETION] = parser_completion,
 	[FINDING_TOKEN] = parser_token,
+	[FINDING_LOCKED] = parser_locked,
 };
 
 static enum err finding_look(struct parser *p, struct finding *f)

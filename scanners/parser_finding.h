@@ -40,6 +40,9 @@ struct parser_place {
 /* The records of a file's content. ERR_OK whatever the content is: only memory and `record` can fail. */
 enum err parser_file(const struct parser_context *c, const struct parser_place *place,
 	struct slice bytes) MUST_CHECK;
+/* The same with passwords that the finding itself brings (scanners/locked_finding.h). */
+enum err parser_locked(const struct parser_context *c, const struct parser_place *place,
+	struct slice bytes) MUST_CHECK;
 /* The records of a probe's session (scanners/session.h). */
 enum err parser_endpoint(const struct parser_context *c, const struct parser_place *place,
 	struct slice bytes) MUST_CHECK;

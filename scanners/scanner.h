@@ -101,6 +101,12 @@ struct scan_hints {
 	enum err (*each_named_file)(void *ctx, const char *job,
 		enum err (*fn)(void *arg, const char *uri, const char *message), void *arg,
 		struct why *why);
+	/* Files that this job's pass has found and whose password a configuration says: by itself, or by the name
+	 * of another file. One that opened, and since which nothing changed, is left out. By file. */
+	enum err (*each_password)(void *ctx, const char *job,
+		enum err (*fn)(
+			void *arg, const char *uri, const char *source, bool is_configuration),
+		void *arg, struct why *why);
 	/* What a plan of this job remembered last: ERR_NOT_FOUND for nothing. Both are NULL where the inventory
 	 * ends with the process. Not for scanners that keep MEMORY, whose place it takes. */
 	enum err (*recall)(void *ctx, const char *job, struct buffer *out, struct why *why);

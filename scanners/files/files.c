@@ -13,7 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ITEM_BYTES_MAX (READER_PATH_BYTES_MAX + NAMED_MESSAGE_BYTES_MAX + 64)
+#define ITEM_BYTES_MAX \
+	((1 + ROOT_SOURCES_MAX) * (READER_PATH_BYTES_MAX + 8) + NAMED_MESSAGE_BYTES_MAX + 64)
 #define PLACE_MAX (64 * 1024)
 #define FILE_SCHEME "file://"
 #define NAMED_FILES_MAX 10000
@@ -229,6 +230,13 @@ static enum err encode_options(const void *arg, struct buffer *out, struct why *
 
 /* --- the work of a pass ------------------------------------------------------------------------ */
 
+/* A file whose password is in one of these; paths. */
+struct locked {
+	char *path; /* owned */
+	struct strings sources;
+	bool are_configurations[ROOT_SOURCES_MAX];
+};
+
 struct plan {
 	const char *job; /* borrowed from the conf */
 	struct strings roots;
@@ -238,6 +246,9 @@ struct plan {
 	struct strings named;
 	struct strings messages;
 	size_t next_named;
+	struct locked *locked; /* owned */
+	size_t locked_count;
+	size_t next_locked;
 };
 
 static void close_plan(void *arg)
@@ -249,6 +260,11 @@ static void close_plan(void *arg)
 	strings_fini(&plan->roots);
 	strings_fini(&plan->named);
 	strings_fini(&plan->messages);
+	for (size_t i = 0; i < plan->locked_count; i++) {
+		free(plan->locked[i].path);
+		strings_fini(&plan->locked[i].sources);
+	}
+	free(plan->locked);
 	free(plan);
 }
 
@@ -284,6 +300,14 @@ static enum err next_item(void *arg, struct scan_item *out, struct why *why)
 	} else if (plan->next_named < plan->named.count) {
 		root.path = slice_text(plan->named.items[plan->next_named]);
 		root.message = slice_text(plan->messages.items[plan->next_named++]);
+	} else if (plan->next_locked < plan->locked_count) {
+		const struct locked *l = &plan->locked[plan->next_locked++];
+
+		root.path = slice_text(l->path);
+		for (size_t i = 0; i < l->sources.count; i++)
+			root.sources[root.sources_count++] =
+				(struct root_source){ l->are_configurations[i],
+					slice_text(l->sources.items[i]) };
 	} else {
 		return ERR_END;
 	}
@@ -301,35 +325,102 @@ static enum err next_item(void *arg, struct scan_item *out, struct why *why)
 	return ERR_OK;
 }
 
-static enum err add_named(void *arg, const char *uri, const char *message)
+/* The path of a file: uri, owned; NULL for none, and `*e` says whether memory was the cause. */
+static char *path_of(const char *uri, enum err *e)
 {
-	struct plan *plan = arg;
 	struct buffer path;
-	enum err e = ERR_OK;
+	char *out = NULL;
 
-	if (plan->named.count >= NAMED_FILES_MAX || strlen(message) > NAMED_MESSAGE_BYTES_MAX)
-		return ERR_OK;
 	buffer_init(&path, READER_PATH_BYTES_MAX);
 	if (strncmp(uri, FILE_SCHEME, strlen(FILE_SCHEME)) == 0 &&
 		text_uri_decode(&path, slice_text(uri + strlen(FILE_SCHEME))) && path.size &&
 		path.data[0] == '/' && !memchr(path.data, 0, path.size) &&
 		buffer_status(&path) == ERR_OK) {
-		e = strings_add(&plan->messages, message);
-		if (e == ERR_OK)
-			e = strings_add_slice(&plan->named, buffer_bytes(&path));
+		out = buffer_take_string(&path);
+		*e = out ? ERR_OK : ERR_MEMORY;
 	}
 	buffer_fini(&path);
-	return e;
+	return out;
 }
 
-/* The configurations that this pass found are known now: are the files there that they name? */
+static enum err add_named(void *arg, const char *uri, const char *message)
+{
+	struct plan *plan = arg;
+	enum err e = ERR_OK;
+	char *path;
+
+	if (plan->named.count >= NAMED_FILES_MAX || strlen(message) > NAMED_MESSAGE_BYTES_MAX)
+		return ERR_OK;
+	path = path_of(uri, &e);
+	if (!path)
+		return e;
+	e = strings_add(&plan->messages, message);
+	if (e != ERR_OK) {
+		free(path);
+		return e;
+	}
+	return strings_take(&plan->named, path);
+}
+
+/* The entry of this path, which is taken; they come by file. */
+static struct locked *locked_of(struct plan *plan, char *path)
+{
+	size_t count = plan->locked_count;
+	struct locked *all;
+
+	if (count && strcmp(plan->locked[count - 1].path, path) == 0) {
+		free(path);
+		return &plan->locked[count - 1];
+	}
+	all = reallocarray(plan->locked, count + 1, sizeof(*all));
+	if (!all) {
+		free(path);
+		return NULL;
+	}
+	plan->locked = all;
+	all[plan->locked_count++] = (struct locked){ .path = path };
+	return &all[count];
+}
+
+static enum err add_password(void *arg, const char *uri, const char *source, bool is_configuration)
+{
+	struct plan *plan = arg;
+	enum err e = ERR_OK;
+	char *path = path_of(uri, &e);
+	char *from = path ? path_of(source, &e) : NULL;
+	struct locked *l;
+
+	if (!from || plan->locked_count >= NAMED_FILES_MAX) {
+		free(path);
+		free(from);
+		return e;
+	}
+	l = locked_of(plan, path);
+	if (!l) {
+		free(from);
+		return ERR_MEMORY;
+	}
+	if (l->sources.count == ROOT_SOURCES_MAX || strings_contain(&l->sources, from)) {
+		free(from);
+		return ERR_OK;
+	}
+	l->are_configurations[l->sources.count] = is_configuration;
+	return strings_take(&l->sources, from);
+}
+
+/* The configurations that this pass found are known now: are the files there that they name, and does
+ * what they say of passwords open them? */
 static enum err follow(void *arg, const struct scan_hints *hints, struct why *why)
 {
 	struct plan *plan = arg;
 
-	if (!hints->each_named_file)
-		return ERR_OK;
-	return hints->each_named_file(hints->ctx, plan->job, add_named, plan, why);
+	enum err e = ERR_OK;
+
+	if (hints->each_named_file)
+		e = hints->each_named_file(hints->ctx, plan->job, add_named, plan, why);
+	if (e == ERR_OK && hints->each_password)
+		e = hints->each_password(hints->ctx, plan->job, add_password, plan, why);
+	return e;
 }
 
 const struct scanner files_scanner = {

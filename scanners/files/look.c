@@ -141,7 +141,7 @@ enum err look_at_file(struct worker *w, int folder, struct slice name)
 
 /* --- links ------------------------------------------------------------------------------------- */
 
-static bool is_below_root(struct walk *w, const char *path)
+bool walk_is_below_root(struct walk *w, const char *path)
 {
 	bool is_below = false;
 
@@ -207,7 +207,7 @@ enum err look_at_link(struct worker *w, struct dir *dir, int folder, struct slic
 		target = descriptor_path(fd);
 	if (target && S_ISDIR(st.st_mode))
 		e = enter_target(w, dir, name, target, &st);
-	else if (target && (follow || is_below_root(w->walk, target)))
+	else if (target && (follow || walk_is_below_root(w->walk, target)))
 		e = look_at_target(w, fd, name, &st);
 	free(target);
 	(void)close(fd);

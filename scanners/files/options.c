@@ -62,6 +62,16 @@ void root_item_encode(struct buffer *out, const struct root_item *r)
 	wire_put_bool(out, r->is_optional);
 	wire_put_bytes(out, r->path);
 	wire_put_bytes(out, r->message);
+	wire_put_u8(out, (uint8_t)r->sources_count);
+	for (size_t i = 0; i < r->sources_count; i++) {
+		wire_put_bool(out, r->sources[i].is_configuration);
+		wire_put_bytes(out, r->sources[i].path);
+	}
+}
+
+static bool is_path(struct slice path)
+{
+	return path.size && path.data[0] == '/' && !memchr(path.data, 0, path.size);
 }
 
 enum err root_item_decode(struct slice bytes, struct root_item *out)
@@ -71,8 +81,15 @@ enum err root_item_decode(struct slice bytes, struct root_item *out)
 
 	r.path = wire_get_bytes(&w, READER_PATH_BYTES_MAX);
 	r.message = wire_get_bytes(&w, NAMED_MESSAGE_BYTES_MAX);
-	if (wire_end(&w) != ERR_OK || r.path.size == 0 || r.path.data[0] != '/' ||
-		memchr(r.path.data, 0, r.path.size))
+	r.sources_count = wire_get_u8(&w);
+	if (r.sources_count > ROOT_SOURCES_MAX)
+		return ERR_MALFORMED;
+	for (size_t i = 0; i < r.sources_count; i++) {
+		r.sources[i].is_configuration = wire_get_bool(&w);
+		r.sources[i].path = wire_get_bytes(&w, READER_PATH_BYTES_MAX);
+		w.bad = w.bad || !is_path(r.sources[i].path);
+	}
+	if (wire_end(&w) != ERR_OK || !is_path(r.path))
 		return ERR_MALFORMED;
 	*out = r;
 	return ERR_OK;

@@ -6,6 +6,7 @@
 #include "agent/base/err.h"
 #include "agent/base/slice.h"
 #include "agent/base/strings.h"
+#include "scanners/files/tree.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,12 +34,19 @@ void files_options_encode(struct buffer *out, const struct files_options *o);
 enum err files_options_decode(struct slice bytes, struct files_options *out) MUST_CHECK;
 
 /* One root. A missing optional one is no problem. With a `message`: a file that a configuration names. It
- * is only asked whether it is there; where it is not, the message is its problem. Both are borrowed. */
+ * is only asked whether it is there; where it is not, the message is its problem. With sources: a file whose
+ * password is in one of them, which is told once more together with them. All slices are borrowed. */
 #define NAMED_MESSAGE_BYTES_MAX 16384
+struct root_source {
+	bool is_configuration; /* else passwords, one a line */
+	struct slice path;
+};
 struct root_item {
 	bool is_optional;
 	struct slice path;
 	struct slice message;
+	struct root_source sources[ROOT_SOURCES_MAX];
+	size_t sources_count;
 };
 void root_item_encode(struct buffer *out, const struct root_item *r);
 enum err root_item_decode(struct slice bytes, struct root_item *out) MUST_CHECK;

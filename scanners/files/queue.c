@@ -85,6 +85,7 @@ void walk_fini(struct walk *w)
 		free(w->roots[i]->path);
 		free(w->roots[i]->target);
 		free(w->roots[i]->message);
+		strings_fini(&w->roots[i]->sources);
 		free(w->roots[i]);
 	}
 	free(w->roots);
@@ -363,6 +364,13 @@ enum err walk_want_root(struct walk *w, uint64_t work, const struct root_item *i
 		e = add_root(w, path, &root);
 		if (e == ERR_OK && !(root->message = string_of(item->message)))
 			e = ERR_MEMORY;
+	}
+	if (e == ERR_OK && item->sources_count) {
+		e = add_root(w, path, &root);
+		for (size_t i = 0; e == ERR_OK && i < item->sources_count; i++) {
+			root->are_configurations[i] = item->sources[i].is_configuration;
+			e = strings_add_slice(&root->sources, item->sources[i].path);
+		}
 	}
 	for (size_t i = 0; e == ERR_OK && !root && i < w->roots_count; i++)
 		if (strcmp(w->roots[i]->path, path) == 0 && w->roots[i]->work == 0)

@@ -365,6 +365,20 @@ enum err tell_whole(struct worker *w, struct slice name, struct sniff *f, bool *
 	return known(e, is_known);
 }
 
+enum err tell_locked(struct worker *w, const struct stat *st, struct slice bytes)
+{
+	struct finding_piece head;
+	enum err e = place(w, slice_of(NULL, 0));
+
+	if (e == ERR_OK)
+		e = tell_begin(w);
+	if (e != ERR_OK)
+		return e;
+	head = head_of(w, st);
+	head.kind = FINDING_LOCKED;
+	return tell_end(w, channel_finding(w->walk->channel, &head, bytes));
+}
+
 enum err tell_spans(struct worker *w, struct slice name, struct sniff *f, bool *is_known)
 {
 	struct spans spans;

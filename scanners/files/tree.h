@@ -5,18 +5,23 @@
 #include "agent/base/buffer.h"
 #include "agent/base/err.h"
 #include "agent/base/slice.h"
+#include "agent/base/strings.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #define TREE_DEPTH_MAX 16384
+/* Sources of passwords for one file. */
+#define ROOT_SOURCES_MAX 8
 
 struct root {
 	char *path;    /* owned; as it was named: the places below start with it */
 	char *target;  /* owned; where that is, free of links. NULL until resolved */
 	char *message; /* owned; not NULL: a file that a configuration names, see struct root_item */
-	int error;     /* errno of resolving, or 0 */
+	struct strings sources; /* owned; where a file's password may be, see struct root_item */
+	bool are_configurations[ROOT_SOURCES_MAX];
+	int error; /* errno of resolving, or 0 */
 	bool is_resolved;
 	bool is_file;
 	bool is_optional;

@@ -451,6 +451,8 @@ static enum err start(struct worker *w, struct root *root)
 	buffer_text(&w->path, root->path);
 	if (root->message)
 		return look_for_named(w, root);
+	if (root->sources.count)
+		return look_with_passwords(w, root);
 	if (root->error)
 		return root_problem(w, root);
 	if (root->is_file)

@@ -133,6 +133,8 @@ void walk_stop(struct walk *w);
 /* Is there a thread that was left behind? Then nothing may be freed. */
 bool walk_has_strays(const struct walk *w);
 uint64_t walk_files(struct walk *w);
+/* Is this path, free of links, a root or below one? */
+bool walk_is_below_root(struct walk *w, const char *path);
 /* A folder that is being looked at, into `out`. */
 void walk_at(struct walk *w, struct buffer *out);
 /* Leaves threads behind that made no step since STUCK_MS: a problem `timeout`, and a new thread. */
@@ -160,6 +162,8 @@ enum err tell_unchanged(struct worker *w, struct slice name) MUST_CHECK;
 /* The whole content, or where it is a large archive the file itself. `*is_known` = it was read to its end, or refused for good. */
 enum err tell_whole(
 	struct worker *w, struct slice name, struct sniff *f, bool *is_known) MUST_CHECK;
+/* A file with what may open it (locked_finding.h), in the worker's folder. */
+enum err tell_locked(struct worker *w, const struct stat *st, struct slice bytes) MUST_CHECK;
 enum err tell_spans(
 	struct worker *w, struct slice name, struct sniff *f, bool *is_known) MUST_CHECK;
 /* Work done; from the worker or the main thread, outside the lock. */
@@ -173,6 +177,11 @@ enum err look_at_file(struct worker *w, int folder, struct slice name) MUST_CHEC
 enum err look_at_link(struct worker *w, struct dir *dir, int folder, struct slice name) MUST_CHECK;
 /* An open file, nothing of it read yet; `fd` is closed. */
 enum err look_into(struct worker *w, int fd, struct slice name) MUST_CHECK;
+
+/* --- locked.c --- */
+
+/* A root with sources of passwords: the file is told once more, together with them. */
+enum err look_with_passwords(struct worker *w, const struct root *root) MUST_CHECK;
 
 /* --- walk.c --- */
 

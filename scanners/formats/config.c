@@ -187,6 +187,24 @@ static char *uri_of(const struct config *c, struct slice base, struct slice file
 	return out;
 }
 
+/* Where its password is: in a file that is named, or in the text itself. */
+static char *password_place(const struct config *c, const struct draft *d)
+{
+	if (names_file(d->password_file))
+		return uri_of(c, d->base, d->password_file);
+	return d->passwords[0].size || d->passwords[1].size ? string_of(slice_text(c->in->uri))
+							    : NULL;
+}
+
+static void tell_passwords(const struct config *c, const struct draft *d, const char *file)
+{
+	const struct format_sink *sink = c->sink;
+
+	for (size_t i = 0; sink->password && file && i < 2; i++)
+		if (d->passwords[i].size)
+			sink->password(sink->arg, file, d->passwords[i]);
+}
+
 static void tell(struct config *c, const struct draft *d)
 {
 	struct reference_record r = { .role = d->role, .line = d->line, .is_active = c->is_active };
@@ -194,8 +212,7 @@ static void tell(struct config *c, const struct draft *d)
 	r.directive = text_escaped(d->directive);
 	if (d->file.size)
 		r.file = uri_of(c, d->base, d->file);
-	if (names_file(d->password_file))
-		r.password_file = uri_of(c, d->base, d->password_file);
+	r.password_file = password_place(c, d);
 	r.is_folder = d->is_folder || (d->file.size && d->file.data[d->file.size - 1] == '/');
 	if (d->names)
 		r.names = *d->names; /* lent */
@@ -205,9 +222,25 @@ static void tell(struct config *c, const struct draft *d)
 		c->status = ERR_MEMORY;
 	else
 		c->status = c->sink->reference(c->sink->arg, &r);
+	if (c->status == ERR_OK)
+		tell_passwords(c, d, r.file);
 	free(r.directive);
 	free(r.file);
 	free(r.password_file);
+}
+
+static bool holds_key(enum reference_role role)
+{
+	return role == REFERENCE_SERVER_KEY || role == REFERENCE_CLIENT_KEY ||
+	       role == REFERENCE_KEYSTORE;
+}
+
+void config_password(struct config *c, struct slice password, struct slice file)
+{
+	if (password.size && password.size <= CONFIG_WORD_BYTES_MAX)
+		c->password = password;
+	if (file.size)
+		c->password_file = file;
 }
 
 void config_add(struct config *c, const struct draft *d)
@@ -222,8 +255,17 @@ void config_add(struct config *c, const struct draft *d)
 		return;
 	}
 	c->count++;
-	if (!c->is_first)
+	if (c->is_first)
+		return;
+	if (holds_key(d->role) && !d->password_file.size && !d->passwords[0].size) {
+		struct draft with = *d;
+
+		with.password_file = c->password_file;
+		with.passwords[0] = c->password;
+		tell(c, &with);
+	} else {
 		tell(c, d);
+	}
 }
 
 enum err config_add_name(struct strings *names, struct slice name)

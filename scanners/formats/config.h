@@ -13,8 +13,11 @@
 struct config {
 	const struct format_input *in;
 	const struct format_sink *sink;
-	char *base;      /* owned: folder of relative names, set by config_base; NULL = its own */
-	char *own;       /* owned: the folder that the text lies in, as a path */
+	char *base; /* owned: folder of relative names, set by config_base; NULL = its own */
+	char *own;  /* owned: the folder that the text lies in, as a path */
+	struct slice
+		password; /* what the text says of all its keys, see config_password; or empty */
+	struct slice password_file;
 	bool is_first;   /* nothing is told yet */
 	bool is_active;  /* its program reads it where it lies */
 	bool is_limited; /* CONFIG_REFERENCES_MAX was told of */
@@ -30,6 +33,8 @@ struct draft {
 	struct slice file; /* as written, unquoted; empty = none */
 	struct slice base; /* folder of a relative name, or empty: the text's */
 	struct slice password_file;
+	/* Of a keystore, and of the key in it, as the program has them; the text's own where it writes them so. */
+	struct slice passwords[2];
 	bool is_folder;
 	const struct strings *names; /* or NULL */
 	const uint16_t *ports;
@@ -44,6 +49,8 @@ void config_base(struct config *c, struct slice value);
 /* Where a program looks for relative names when its configuration is spread over folders like conf.d:
  * the folder above them. */
 void config_base_above(struct config *c, const char *const *folders, size_t count);
+/* A setting whose password, or file of it, holds for each key and keystore of the text, wherever it stands. */
+void config_password(struct config *c, struct slice password, struct slice file);
 /* Adds a reference; a value that names no file (a variable, an engine, inline data) adds none. */
 void config_add(struct config *c, const struct draft *d);
 

@@ -86,6 +86,20 @@ static bool split(
 	return !rest.size || is_blank;
 }
 
+/* With the sign that stands before a file's name, what follows is a file here too. */
+static void take_password(struct lines *s, struct slice key, struct slice value)
+{
+	const struct config_language *l = s->language;
+	bool is_named = l->password_file_key && is_key(l, key, l->password_file_key);
+	bool is_said = l->password_key && is_key(l, key, l->password_key);
+	struct slice rest = value;
+
+	if (is_named || (is_said && l->lead && value.size && value.data[0] == (uint8_t)l->lead))
+		config_password(s->config, slice_of(NULL, 0), file_of(l, value));
+	else if (is_said)
+		config_password(s->config, config_word(&rest), slice_of(NULL, 0));
+}
+
 static void take(struct lines *s, struct slice key, struct slice value)
 {
 	const struct config_language *l = s->language;
@@ -94,6 +108,7 @@ static void take(struct lines *s, struct slice key, struct slice value)
 		s->has_witness = s->has_witness || is_key(l, key, l->witnesses[i]);
 	if (l->base_key && is_key(l, key, l->base_key))
 		config_base(s->config, file_of(l, value));
+	take_password(s, key, value);
 	for (const struct config_key *k = l->keys; k->name; k++) {
 		struct draft d = { .role = k->role,
 			.directive = key,

@@ -24,7 +24,10 @@ struct config_language {
 	bool folds_dashes;      /* "-" and "_" are the same in a key */
 	bool is_any_case;       /* keys in any case */
 	char lead;              /* what stands before a file's name, or 0 */
-	const char *base_key;   /* the setting that names the folder of relative names, or NULL */
+	/* The settings that say the password of all keys of the text, or the file that it is in, or NULL. */
+	const char *password_key;
+	const char *password_file_key;
+	const char *base_key; /* the setting that names the folder of relative names, or NULL */
 	const char *const
 		*witnesses; /* keys one of which must be there, or NULL: any of `keys` will do */
 	/* What a key means in this section; false: nothing. NULL: the same everywhere. */

@@ -17,6 +17,7 @@ static const struct config_language language = { .keys = keys,
 	.separator = CONFIG_EQUALS,
 	.has_blocks = true,
 	.name_block = "local_name",
+	.password_key = "ssl_key_password",
 	.lead = '<' };
 
 static bool read_text(struct config *c)

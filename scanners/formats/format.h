@@ -103,6 +103,9 @@ struct format_sink {
 	enum err (*reference)(void *arg, const struct reference_record *r);
 	/* What is told from now on is part of this image's layer; NULL: of none. May be NULL. */
 	void (*layer)(void *arg, const char *label);
+	/* A password that the text says itself for `file` (a file: uri), after the reference to it; borrowed, and
+	 * nowhere else to be found. NULL: not wanted, as everywhere but where that file is read. */
+	void (*password)(void *arg, const char *file, struct slice password);
 	/* Told which format looks next, before it says anything, or NULL: what comes goes by the name of the
 	 * format that is found in it. May be NULL. */
 	void (*format)(void *arg, const struct format *format);

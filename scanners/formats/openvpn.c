@@ -26,6 +26,7 @@ static bool read_as(struct config *c, const struct config_key *keys, const char 
 		.comments = "#;<-+/=ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789",
 		.separator = CONFIG_BLANK,
 		.has_late_comments = true,
+		.password_file_key = "askpass",
 		.witnesses = witnesses };
 
 	return config_lines_read(c, &language);

@@ -11,9 +11,11 @@ static const struct config_key keys[] = {
 	{ NULL, REFERENCE_SERVER, false },
 };
 
-static const struct config_language language = {
-	.keys = keys, .comments = "#", .separator = CONFIG_BLANK, .base_key = "dir"
-};
+static const struct config_language language = { .keys = keys,
+	.comments = "#",
+	.separator = CONFIG_BLANK,
+	.password_key = "tls-key-file-pass",
+	.base_key = "dir" };
 
 static bool read_text(struct config *c)
 {

@@ -1,6 +1,6 @@
-/* TLS settings in YAML: Prometheus and its kin (tls_config, tls_server_config), kubeconfig by file. Only
- * the shape "key: value" with its depth is looked at; it is no YAML reader. */
-#include "scanners/formats/config.h"
+/* TLS settings in YAML: Prometheus and its kin (tls_config, tls_server_config), kubeconfig by file, keystores of
+ * Elasticsearch, OpenSearch, Cassandra and Spring Boot. Only the shape "key: value" with its depth is looked at; it is no YAML reader. */
+#include "scanners/formats/java_stores.h"
 
 #include <ctype.h>
 
@@ -19,6 +19,7 @@ struct yaml {
 	size_t block_indent; /* of the key whose block text is skipped */
 	bool is_block;
 	bool is_kubeconfig; /* "kind: Config" was seen */
+	struct java_stores stores;
 };
 
 static bool is_in(const struct yaml *y, const char *key)
@@ -73,10 +74,27 @@ static bool role_in_kubeconfig(const struct yaml *y, struct slice key, enum refe
 	return true;
 }
 
+/* By its keys from the outermost on. */
+static void take_setting(struct yaml *y, struct slice key, struct slice value)
+{
+	struct buffer path;
+
+	buffer_init(&path, JAVA_KEY_BYTES_MAX);
+	for (size_t i = 0; i < y->depth; i++) {
+		buffer_slice(&path, y->levels[i].key);
+		buffer_byte(&path, '.');
+	}
+	buffer_slice(&path, key);
+	if (buffer_status(&path) == ERR_OK)
+		java_stores_take(&y->stores, buffer_bytes(&path), key, value, y->line);
+	buffer_fini(&path);
+}
+
 static void take_value(struct yaml *y, struct slice key, struct slice value)
 {
 	struct draft d = { .directive = key, .line = y->line, .file = unquoted(value) };
 
+	take_setting(y, key, d.file);
 	if (!y->depth && config_is(key, "kind"))
 		y->is_kubeconfig = config_is(d.file, "Config");
 	if (d.file.size &&
@@ -160,11 +178,15 @@ static bool read_lines(struct config *c, bool is_kubeconfig)
 	struct yaml y = { .config = c, .is_kubeconfig = is_kubeconfig };
 	struct slice left = c->in->bytes;
 	struct slice line;
+	bool is_mine = true;
 
-	while (c->status == ERR_OK && config_line(&left, &line, &y.line))
-		if (!take_line(&y, line))
-			return false;
-	return true;
+	y.stores.config = c;
+	while (is_mine && c->status == ERR_OK && config_line(&left, &line, &y.line))
+		is_mine = take_line(&y, line);
+	if (!is_mine)
+		y.stores.count = 0;
+	java_stores_end(&y.stores);
+	return is_mine;
 }
 
 /* kubectl writes "kind" in the middle. */
@@ -181,12 +203,13 @@ static enum format_answer parse(const struct format_input *in, const struct form
 	return config_parse(in, sink, read_text);
 }
 
-static const char *const markers[] = { "cert_file", "client-cert", "certificate-authority", NULL };
+static const char *const markers[] = { "cert_file", "client-cert", "certificate-authority",
+	"tore.path", "tore_filepath", "keystore_password", "key-store", "trust-store", NULL };
 
 extern const struct format format_tls_yaml;
 const struct format format_tls_yaml = {
 	.name = "tls-yaml",
-	.help = "tls_config and tls_server_config of Prometheus and its kin, kubeconfig that names files",
+	.help = "tls_config and tls_server_config of Prometheus and its kin, kubeconfig that names files, Java servers' YAML",
 	.config_markers = markers,
 	.parse = parse,
 };

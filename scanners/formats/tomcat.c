@@ -1,114 +1,34 @@
 /* Tomcat's server.xml (tomcat.apache.org, "The HTTP Connector"): keystores and files of connectors. */
-#include "scanners/formats/config.h"
+#include "scanners/formats/config_xml.h"
 
-#include <ctype.h>
-
-#define ATTRIBUTES_MAX 64
-
-struct attribute {
-	struct slice name;
-	struct slice value;
-	uint32_t line;
-};
-
-struct element {
-	struct slice name;
-	struct attribute attributes[ATTRIBUTES_MAX];
-	size_t count;
-};
+/* What Tomcat takes where a keystore has no password said. */
+#define STANDARD_PASSWORD "changeit"
 
 struct tomcat {
 	struct config *config;
-	struct slice left;
-	uint32_t line;
 	uint16_t port;  /* of the connector under way */
 	bool is_server; /* <Server> was the first element */
 };
 
+/* The passwords are of the keystore and of the key in it, and files that hold the former. */
 static const struct {
 	const char *name;
 	enum reference_role role;
+	const char *password, *key_password, *password_file;
 } attributes[] = {
-	{ "keystoreFile", REFERENCE_KEYSTORE },
-	{ "certificateKeystoreFile", REFERENCE_KEYSTORE },
-	{ "certificateFile", REFERENCE_SERVER_CERTIFICATE },
-	{ "certificateKeyFile", REFERENCE_SERVER_KEY },
-	{ "SSLCertificateFile", REFERENCE_SERVER_CERTIFICATE },
-	{ "SSLCertificateKeyFile", REFERENCE_SERVER_KEY },
-	{ "truststoreFile", REFERENCE_TRUSTSTORE },
-	{ "caCertificateFile", REFERENCE_CLIENT_CA },
-	{ "certificateRevocationListFile", REFERENCE_CRL },
+	{ "keystoreFile", REFERENCE_KEYSTORE, "keystorePass", "keyPass", NULL },
+	{ "certificateKeystoreFile", REFERENCE_KEYSTORE, "certificateKeystorePassword",
+		"certificateKeyPassword", "certificateKeystorePasswordFile" },
+	{ "certificateFile", REFERENCE_SERVER_CERTIFICATE, NULL, NULL, NULL },
+	{ "certificateKeyFile", REFERENCE_SERVER_KEY, NULL, "certificateKeyPassword",
+		"certificateKeyPasswordFile" },
+	{ "SSLCertificateFile", REFERENCE_SERVER_CERTIFICATE, NULL, NULL, NULL },
+	{ "SSLCertificateKeyFile", REFERENCE_SERVER_KEY, NULL, "SSLPassword", NULL },
+	{ "truststoreFile", REFERENCE_TRUSTSTORE, "truststorePassword", "truststorePass", NULL },
+	{ "caCertificateFile", REFERENCE_CLIENT_CA, NULL, NULL, NULL },
+	{ "certificateRevocationListFile", REFERENCE_CRL, NULL, NULL, NULL },
 };
-
-static void advance(struct tomcat *t, size_t size)
-{
-	for (size_t i = 0; i < size && i < t->left.size; i++)
-		t->line += t->left.data[i] == '\n';
-	t->left = slice_after(t->left, size);
-}
-
-static bool skip_past(struct tomcat *t, const char *end)
-{
-	const uint8_t *at =
-		t->left.size ? memmem(t->left.data, t->left.size, end, strlen(end)) : NULL;
-
-	if (!at)
-		return false;
-	advance(t, (size_t)(at - t->left.data) + strlen(end));
-	return true;
-}
-
-static void skip_blanks(struct tomcat *t)
-{
-	size_t size = 0;
-
-	while (size < t->left.size && isspace(t->left.data[size]))
-		size++;
-	advance(t, size);
-}
-
-static struct slice take_name(struct tomcat *t)
-{
-	struct slice name = { .data = t->left.data };
-
-	while (name.size < t->left.size &&
-		(isalnum(name.data[name.size]) || strchr("_.:-", name.data[name.size])) &&
-		name.data[name.size])
-		name.size++;
-	advance(t, name.size);
-	return name;
-}
-
-/* ` name="value"` until the element's end. */
-static bool take_attributes(struct tomcat *t, struct element *e)
-{
-	for (;;) {
-		struct attribute a;
-		const uint8_t *end;
-
-		skip_blanks(t);
-		if (!t->left.size)
-			return false;
-		if (t->left.data[0] == '>' || t->left.data[0] == '/' || t->left.data[0] == '?')
-			return skip_past(t, ">");
-		a.line = t->line;
-		a.name = take_name(t);
-		skip_blanks(t);
-		if (!a.name.size || t->left.size < 3 || t->left.data[0] != '=')
-			return false;
-		advance(t, 1);
-		skip_blanks(t);
-		if (t->left.size < 2 || (t->left.data[0] != '"' && t->left.data[0] != '\''))
-			return false;
-		end = memchr(t->left.data + 1, t->left.data[0], t->left.size - 1);
-		if (!end)
-			return false;
-		a.value = slice_of(t->left.data + 1, (size_t)(end - t->left.data) - 1);
-		advance(t, a.value.size + 2);
-		if (e->count < ATTRIBUTES_MAX)
-			e->attributes[e->count++] = a;
-	}
-}
+#define ATTRIBUTES_COUNT (sizeof(attributes) / sizeof(attributes[0]))
 
 static struct slice variable(struct slice value)
 {
@@ -121,64 +41,68 @@ static struct slice variable(struct slice value)
 	return value;
 }
 
-static void take_element(struct tomcat *t, const struct element *e)
+static struct slice value_of(const struct xml_element *e, const char *name)
 {
+	const struct xml_attribute *a = name ? xml_attribute(e, name) : NULL;
+
+	return a ? a->value : slice_of(NULL, 0);
+}
+
+static void take_file(
+	struct tomcat *t, const struct xml_element *e, const struct xml_attribute *a, size_t which)
+{
+	struct buffer passwords[2];
+	struct draft d = { .role = attributes[which].role,
+		.directive = a->name,
+		.line = a->line,
+		.file = variable(a->value),
+		.password_file = variable(value_of(e, attributes[which].password_file)),
+		.ports = &t->port,
+		.ports_count = t->port ? 1 : 0 };
+
+	buffer_init(&passwords[0], CONFIG_WORD_BYTES_MAX);
+	buffer_init(&passwords[1], CONFIG_WORD_BYTES_MAX);
+	xml_value(&passwords[0], value_of(e, attributes[which].password));
+	xml_value(&passwords[1], value_of(e, attributes[which].key_password));
+	if (d.role == REFERENCE_KEYSTORE && !passwords[0].size && !d.password_file.size)
+		buffer_text(&passwords[0], STANDARD_PASSWORD);
+	for (size_t i = 0; i < 2; i++)
+		if (buffer_status(&passwords[i]) == ERR_OK)
+			d.passwords[i] = buffer_bytes(&passwords[i]);
+	config_add(t->config, &d);
+	buffer_wipe(&passwords[0]);
+	buffer_wipe(&passwords[1]);
+}
+
+static void take_element(void *arg, const struct xml_element *e)
+{
+	struct tomcat *t = arg;
+	const struct xml_attribute *port;
+
+	if (!e->is_start)
+		return;
 	if (config_is(e->name, "Server"))
 		t->is_server = true;
-	for (size_t i = 0; i < e->count && config_is(e->name, "Connector"); i++)
-		if (config_is(e->attributes[i].name, "port"))
-			t->port = config_port(e->attributes[i].value);
+	port = config_is(e->name, "Connector") ? xml_attribute(e, "port") : NULL;
+	if (port)
+		t->port = config_port(port->value);
 	if (!t->is_server ||
 		(!config_is(e->name, "Connector") && !config_is(e->name, "Certificate") &&
 			!config_is(e->name, "SSLHostConfig")))
 		return;
-	for (size_t i = 0; i < e->count; i++) {
-		const struct attribute *a = &e->attributes[i];
-
-		for (size_t k = 0; k < sizeof(attributes) / sizeof(attributes[0]); k++) {
-			struct draft d = { .role = attributes[k].role,
-				.directive = a->name,
-				.line = a->line,
-				.file = variable(a->value),
-				.ports = &t->port,
-				.ports_count = t->port ? 1 : 0 };
-
-			if (config_is(a->name, attributes[k].name))
-				config_add(t->config, &d);
-		}
-	}
+	for (size_t i = 0; i < e->count; i++)
+		for (size_t k = 0; k < ATTRIBUTES_COUNT; k++)
+			if (config_is(e->attributes[i].name, attributes[k].name))
+				take_file(t, e, &e->attributes[i], k);
 }
 
 static bool read_text(struct config *c)
 {
 	static const char *const folders[] = { "conf" };
-	struct tomcat t = { .config = c, .left = c->in->bytes, .line = 1 };
+	struct tomcat t = { .config = c };
 
 	config_base_above(c, folders, 1);
-	skip_blanks(&t);
-	if (!t.left.size || t.left.data[0] != '<')
-		return false;
-	while (c->status == ERR_OK && skip_past(&t, "<")) {
-		struct element e = { .count = 0 };
-
-		if (slice_starts(t.left, "!--", 3)) {
-			if (!skip_past(&t, "-->"))
-				return false;
-			continue;
-		}
-		if (t.left.size && (t.left.data[0] == '/' || t.left.data[0] == '!')) {
-			if (!skip_past(&t, ">"))
-				return false;
-			continue;
-		}
-		if (t.left.size && t.left.data[0] == '?')
-			advance(&t, 1);
-		e.name = take_name(&t);
-		if (!e.name.size || !take_attributes(&t, &e))
-			return false;
-		take_element(&t, &e);
-	}
-	return t.is_server;
+	return config_xml_read(c, take_element, &t) && t.is_server;
 }
 
 static enum format_answer parse(const struct format_input *in, const struct format_sink *sink)

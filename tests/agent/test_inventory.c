@@ -435,6 +435,76 @@ static void tells_named_files(void **state)
 	end(w, pass, true);
 }
 
+static enum err note_password(void *arg, const char *uri, const char *source, bool is_configuration)
+{
+	struct buffer *out = arg;
+
+	buffer_format(out, "%s<%s%s\n", uri, source, is_configuration ? "!" : "");
+	return buffer_status(out);
+}
+
+static void passwords_are(struct world *w, const char *wanted)
+{
+	struct buffer out;
+
+	buffer_init(&out, 65536);
+	OK(w, inventory_each_password(w->inventory, "files", note_password, &out, &w->why));
+	assert_string_equal(buffer_string(&out), wanted);
+	buffer_fini(&out);
+}
+
+static void put_locked(struct world *w, int64_t pass, const char *uri, enum reason reason)
+{
+	struct record r = { .kind = RECORD_PROBLEM };
+
+	r.location = (struct location){ .scanner = (char *)"files", .uri = (char *)uri };
+	r.problem = (struct problem_record){ .reason = reason, .message = (char *)"locked" };
+	OK(w, inventory_put(w->inventory, pass, &r, w->now, &w->why));
+}
+
+static void tells_passwords(void **state)
+{
+	static const char keystore[] = "file:///etc/a.p12";
+	struct world *w = *state;
+	struct reference_record r = { .role = REFERENCE_KEYSTORE,
+		.file = (char *)keystore,
+		.password_file = (char *)NGINX,
+		.is_active = true };
+	int64_t pass = begin(w, "files");
+
+	put_named(w, pass, 0, NGINX, &r);
+	/* The keystore was not found. */
+	passwords_are(w, "");
+	put_locked(w, pass, keystore, REASON_WRONG_PASSWORD);
+	put_locked(w, pass, keystore, REASON_MALFORMED);
+	passwords_are(w, "file:///etc/a.p12<file:///etc/nginx/a%20b.conf!\n");
+	r.password_file = (char *)"file:///etc/pass";
+	put_named(w, pass, 1, NGINX, &r);
+	/* An example, a certificate, no password. */
+	r.is_active = false;
+	put_named(w, pass, 2, NGINX, &r);
+	r.is_active = true;
+	r.role = REFERENCE_SERVER_CERTIFICATE;
+	put_named(w, pass, 3, NGINX, &r);
+	r.role = REFERENCE_TRUSTSTORE;
+	r.password_file = NULL;
+	put_named(w, pass, 4, NGINX, &r);
+	passwords_are(w, "file:///etc/a.p12<file:///etc/nginx/a%20b.conf!\n"
+			 "file:///etc/a.p12<file:///etc/pass\n");
+	OK(w, inventory_forget_locked(w->inventory, pass, keystore, &w->why));
+	end(w, pass, true);
+	/* Nothing changed, and it opened: malformed is no lack of a password. */
+	pass = begin(w, "files");
+	OK(w, inventory_keep(w->inventory, pass, &(struct keep){ .uri = NGINX }, NULL, &w->why));
+	OK(w, inventory_keep(w->inventory, pass, &(struct keep){ .uri = keystore }, NULL, &w->why));
+	passwords_are(w, "");
+	/* The file is another one. */
+	put_locked(w, pass, keystore, REASON_NEEDS_PASSWORD);
+	passwords_are(w, "file:///etc/a.p12<file:///etc/nginx/a%20b.conf!\n"
+			 "file:///etc/a.p12<file:///etc/pass\n");
+	end(w, pass, true);
+}
+
 static void tells_who_uses_a_file(void **state)
 {
 	struct world *w = *state;
@@ -1378,6 +1448,7 @@ int main(void)
 		TEST(tells_by_uri_and_index),
 		TEST(tells_who_uses_a_file),
 		TEST(tells_named_files),
+		TEST(tells_passwords),
 		TEST(judges_by_what_a_configuration_uses_it_for),
 		TEST(replaces_what_a_place_holds),
 		TEST(last_of_one_pass_wins),

@@ -152,6 +152,11 @@ printf 'dn: cn=config\nolcTLSCertificateFile: /a\n b\n-\n' >config/ldif
 printf '[Service]\nExecStart=x \\\n y\nLoadCredential=a:/b\n[Install]\n' >config/systemd
 printf 'a:\n  - tls_config:\n      "cert_file": /a\n  b: |\n    cert_file: x\nkind: Config\nx:\n  client-certificate: c # y\n' >config/yaml
 printf '<?xml a="b"?><Server><!-- x --><Connector port="1" keystoreFile="${catalina.base}/k"><Certificate certificateFile="c"/></Connector></Server>' >config/tomcat
+printf '<Server><Connector port="1"><Certificate certificateKeystoreFile="k" certificateKeystorePassword="a&amp;b"/></Connector></Server>' >config/tomcat-passwords
+printf '<server xmlns="urn:jboss:domain:1"><key-store><credential-reference clear-text="a"/><file path="/k"/></key-store></server>' >config/wildfly
+printf 'ssl.keystore.location=/k\nssl.keystore.password=kafka\\:secret\na=\\\n b\n' >config/properties
+printf -- '--module=ssl\njetty.sslContext.keyStorePath=j\njetty.sslContext.keyStorePassword=OBF:1vny1zlo1x8e1vnw1vn61x8g1zlu1vn4\n' >config/properties-jetty
+printf 'server:\n  ssl:\n    key-store: "file:/k"\n    key-store-password: a # x\n' >config/yaml-spring
 
 # NSS databases, with and without trust; the old kind where certutil still makes it
 if command -v certutil >/dev/null; then
@@ -419,3 +424,21 @@ say rdp 15 '\003\000\000\023\016\320\000\000\022\064\000\003\000\010\000\002\000
 say tds 16 '\004\001\000\032\000\000\001\000\000\000\013\000\006\001\000\021\000\001\377\020\000\000\000\000\000\001'
 say http 0 'HTTP/1.1 400 Bad Request\r\n\r\nNo required SSL certificate was sent'
 chmod 644 ./*/*
+
+# Files with what may open them, as the reader sends them: u8 kind (1 configuration, 2 passwords), a text, bytes; u8 0,
+# the file. The place is file:///fuzz.
+mkdir -p locked
+/usr/bin/python3 - <<'EOF'
+import struct
+part = lambda b: struct.pack("<I", len(b)) + b
+source = lambda kind, uri, b: bytes([kind]) + b"\1" + part(uri) + part(b)
+store = open("pkcs12/pbes2", "rb").read()
+xml = b"<Server><Connector port='1' keystoreFile='/fuzz' keystorePass='sec&#114;et'/></Server>"
+lines = b"ssl.keystore.location=/fuzz\nssl.keystore.password=secret\nssl.truststore.location=/x\n"
+yml = b"server:\n  ssl:\n    key-store: /fuzz\n    key-store-password: OBF:1vny1zlo1x8e1vnw1vn61x8g1zlu1vn4\n"
+fly = b"<server xmlns='urn:jboss:domain:1'><key-store><credential-reference clear-text='secret'/><file path='/fuzz'/></key-store></server>"
+open("locked/xml", "wb").write(source(1, b"file:///etc/x", xml) + b"\0" + store)
+open("locked/all", "wb").write(source(1, b"file:///etc/x", lines) + source(1, b"file:///etc/y", yml)
+    + source(1, b"file:///etc/z", fly) + source(2, b"file:///p", b"a\r\nsecret\n\n") + b"\0" + store)
+open("locked/cut-off", "wb").write(source(2, b"file:///p", b"secret")[:-3])
+EOF

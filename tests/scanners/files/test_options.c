@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,6 +118,72 @@ static void test_named_files(void **state)
 	free(conf);
 }
 
+/* And with those whose password one says. */
+static enum err each_password(void *ctx, const char *job,
+	enum err (*fn)(void *, const char *, const char *, bool), void *arg, struct why *why)
+{
+	enum err e = fn(arg, "file:///a.p12", "file:///etc/x", true);
+
+	(void)why;
+	assert_string_equal(job, ctx);
+	for (size_t i = 0; e == ERR_OK && i < 2; i++)
+		e = fn(arg, "file:///a.p12", "file:///etc/%20p", false);
+	if (e == ERR_OK)
+		e = fn(arg, "file:///b.p12", "https://x/", false);
+	for (unsigned i = 0; e == ERR_OK && i < ROOT_SOURCES_MAX + 2; i++) {
+		char uri[64];
+
+		(void)snprintf(uri, sizeof(uri), "file:///p%u", i);
+		e = fn(arg, "file:///c.p12", uri, false);
+	}
+	return e;
+}
+
+static void test_passwords(void **state)
+{
+	char name[] = "files";
+	struct scan_hints hints = { .ctx = name, .each_password = each_password };
+	struct files_conf_start {
+		struct scan_job job;
+	} *conf = calloc(1, files_scanner.conf_bytes);
+	struct why why = { 0 };
+	struct scan_item item;
+	struct root_item root;
+	uint64_t expected;
+	void *plan;
+
+	(void)state;
+	assert_non_null(conf);
+	conf->job.name = name;
+	assert_int_equal(files_scanner.open(conf, &hints, &plan, &expected, &why), ERR_OK);
+	while (files_scanner.next(plan, &item, &why) == ERR_OK) {
+		free(item.place);
+		buffer_fini(&item.item);
+	}
+	assert_int_equal(files_scanner.follow(plan, &hints, &why), ERR_OK);
+	assert_int_equal(files_scanner.next(plan, &item, &why), ERR_OK);
+	assert_int_equal(root_item_decode(buffer_bytes(&item.item), &root), ERR_OK);
+	assert_true(slice_starts(root.path, "/a.p12", root.path.size));
+	assert_int_equal(root.sources_count, 2);
+	assert_true(root.sources[0].is_configuration);
+	assert_true(slice_starts(root.sources[0].path, "/etc/x", root.sources[0].path.size));
+	assert_false(root.sources[1].is_configuration);
+	assert_true(slice_starts(root.sources[1].path, "/etc/ p", root.sources[1].path.size));
+	for (size_t size = 0; size < item.item.size; size++)
+		assert_int_equal(
+			root_item_decode(slice_of(item.item.data, size), &root), ERR_MALFORMED);
+	free(item.place);
+	buffer_fini(&item.item);
+	assert_int_equal(files_scanner.next(plan, &item, &why), ERR_OK);
+	assert_int_equal(root_item_decode(buffer_bytes(&item.item), &root), ERR_OK);
+	assert_int_equal(root.sources_count, ROOT_SOURCES_MAX);
+	free(item.place);
+	buffer_fini(&item.item);
+	assert_int_equal(files_scanner.next(plan, &item, &why), ERR_END);
+	files_scanner.close(plan);
+	free(conf);
+}
+
 static void test_root_items(void **state)
 {
 	struct root_item item = { .is_optional = true, .path = slice_text("/a") };
@@ -210,6 +277,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_normal_paths),
 		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_passwords),
 		cmocka_unit_test(test_root_items),
 		cmocka_unit_test(test_named_files),
 		cmocka_unit_test(test_accepts),

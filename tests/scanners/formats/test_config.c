@@ -72,13 +72,23 @@ static enum err on_reference(void *arg, const struct reference_record *r)
 	return ERR_OK;
 }
 
-static void parse(struct told *t, const char *uri, struct slice text)
+static void on_password(void *arg, const char *file, struct slice password)
+{
+	struct told *t = arg;
+
+	buffer_format(&t->out, "+ %s %.*s\n", file + strlen("file://"), (int)password.size,
+		(const char *)password.data);
+}
+
+/* Whoever does not ask is told no password. */
+static void parse_as(struct told *t, const char *uri, struct slice text, bool with_passwords)
 {
 	const struct format_sink sink = { .arg = t,
 		.certificate = on_certificate,
 		.problem = on_problem,
 		.nested = on_nested,
 		.reference = on_reference,
+		.password = with_passwords ? on_password : NULL,
 		.format = on_format };
 	/* A copy of just this size, so that a sanitizer sees each read behind it. */
 	uint8_t *copy = malloc(text.size + 1);
@@ -92,6 +102,20 @@ static void parse(struct told *t, const char *uri, struct slice text)
 	buffer_init(&t->out, 16 * 1024 * 1024);
 	(void)!formats_parse(&in, &sink, &which);
 	free(copy);
+}
+
+static void parse(struct told *t, const char *uri, struct slice text)
+{
+	parse_as(t, uri, text, false);
+}
+
+static void says(const char *uri, const char *text, const char *wanted)
+{
+	struct told t;
+
+	parse_as(&t, uri, slice_text(text), true);
+	assert_string_equal(buffer_string(&t.out), wanted);
+	buffer_fini(&t.out);
 }
 
 static void gives(const char *uri, const char *text, const char *wanted)
@@ -293,10 +317,78 @@ static void documents(void **state)
 		"<Connector port=\"8443\"\n  SSLEnabled=\"true\" keystoreFile=\"conf/k.jks\">\n<SSLHostConfig>"
 		"<Certificate certificateFile=\"${catalina.base}/conf/c.pem\"\n certificateKeyFile=\"/etc/k.pem\"/>"
 		"</SSLHostConfig></Connector></Server>\n",
-		"tomcat:5 keystore /opt/tomcat/conf/k.jks :8443\n"
+		"tomcat:5 keystore /opt/tomcat/conf/k.jks :8443 password /opt/tomcat/conf/server.xml\n"
 		"tomcat:6 server-certificate /opt/tomcat/conf/c.pem :8443\ntomcat:7 server-key /etc/k.pem :8443\n");
 	NOTHING("<p>keystoreFile=\"/etc/k.jks\"</p>");
 	NOTHING("<Server><Connector keystoreFile=\"/etc/k.jks");
+}
+
+static void passwords_in_xml(void **state)
+{
+	(void)state;
+	says("file:///opt/t/conf/server.xml",
+		"<Server><Connector port='1'><Certificate certificateKeystoreFile='a'"
+		" certificateKeystorePassword='p&amp;q&#x2F;&#228;&nope;' certificateKeyPassword=\"k\"/>"
+		"<Certificate certificateKeystoreFile='b' certificateKeystorePasswordFile='conf/c'/>"
+		"<Certificate certificateFile='d' certificateKeyFile='e' certificateKeyPassword='f'/>"
+		"</Connector><Connector keystoreFile='g' truststoreFile='h'/></Server>",
+		"tomcat:1 keystore /opt/t/a :1 password /opt/t/conf/server.xml\n"
+		"+ /opt/t/a p&q/\u00e4&nope;\n+ /opt/t/a k\n"
+		"tomcat:1 keystore /opt/t/b :1 password /opt/t/conf/c\n"
+		"tomcat:1 server-certificate /opt/t/d :1\n"
+		"tomcat:1 server-key /opt/t/e :1 password /opt/t/conf/server.xml\n+ /opt/t/e f\n"
+		"tomcat:1 keystore /opt/t/g :1 password /opt/t/conf/server.xml\n+ /opt/t/g changeit\n"
+		"tomcat:1 truststore /opt/t/h :1\n");
+	says("file:///opt/w/standalone/configuration/standalone.xml",
+		"<server xmlns='urn:jboss:domain:20.0'>\n<key-store name='a'>"
+		"<credential-reference clear-text='p'/>\n<file path='a.p12'"
+		" relative-to='jboss.server.data.dir'/></key-store>\n<key-store name='b'>"
+		"<credential-reference clear-text='${VAULT::x}'/><file path='/b'/></key-store>\n"
+		"<key-store name='c'><file path='c' relative-to='nowhere'/></key-store>\n"
+		"<truststore path='t' relative-to='jboss.server.config.dir' keystore-password='q'/></server>",
+		"wildfly:3 keystore /opt/w/standalone/data/a.p12 password "
+		"/opt/w/standalone/configuration/standalone.xml\n+ /opt/w/standalone/data/a.p12 p\n"
+		"wildfly:4 keystore /b\n"
+		"wildfly:6 truststore /opt/w/standalone/configuration/t password "
+		"/opt/w/standalone/configuration/standalone.xml\n"
+		"+ /opt/w/standalone/configuration/t q\n");
+	NOTHING("<server xmlns='urn:other'><keystore path='/a'/></server>");
+}
+
+static void passwords_in_lines(void **state)
+{
+	(void)state;
+	says("file:///etc/k.properties",
+		"# c\n! c\nssl.keystore.location = /k\nssl.keystore.password=a\\:b\\\\c\\t\n"
+		"ssl.key.password =kp\nlistener.name.x.ssl.truststore.location=/t\n"
+		"listener.name.x.ssl.truststore.password=tp\nother.ssl.truststore.password=no\n"
+		"a=b \\\n  ssl.keystore.password=continued\nmail.ssl.keystore.location=relative\n",
+		"properties:3 keystore /k password /etc/k.properties\n+ /k a:b\\c\t\n+ /k kp\n"
+		"properties:6 truststore /t password /etc/k.properties\n+ /t tp\n");
+	says("file:///etc/j/start.d/ssl.ini",
+		"--module=ssl\n-Xmx1g\njetty.sslContext.keyStorePath=etc/k\n"
+		"jetty.sslContext.keyStorePassword=OBF:1vny1zlo1x8e1vnw1vn61x8g1zlu1vn4\n"
+		"jetty.sslContext.trustStorePath=/t\njetty.sslContext.trustStorePassword=OBF:1v!\n",
+		"properties:3 keystore /etc/j/etc/k password /etc/j/start.d/ssl.ini\n+ /etc/j/etc/k storepwd\n"
+		"properties:5 truststore /t\n");
+	says("file:///etc/z", "ssl.keyStore.location=/k\nssl.keyStore.passwordPath=/p\n",
+		"properties:1 keystore /k password /p\n");
+	says("file:///etc/a.yml",
+		"server:\n  ssl:\n    key-store: \"file:///k\"\n    key-store-password: 'p q' # x\n"
+		"xpack.security.http.ssl.keystore.path: h.p12\n"
+		"xpack.security.http.ssl.keystore.password: e\n"
+		"client:\n  ssl:\n    trust-store: classpath:t\n",
+		"tls-yaml:3 keystore /k password /etc/a.yml\n+ /k p q\n"
+		"tls-yaml:5 keystore /etc/h.p12 password /etc/a.yml\n+ /etc/h.p12 e\n");
+	says("file:///etc/o.conf", "dev tun\nclient\npkcs12 k\n;\ncert c\naskpass p\n",
+		"openvpn:3 keystore /etc/k password /etc/p\nopenvpn:5 client-certificate /etc/c\n");
+	says("file:///etc/dovecot.conf",
+		"ssl_cert = </c\nssl_key = </k\nssl_key_password = \"s w\"\n",
+		"dovecot:1 server-certificate /c\n"
+		"dovecot:2 server-key /k password /etc/dovecot.conf\n+ /k s w\n");
+	says("file:///etc/dovecot.conf", "ssl_cert = </c\nssl_key = </k\nssl_key_password = </p\n",
+		"dovecot:1 server-certificate /c\ndovecot:2 server-key /k password /p\n");
+	NOTHING("This keystore.location=/x is a\nsentence, key-store and all.\n");
 }
 
 static void paths(void **state)
@@ -355,7 +447,9 @@ static void cut_anywhere(void **state)
 		"global\ncrt-base /x\nlisten a\nbind :1,:2 ssl crt a.pem # x\n",
 		"[mysqld]\nssl-cert = '/a'\n", "tls_config:\n  - cert_file: \"a\"\n",
 		"<Server><Connector port='1' keystoreFile='a'/></Server>",
-		"dn: x\nolcTLSCertificateFile: /a\n"
+		"dn: x\nolcTLSCertificateFile: /a\n",
+		"<server xmlns='urn:jboss:domain:1'><keystore path='a' keystore-password='&#1'/></server>",
+		"ssl.keystore.location=/a\nssl.keystore.password=OBF:1vny1\\"
 	};
 
 	(void)state;
@@ -378,6 +472,8 @@ int main(void)
 		cmocka_unit_test(lines),
 		cmocka_unit_test(lines_look_alikes),
 		cmocka_unit_test(documents),
+		cmocka_unit_test(passwords_in_xml),
+		cmocka_unit_test(passwords_in_lines),
 		cmocka_unit_test(paths),
 		cmocka_unit_test(ceilings),
 		cmocka_unit_test(cut_anywhere),
