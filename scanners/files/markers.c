@@ -12,6 +12,7 @@
 
 #define BLOCK_BYTES 64
 #define REGISTER_BYTES 32
+#define RARITY_LOSS_MAX 2
 
 typedef uint8_t lane __attribute__((vector_size(REGISTER_BYTES)));
 typedef uint64_t words __attribute__((vector_size(REGISTER_BYTES)));
@@ -21,30 +22,39 @@ void markers_init(struct markers *m)
 	memset(m, 0, sizeof(*m));
 }
 
-/* Kinds of bytes; neighbours of different kinds are rare. */
-static int kind_of(uint8_t c)
+/* About how rare a byte is in texts, in bits. */
+static int rarity_of(uint8_t c)
 {
 	if (c >= 'a' && c <= 'z')
-		return 1;
-	if (c >= 'A' && c <= 'Z')
-		return 2;
-	if (c >= '0' && c <= '9')
+		return 4;
+	if ((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
+		return 6;
+	if (c == ' ')
 		return 3;
-	return c == ' ' || c == '\n' ? 0 : 4;
+	return c == '\n' ? 5 : 7;
 }
 
 static int rarity(const uint8_t *core)
 {
 	int sum = 0;
 
-	for (size_t i = 0; i + 1 < MARKER_CORE_BYTES; i++) {
-		int first = kind_of(core[i]);
-		int second = kind_of(core[i + 1]);
-
-		if (first && second)
-			sum += first == second ? 1 : first + second;
-	}
+	/* What is repeated is a line of dashes, or zeros in base64. */
+	for (size_t i = 0; i < MARKER_CORE_BYTES; i++)
+		if (!memchr(core, core[i], i))
+			sum += rarity_of(core[i]);
 	return sum;
+}
+
+static int best_rarity(const struct marker *marker)
+{
+	int best = 0;
+
+	for (size_t at = 0; at + MARKER_CORE_BYTES <= marker->bytes.size; at++) {
+		int r = rarity(marker->bytes.data + at);
+
+		best = r > best ? r : best;
+	}
+	return best;
 }
 
 static const uint8_t *find_core(const struct marker *marker, const uint8_t *core)
@@ -52,17 +62,23 @@ static const uint8_t *find_core(const struct marker *marker, const uint8_t *core
 	return memmem(marker->bytes.data, marker->bytes.size, core, MARKER_CORE_BYTES);
 }
 
-/* The markers without a core so far that have this one. */
+/* A part of a word stands in every other line: such a one is the core of no marker that has a rarer. */
+static bool may_be_core(const struct marker *marker, const uint8_t *core)
+{
+	return rarity(core) >= best_rarity(marker) - RARITY_LOSS_MAX && find_core(marker, core);
+}
+
+/* The markers without a core so far for which this one will do. */
 static int gain(const struct markers *m, const bool *is_covered, const uint8_t *core)
 {
 	int count = 0;
 
 	for (unsigned i = 0; i < m->count; i++)
-		count += !is_covered[i] && find_core(&m->items[i], core);
+		count += !is_covered[i] && may_be_core(&m->items[i], core);
 	return count;
 }
 
-/* Few cores before rare ones: each costs the same for every block. */
+/* Few cores: eight bits tell them apart without a second look. */
 static const uint8_t *best_core(const struct markers *m, const bool *is_covered)
 {
 	const uint8_t *best = NULL;
@@ -94,10 +110,11 @@ static void choose_cores(struct markers *m)
 	while ((core = best_core(m, is_covered))) {
 		memcpy(m->cores[m->cores_count++], core, MARKER_CORE_BYTES);
 		for (unsigned i = 0; i < m->count; i++) {
-			const uint8_t *at = is_covered[i] ? NULL : find_core(&m->items[i], core);
+			const uint8_t *at;
 
-			if (!at)
+			if (is_covered[i] || !may_be_core(&m->items[i], core))
 				continue;
+			at = find_core(&m->items[i], core);
 			is_covered[i] = true;
 			if ((size_t)(at - m->items[i].bytes.data) > m->lead)
 				m->lead = (size_t)(at - m->items[i].bytes.data);
@@ -109,11 +126,14 @@ static void fill_tables(struct markers *m)
 {
 	memset(m->low_halves, 0, sizeof(m->low_halves));
 	memset(m->high_halves, 0, sizeof(m->high_halves));
-	for (unsigned i = 0; i < m->cores_count; i++)
+	memset(m->core_starting, 0, sizeof(m->core_starting));
+	for (unsigned i = 0; i < m->cores_count; i++) {
+		m->core_starting[m->cores[i][0]] |= UINT32_C(1) << i;
 		for (size_t at = 0; at < MARKER_CORE_BYTES; at++) {
 			m->low_halves[at][m->cores[i][at] & 15] |= (uint8_t)(1U << i % 8);
 			m->high_halves[at][m->cores[i][at] >> 4] |= (uint8_t)(1U << i % 8);
 		}
+	}
 }
 
 enum err markers_add(struct markers *m, struct slice marker)
@@ -189,15 +209,42 @@ __attribute__((target("avx2"))) static __m256i cores_at(
 	return all;
 }
 
+static bool is_core(const struct markers *m, const uint8_t *bytes)
+{
+	for (uint32_t left = m->core_starting[bytes[0]]; left; left &= left - 1)
+		if (memcmp(m->cores[__builtin_ctz(left)], bytes, MARKER_CORE_BYTES) == 0)
+			return true;
+	return false;
+}
+
+/* The tables mix the cores that share a bit, and their halves: of what they let pass in usual text, most
+ * is none. Bit i of `places`: something passed at from + i. */
+static bool has_core(const struct markers *m, const uint8_t *from, uint32_t places)
+{
+	for (; places; places &= places - 1)
+		if (is_core(m, from + __builtin_ctz(places)))
+			return true;
+	return false;
+}
+
+__attribute__((target("avx2"))) static uint32_t places_of(__m256i passed)
+{
+	return ~(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(passed, _mm256_setzero_si256()));
+}
+
 __attribute__((target("avx2"))) static size_t skip_blocks_by_table(
 	const struct markers *m, struct slice text, size_t at)
 {
 	for (; text.size - at >= BLOCK_BYTES + MARKER_CORE_BYTES; at += BLOCK_BYTES) {
 		const uint8_t *from = text.data + at;
-		__m256i any =
-			_mm256_or_si256(cores_at(m, from), cores_at(m, from + REGISTER_BYTES));
+		__m256i low = cores_at(m, from);
+		__m256i high = cores_at(m, from + REGISTER_BYTES);
+		__m256i any = _mm256_or_si256(low, high);
 
-		if (!_mm256_testz_si256(any, any))
+		if (_mm256_testz_si256(any, any))
+			continue;
+		if (has_core(m, from, places_of(low)) ||
+			has_core(m, from + REGISTER_BYTES, places_of(high)))
 			break;
 	}
 	return at;
