@@ -12,7 +12,8 @@ struct held_key {
 	char *uri;   /* owned, as the next */
 	char *alias; /* or NULL */
 	struct key_record facts;
-	int reader; /* who can read it: found once, a look at each folder above it */
+	int reader;     /* who can read it: found once, a look at each folder above it */
+	bool is_sample; /* as of a certificate; found once too */
 };
 
 struct held_certificate {

@@ -121,7 +121,7 @@ static enum err note_reader(
 	char sentence[SENTENCE_BYTES];
 
 	/* What anybody can download is no secret, unless a server here makes it one. */
-	if (!c->is_served && (c->is_sample || private_keys_is_sample(k->uri)))
+	if (!c->is_served && (c->is_sample || k->is_sample))
 		return ERR_OK;
 	if (notes_of(c, problem) >= NOTES_MAX)
 		return ERR_OK;
@@ -168,6 +168,7 @@ enum err private_keys_readers(struct holdings *h)
 		return ERR_MEMORY;
 	for (size_t i = 0; i < h->keys_count; i++) {
 		h->keys[i].reader = (int)reader_of(&h->keys[i]);
+		h->keys[i].is_sample = private_keys_is_sample(h->keys[i].uri);
 		if (h->keys[i].reader != READER_NONE)
 			open[count++] = &h->keys[i];
 	}
