@@ -425,6 +425,35 @@ enum err inventory_job_id(struct inventory *i, const char *job, int64_t *out, st
 	return ERR_OK;
 }
 
+enum err inventory_meta_get(
+	struct inventory *i, const char *key, int64_t *value, bool *is_known, struct why *why)
+{
+	sqlite3_stmt *get;
+	enum err e = inventory_statement(i, META_GET, &get, why);
+
+	*is_known = false;
+	if (e != ERR_OK)
+		return e;
+	inventory_bind_text(get, 1, key);
+	e = inventory_step(i, get, is_known, why);
+	if (e == ERR_OK && *is_known)
+		*value = sqlite3_column_int64(get, 0);
+	(void)sqlite3_reset(get);
+	return e;
+}
+
+enum err inventory_meta_set(struct inventory *i, const char *key, int64_t value, struct why *why)
+{
+	sqlite3_stmt *set;
+	enum err e = inventory_statement(i, META_SET, &set, why);
+
+	if (e != ERR_OK)
+		return e;
+	inventory_bind_text(set, 1, key);
+	(void)sqlite3_bind_int64(set, 2, value);
+	return inventory_run(i, set, NULL, why);
+}
+
 static enum err retire(struct inventory *i, int64_t job, int64_t now, struct why *why)
 {
 	static const enum statement steps[] = { SIGHTING_GONE_OF_JOB, ENDPOINT_GONE_OF_JOB,
@@ -432,7 +461,7 @@ static enum err retire(struct inventory *i, int64_t job, int64_t now, struct why
 		JOB_RETIRE };
 	const int64_t values[] = { job, now };
 	sqlite3_stmt *statement;
-	enum err e = ERR_OK;
+	enum err e = inventory_keys_unsettle(i, why);
 
 	for (size_t n = 0; e == ERR_OK && n < sizeof(steps) / sizeof(steps[0]); n++) {
 		e = inventory_statement(i, steps[n], &statement, why);

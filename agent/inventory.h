@@ -168,6 +168,13 @@ struct key_note_row {
 enum err inventory_key_notes_clear(struct inventory *i, struct why *why) MUST_CHECK;
 enum err inventory_key_notes_put(
 	struct inventory *i, const struct key_note_row *row, struct why *why) MUST_CHECK;
+/* Do the notes still hold? Yes, when they were settled with the same `basis` (a digest of what the caller takes
+ * into account besides the inventory), no pass has brought or lost a certificate, key or reference since, and
+ * the time they were settled until has not come. Settling is part of the batch. */
+enum err inventory_keys_are_settled(
+	struct inventory *i, int64_t basis, int64_t now, bool *out, struct why *why) MUST_CHECK;
+enum err inventory_keys_settle(
+	struct inventory *i, int64_t basis, int64_t until, struct why *why) MUST_CHECK;
 
 /* The state of every job that ran and was not retired since, for the schedule and the metrics. */
 struct job_state {

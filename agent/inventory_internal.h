@@ -101,6 +101,7 @@ struct open_pass {
 	uint64_t appeared;
 	uint64_t vanished; /* replaced ones; what is gone is counted at the end */
 	bool has_succession;
+	bool has_changed; /* certificates, keys or references; see inventory_keys_are_settled */
 };
 
 struct place_entry {
@@ -153,6 +154,14 @@ enum err inventory_step(
 /* A statement that gives no rows; `*changed` (may be NULL) counts the rows it changed. */
 enum err inventory_run(struct inventory *i, sqlite3_stmt *statement, uint64_t *changed,
 	struct why *why) MUST_CHECK;
+
+/* A number that is kept under a name; `*is_known` false where none is. Setting is part of the batch. */
+enum err inventory_meta_get(struct inventory *i, const char *key, int64_t *value, bool *is_known,
+	struct why *why) MUST_CHECK;
+enum err inventory_meta_set(
+	struct inventory *i, const char *key, int64_t value, struct why *why) MUST_CHECK;
+/* What comparing keys rests on has changed. Part of the batch. */
+enum err inventory_keys_unsettle(struct inventory *i, struct why *why) MUST_CHECK;
 
 /* Binds integers ?1, ?2 ... in order, as many as it takes. */
 void inventory_bind(sqlite3_stmt *statement, const int64_t *values, int count);

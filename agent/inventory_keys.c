@@ -8,6 +8,8 @@
 
 #define NOTES_LAYOUT 1
 #define NOTES_MAX 64
+#define BASIS_KEY "keys_basis" /* 0: to be compared again */
+#define UNTIL_KEY "keys_until"
 #define NOTES_BYTES_MAX (NOTES_MAX * (size_t)4 * RECORD_TEXT_BYTES_MAX)
 
 static void encode(struct buffer *out, const struct key_notes *n)
@@ -105,4 +107,32 @@ enum err inventory_key_notes_fill(
 		if (notes.items[n].problem < PROBLEM_COUNT)
 			r->verdict.problems |= PROBLEM_BIT(notes.items[n].problem);
 	return ERR_OK;
+}
+
+enum err inventory_keys_are_settled(
+	struct inventory *i, int64_t basis, int64_t now, bool *out, struct why *why)
+{
+	int64_t known = 0;
+	int64_t until = 0;
+	bool is_known;
+	enum err e = inventory_meta_get(i, BASIS_KEY, &known, &is_known, why);
+
+	if (e == ERR_OK)
+		e = inventory_meta_get(i, UNTIL_KEY, &until, &is_known, why);
+	*out = known && known == basis && now < until;
+	return e;
+}
+
+enum err inventory_keys_settle(struct inventory *i, int64_t basis, int64_t until, struct why *why)
+{
+	enum err e = store_begin(i->store, why);
+
+	if (e == ERR_OK)
+		e = inventory_meta_set(i, BASIS_KEY, basis, why);
+	return e == ERR_OK ? inventory_meta_set(i, UNTIL_KEY, until, why) : e;
+}
+
+enum err inventory_keys_unsettle(struct inventory *i, struct why *why)
+{
+	return inventory_meta_set(i, BASIS_KEY, 0, why);
 }

@@ -36,17 +36,21 @@ static enum err settle_complete(struct inventory *i, const struct open_pass *p, 
 	const int64_t values[] = { p->job, p->id, now };
 	uint64_t sightings = 0;
 	uint64_t endpoints = 0;
+	uint64_t references = 0;
+	uint64_t keys = 0;
 	enum err e = run_for_pass(i, SIGHTING_GONE, values, 3, &sightings, why);
 
 	if (e == ERR_OK)
 		e = run_for_pass(i, ENDPOINT_GONE, values, 3, &endpoints, why);
 	if (e == ERR_OK)
-		e = run_for_pass(i, REFERENCE_GONE, values, 3, NULL, why);
+		e = run_for_pass(i, REFERENCE_GONE, values, 3, &references, why);
 	if (e == ERR_OK)
-		e = run_for_pass(i, KEY_GONE, values, 3, NULL, why);
+		e = run_for_pass(i, KEY_GONE, values, 3, &keys, why);
 	if (e == ERR_OK)
 		e = run_for_pass(i, PROBLEM_DROP, values, 3, NULL, why);
 	result->vanished = p->vanished + sightings + endpoints;
+	if (e == ERR_OK && sightings + references + keys)
+		e = inventory_keys_unsettle(i, why);
 	return e;
 }
 
@@ -94,6 +98,8 @@ static enum err settle(struct inventory *i, const struct open_pass *p, int64_t n
 	result->appeared = p->appeared;
 	e = result->is_complete ? settle_complete(i, p, now, result, why)
 				: settle_incomplete(i, p, result, why);
+	if (e == ERR_OK && p->has_changed)
+		e = inventory_keys_unsettle(i, why);
 	if (e == ERR_OK && p->has_succession)
 		e = run_for_pass(i, SUCCESSION_UNDO, &p->id, 1, NULL, why);
 	if (e == ERR_OK)
@@ -106,36 +112,16 @@ static enum err settle(struct inventory *i, const struct open_pass *p, int64_t n
 static enum err purge_is_due(
 	struct inventory *i, int64_t now, bool *out, bool *is_first, struct why *why)
 {
-	sqlite3_stmt *get;
 	bool is_row = false;
 	int64_t last = 0;
-	enum err e = inventory_statement(i, META_GET, &get, why);
+	enum err e = inventory_meta_get(i, PURGE_KEY, &last, &is_row, why);
 
 	if (e != ERR_OK)
 		return e;
-	inventory_bind_text(get, 1, PURGE_KEY);
-	e = inventory_step(i, get, &is_row, why);
-	if (e != ERR_OK)
-		return e;
-	if (is_row)
-		last = sqlite3_column_int64(get, 0);
-	(void)sqlite3_reset(get);
 	/* A last time that lies ahead means that the clock was set back; without one, nothing is old yet. */
 	*out = is_row && (last > now || now - last >= PURGE_EVERY_S);
 	*is_first = !is_row;
 	return ERR_OK;
-}
-
-static enum err write_purged_at(struct inventory *i, int64_t now, struct why *why)
-{
-	sqlite3_stmt *set;
-	enum err e = inventory_statement(i, META_SET, &set, why);
-
-	if (e != ERR_OK)
-		return e;
-	inventory_bind_text(set, 1, PURGE_KEY);
-	(void)sqlite3_bind_int64(set, 2, now);
-	return inventory_run(i, set, NULL, why);
 }
 
 /* In this order: each step frees what the next one may drop. */
@@ -172,7 +158,7 @@ static enum err purge(struct inventory *i, int64_t now, struct why *why)
 	enum err e = purge_is_due(i, now, &is_due, &is_first, why);
 
 	if (e == ERR_OK && is_first)
-		return write_purged_at(i, now, why);
+		return inventory_meta_set(i, PURGE_KEY, now, why);
 	if (e != ERR_OK || !is_due)
 		return e;
 	for (size_t n = 0; e == ERR_OK && n < sizeof(purge_steps) / sizeof(purge_steps[0]); n++) {
@@ -187,7 +173,7 @@ static enum err purge(struct inventory *i, int64_t now, struct why *why)
 	}
 	inventory_forget_ids(i);
 	if (e == ERR_OK)
-		e = write_purged_at(i, now, why);
+		e = inventory_meta_set(i, PURGE_KEY, now, why);
 	return e;
 }
 
@@ -213,8 +199,11 @@ static enum err close_left_open(struct inventory *i, int64_t job, int64_t now, s
 		id = sqlite3_column_int64(find, 0);
 		(void)sqlite3_reset(find);
 		e = inventory_open_pass(i, id, &left, why);
-		if (e == ERR_OK)
+		if (e == ERR_OK) {
+			/* What it had stored is not known any more. */
+			left->has_changed = true;
 			e = settle(i, left, now, &result, why);
+		}
 		if (e != ERR_OK)
 			return e;
 		inventory_forget_pass(i, id);

@@ -320,11 +320,15 @@ static enum err put_certificate(struct inventory *i, struct put *p, struct why *
 		return e;
 	if (!held.is_row) {
 		p->pass->appeared++;
+		p->pass->has_changed = true;
 		return insert_sighting(i, p, SIGHTING_INSERT, p->now, why);
 	}
 	is_gone = held.gone_at != TIME_UNKNOWN;
+	if (held.certificate == p->certificate && !is_gone && held.is_same_detail)
+		return touch_sighting(i, p, true, why);
+	p->pass->has_changed = true;
 	if (held.certificate == p->certificate && !is_gone)
-		return touch_sighting(i, p, held.is_same_detail, why);
+		return touch_sighting(i, p, false, why);
 	if (held.certificate != p->certificate && held.pass != p->pass->id)
 		e = note_succession(i, p, held.certificate, why);
 	if (held.pass != p->pass->id) {
@@ -425,6 +429,7 @@ static enum err put_reference(struct inventory *i, struct put *p, struct why *wh
 	inventory_bind_text(write, 4, file);
 	inventory_bind_bytes(write, 5, buffer_bytes(&i->detail));
 	uses_map_forget(i);
+	p->pass->has_changed = true;
 	return inventory_run(i, write, NULL, why);
 }
 
@@ -438,6 +443,7 @@ static enum err put_key(struct inventory *i, struct put *p, struct why *why)
 		return e;
 	inventory_bind(write, values, 3);
 	inventory_bind_bytes(write, 4, buffer_bytes(&i->detail));
+	p->pass->has_changed = true;
 	return inventory_run(i, write, NULL, why);
 }
 

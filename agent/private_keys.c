@@ -3,6 +3,7 @@
 
 #include "agent/base/index.h"
 #include "agent/private_keys_internal.h"
+#include "agent/version.h"
 #include "scanners/formats/format.h"
 
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 struct gathering {
 	struct holdings h;
 	int64_t now;
+	int64_t until; /* the first of the certificates expires */
 	size_t keys_room;
 	size_t certificates_room;
 	size_t references_room;
@@ -104,6 +106,8 @@ static enum err on_certificate(void *arg, const struct sighting *sight)
 	c->is_ca = f->is_ca;
 	c->is_served = r->certificate.is_served;
 	c->is_sample = private_keys_is_sample(r->location.uri);
+	if (f->not_after != TIME_UNKNOWN && f->not_after < g->until)
+		g->until = f->not_after;
 	memcpy(c->fingerprint, f->fingerprint, FINGERPRINT_BYTES);
 	memcpy(c->spki, f->spki_sha256, FINGERPRINT_BYTES);
 	if (!copy(&c->uri, r->location.uri) || !copy(&c->job, sight->job) ||
@@ -275,20 +279,14 @@ static void holdings_fini(struct holdings *h)
 
 static enum err gather(struct inventory *i, struct gathering *g, struct why *why)
 {
-	const struct inventory_filter keys = { .kind = RECORD_KEY };
 	const struct inventory_filter certificates = { .kind = RECORD_CERTIFICATE };
 	const struct inventory_filter references = { .kind = RECORD_REFERENCE };
-	enum err e = inventory_each(i, &keys, on_key, g, why);
-
-	if (e == ERR_OK)
-		e = inventory_each(i, &certificates, on_certificate, g, why);
+	enum err e = inventory_each(i, &certificates, on_certificate, g, why);
 	/* Without a key there is nothing to pair. */
 	if (e == ERR_OK && g->h.keys_count)
 		e = inventory_each(i, &references, on_reference, g, why);
 	if (e != ERR_OK)
 		return e;
-	if (g->h.keys_count)
-		qsort(g->h.keys, g->h.keys_count, sizeof(*g->h.keys), by_key_uri);
 	if (g->h.certificates_count)
 		qsort(g->h.certificates, g->h.certificates_count, sizeof(*g->h.certificates),
 			by_certificate_place);
@@ -308,8 +306,20 @@ static enum err compare(struct holdings *h)
 	return e == ERR_OK ? private_keys_sharers(h) : e;
 }
 
-static enum err write_notes(struct inventory *i, const struct holdings *h, struct why *why)
+/* Never 0, which is no basis. */
+static int64_t basis_of(const struct holdings *h)
 {
+	uint64_t basis = index_hash(version_revision(), strlen(version_revision()));
+
+	for (size_t i = 0; i < h->keys_count; i++)
+		basis = (basis * 31 + index_hash(h->keys[i].uri, strlen(h->keys[i].uri))) * 31 +
+			(uint64_t)h->keys[i].reader;
+	return (int64_t)(basis | 1);
+}
+
+static enum err write_notes(struct inventory *i, const struct gathering *g, struct why *why)
+{
+	const struct holdings *h = &g->h;
 	enum err e = inventory_key_notes_clear(i, why);
 
 	for (size_t n = 0; e == ERR_OK && n < h->certificates_count; n++) {
@@ -323,18 +333,39 @@ static enum err write_notes(struct inventory *i, const struct holdings *h, struc
 		if (c->notes.count)
 			e = inventory_key_notes_put(i, &row, why);
 	}
+	/* Expired is after not_after. */
+	if (e == ERR_OK)
+		e = inventory_keys_settle(
+			i, basis_of(h), g->until == INT64_MAX ? g->until : g->until + 1, why);
 	return e == ERR_OK ? inventory_commit(i, why) : e;
+}
+
+/* The keys, and who can read them: a folder above one may have another mode by now. */
+static enum err gather_keys(struct inventory *i, struct gathering *g, struct why *why)
+{
+	const struct inventory_filter keys = { .kind = RECORD_KEY };
+	enum err e = inventory_each(i, &keys, on_key, g, why);
+
+	if (e == ERR_OK && g->h.keys_count)
+		qsort(g->h.keys, g->h.keys_count, sizeof(*g->h.keys), by_key_uri);
+	private_keys_find_readers(&g->h);
+	return e;
 }
 
 enum err private_keys_update(struct inventory *i, int64_t now, struct why *why)
 {
-	struct gathering g = { .now = now };
-	enum err e = gather(i, &g, why);
+	struct gathering g = { .now = now, .until = INT64_MAX };
+	bool is_settled = false;
+	enum err e = gather_keys(i, &g, why);
 
 	if (e == ERR_OK)
+		e = inventory_keys_are_settled(i, basis_of(&g.h), now, &is_settled, why);
+	if (e == ERR_OK && !is_settled)
+		e = gather(i, &g, why);
+	if (e == ERR_OK && !is_settled)
 		e = compare(&g.h);
-	if (e == ERR_OK)
-		e = write_notes(i, &g.h, why);
+	if (e == ERR_OK && !is_settled)
+		e = write_notes(i, &g, why);
 	holdings_fini(&g.h);
 	return e;
 }

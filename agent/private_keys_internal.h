@@ -79,6 +79,8 @@ enum err private_keys_named_alike(struct holdings *h) MUST_CHECK;
  * name is not that of a key (of a certificate). */
 bool private_keys_stem(const char *uri, bool is_key, char **stem);
 
+/* Fills in who can read each key. */
+void private_keys_find_readers(struct holdings *h);
 /* Who can read the keys, and who shares them. */
 enum err private_keys_readers(struct holdings *h) MUST_CHECK;
 enum err private_keys_sharers(struct holdings *h) MUST_CHECK;

@@ -158,6 +158,14 @@ static enum err note_readers(struct holdings *h, const struct held_key *const *o
 	return e;
 }
 
+void private_keys_find_readers(struct holdings *h)
+{
+	for (size_t i = 0; i < h->keys_count; i++) {
+		h->keys[i].reader = (int)reader_of(&h->keys[i]);
+		h->keys[i].is_sample = private_keys_is_sample(h->keys[i].uri);
+	}
+}
+
 enum err private_keys_readers(struct holdings *h)
 {
 	const struct held_key **open = calloc(h->keys_count + 1, sizeof(const struct held_key *));
@@ -166,12 +174,9 @@ enum err private_keys_readers(struct holdings *h)
 
 	if (!open)
 		return ERR_MEMORY;
-	for (size_t i = 0; i < h->keys_count; i++) {
-		h->keys[i].reader = (int)reader_of(&h->keys[i]);
-		h->keys[i].is_sample = private_keys_is_sample(h->keys[i].uri);
+	for (size_t i = 0; i < h->keys_count; i++)
 		if (h->keys[i].reader != READER_NONE)
 			open[count++] = &h->keys[i];
-	}
 	qsort(open, count, sizeof(void *), by_spki);
 	e = note_readers(h, open, count);
 	free(open);

@@ -149,9 +149,13 @@ enum err markers_add(struct markers *m, struct slice marker)
 	m->items[m->count++] = (struct marker){ .bytes = marker };
 	if (marker.size > m->longest)
 		m->longest = marker.size;
+	return ERR_OK;
+}
+
+void markers_prepare(struct markers *m)
+{
 	choose_cores(m);
 	fill_tables(m);
-	return ERR_OK;
 }
 
 /* Does some core begin in a block of places? The first such block at or behind `at`, or where there is

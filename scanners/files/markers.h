@@ -36,6 +36,8 @@ void markers_init(struct markers *m);
 /* Adds one of MARKER_CORE_BYTES to MARKER_BYTES_MAX bytes, once. ERR_LIMIT when it is shorter or longer, or there is
  * no room. */
 enum err markers_add(struct markers *m, struct slice marker) MUST_CHECK;
+/* To be called once, between the last one added and the first search. */
+void markers_prepare(struct markers *m);
 /* The place of the first of them in `text`, and which; -1 when there is none. */
 int64_t markers_find(const struct markers *m, struct slice text, unsigned *which);
 

@@ -29,6 +29,8 @@ enum err sniffer_init(struct sniffer *s, const struct format *const *table, size
 		if (e != ERR_OK)
 			return e;
 	}
+	markers_prepare(&s->markers);
+	markers_prepare(&s->bulk);
 	return ERR_OK;
 }
 
