@@ -74,6 +74,7 @@ struct pass {
 	struct pass_stats stats;
 	struct why why;
 	bool plan_ended;
+	bool has_started;  /* the processes: there is work, or was */
 	bool has_followed; /* the plan was asked whether it goes on */
 	bool is_failed;    /* it cannot be complete any more */
 	bool had_crash;    /* something unchanged may have been missed: look again next time */
@@ -85,7 +86,7 @@ struct pass {
 };
 
 static const struct child_events worker_events;
-static void feed(struct worker *w);
+static enum err start_workers(struct pass *p, struct why *why);
 
 static const struct scan_job *job_of(const struct pass *p)
 {
@@ -498,7 +499,7 @@ static void maybe_end(struct pass *p)
 		maybe_finish(p);
 		return;
 	}
-	if (p->outstanding_findings)
+	if (p->outstanding_findings || (!p->has_started && may_follow(p)))
 		return;
 	for (unsigned i = 0; i < p->workers_count; i++)
 		if (p->workers[i].child)
@@ -539,6 +540,11 @@ static void follow(struct pass *p)
 		fail(p, e, &why);
 	else
 		p->plan_ended = false;
+	if (!p->has_started && e == ERR_OK) {
+		e = start_workers(p, &why);
+		if (e != ERR_OK)
+			fail(p, e, &why);
+	}
 	for (unsigned i = 0; i < p->workers_count; i++)
 		feed(&p->workers[i]);
 }
@@ -1025,6 +1031,22 @@ static enum err begin(struct pass *p, struct why *why)
 	return e;
 }
 
+/* A plan without work needs no process. */
+static enum err start_workers(struct pass *p, struct why *why)
+{
+	struct piece_of_work *first = next_work(p);
+	enum err e = ERR_OK;
+
+	if (!first)
+		return ERR_OK;
+	first->next = p->again;
+	p->again = first;
+	p->has_started = true;
+	for (unsigned i = 0; e == ERR_OK && i < p->workers_count; i++)
+		e = start_worker(&p->workers[i], why);
+	return e;
+}
+
 static unsigned processes_of(const struct pass_conf *conf)
 {
 	const struct scanner *scanner = conf->scanner;
@@ -1052,8 +1074,8 @@ enum err pass_start(const struct pass_conf *conf, struct pass **out, struct why 
 	for (unsigned i = 0; i < p->workers_count; i++)
 		p->workers[i].pass = p;
 	e = begin(p, why);
-	for (unsigned i = 0; e == ERR_OK && i < p->workers_count; i++)
-		e = start_worker(&p->workers[i], why);
+	if (e == ERR_OK)
+		e = start_workers(p, why);
 	if (e != ERR_OK) {
 		pass_stop(p);
 		return e;

@@ -342,6 +342,16 @@ static bool holds(void *ctx, const char *job)
 	return inventory_boundary(ctx, job, &boundary, NULL) != ERR_OK || boundary != TIME_UNKNOWN;
 }
 
+static void on_tick(uv_timer_t *timer)
+{
+	struct pipeline *p = timer->data;
+
+	parsers_tick(p->parsers);
+	for (size_t i = 0; i < PASSES_MAX; i++)
+		if (p->slots[i].pass)
+			pass_tick(p->slots[i].pass);
+}
+
 enum err pipeline_start(struct pipeline *p, const struct job *job, struct why *why)
 {
 	struct slot *slot = NULL;
@@ -382,7 +392,11 @@ enum err pipeline_start(struct pipeline *p, const struct job *job, struct why *w
 	e = trust_stores_of_job(p->conf.settings, job->conf, &p->handed, &conf.judgings);
 	if (e != ERR_OK)
 		return why_fail(why, e, "jobs trust in too many ways");
-	return pass_start(&conf, &slot->pass, why);
+	e = pass_start(&conf, &slot->pass, why);
+	/* It may be at its end already. */
+	if (e == ERR_OK)
+		(void)uv_timer_start(p->timer, on_tick, 0, TICK_MS);
+	return e;
 }
 
 void pipeline_stop(struct pipeline *p, const char *job)
@@ -393,16 +407,6 @@ void pipeline_stop(struct pipeline *p, const char *job)
 		return;
 	pass_stop(slot->pass);
 	slot->pass = NULL;
-}
-
-static void on_tick(uv_timer_t *timer)
-{
-	struct pipeline *p = timer->data;
-
-	parsers_tick(p->parsers);
-	for (size_t i = 0; i < PASSES_MAX; i++)
-		if (p->slots[i].pass)
-			pass_tick(p->slots[i].pass);
 }
 
 static void on_timer_closed(uv_handle_t *handle)
