@@ -142,7 +142,8 @@ struct inventory {
 	bool is_pool_counted;
 	bool was_pool_full; /* and that was said */
 	bool has_left_out;  /* the last certificate put had no room in it */
-	bool expects_new;   /* the last place asked for was new: the next one will be, too */
+	bool is_unsettled; /* inventory_keys_unsettle was called after the last inventory_keys_settle */
+	bool expects_new; /* the last place asked for was new: the next one will be, too */
 };
 
 /* The statement, reset and ready to bind. */

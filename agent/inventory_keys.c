@@ -127,6 +127,7 @@ enum err inventory_keys_settle(struct inventory *i, int64_t basis, int64_t until
 {
 	enum err e = store_begin(i->store, why);
 
+	i->is_unsettled = false;
 	if (e == ERR_OK)
 		e = inventory_meta_set(i, BASIS_KEY, basis, why);
 	return e == ERR_OK ? inventory_meta_set(i, UNTIL_KEY, until, why) : e;
@@ -134,5 +135,6 @@ enum err inventory_keys_settle(struct inventory *i, int64_t basis, int64_t until
 
 enum err inventory_keys_unsettle(struct inventory *i, struct why *why)
 {
+	i->is_unsettled = true;
 	return inventory_meta_set(i, BASIS_KEY, 0, why);
 }

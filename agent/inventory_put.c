@@ -303,6 +303,13 @@ static enum err read_held(struct inventory *i, int64_t id, struct held *out, str
 	return ERR_OK;
 }
 
+/* The end of the pass says it again: this may be rolled back. */
+static enum err note_change(struct inventory *i, const struct put *p, struct why *why)
+{
+	p->pass->has_changed = true;
+	return i->is_unsettled ? ERR_OK : inventory_keys_unsettle(i, why);
+}
+
 static enum err put_certificate(struct inventory *i, struct put *p, struct why *why)
 {
 	bool is_new = p->record->location.index >= p->place->unused_from;
@@ -320,13 +327,15 @@ static enum err put_certificate(struct inventory *i, struct put *p, struct why *
 		return e;
 	if (!held.is_row) {
 		p->pass->appeared++;
-		p->pass->has_changed = true;
-		return insert_sighting(i, p, SIGHTING_INSERT, p->now, why);
+		e = note_change(i, p, why);
+		return e == ERR_OK ? insert_sighting(i, p, SIGHTING_INSERT, p->now, why) : e;
 	}
 	is_gone = held.gone_at != TIME_UNKNOWN;
 	if (held.certificate == p->certificate && !is_gone && held.is_same_detail)
 		return touch_sighting(i, p, true, why);
-	p->pass->has_changed = true;
+	e = note_change(i, p, why);
+	if (e != ERR_OK)
+		return e;
 	if (held.certificate == p->certificate && !is_gone)
 		return touch_sighting(i, p, false, why);
 	if (held.certificate != p->certificate && held.pass != p->pass->id)
@@ -429,8 +438,8 @@ static enum err put_reference(struct inventory *i, struct put *p, struct why *wh
 	inventory_bind_text(write, 4, file);
 	inventory_bind_bytes(write, 5, buffer_bytes(&i->detail));
 	uses_map_forget(i);
-	p->pass->has_changed = true;
-	return inventory_run(i, write, NULL, why);
+	e = note_change(i, p, why);
+	return e == ERR_OK ? inventory_run(i, write, NULL, why) : e;
 }
 
 static enum err put_key(struct inventory *i, struct put *p, struct why *why)
@@ -443,8 +452,8 @@ static enum err put_key(struct inventory *i, struct put *p, struct why *why)
 		return e;
 	inventory_bind(write, values, 3);
 	inventory_bind_bytes(write, 4, buffer_bytes(&i->detail));
-	p->pass->has_changed = true;
-	return inventory_run(i, write, NULL, why);
+	e = note_change(i, p, why);
+	return e == ERR_OK ? inventory_run(i, write, NULL, why) : e;
 }
 
 enum err inventory_put(

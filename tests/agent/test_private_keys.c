@@ -485,6 +485,52 @@ static void test_forgotten(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* Nothing came since the last comparison: it is not made again, until a certificate expires. */
+static void test_settled(void **state)
+{
+	struct world *w = *state;
+	const struct inventory_filter filter = { .kind = RECORD_CERTIFICATE,
+		.uri = "file:///a.pem" };
+	struct notes n = { .uri = filter.uri };
+
+	put_certificate(w, &(struct one){ .uri = filter.uri, .key = 1 });
+	put_key(w, &(struct key){ .uri = filter.uri, .key = 2 });
+	expect(w, filter.uri, 0, PROBLEM_KEY_MISMATCH, "in the same file");
+	/* Another comparison would bring them back. */
+	OK(w, inventory_key_notes_clear(w->inventory, &w->why));
+	expect_nothing(w, filter.uri, 0);
+	put_certificate(w, &(struct one){ .uri = "file:///b.pem", .key = 3 });
+	expect(w, filter.uri, 0, PROBLEM_KEY_MISMATCH, "in the same file");
+	/* At its last second it has not expired. */
+	OK(w, inventory_key_notes_clear(w->inventory, &w->why));
+	OK(w, private_keys_update(w->inventory, NOW + 90 * DAY, &w->why));
+	OK(w, inventory_each(w->inventory, &filter, take_notes, &n, &w->why));
+	assert_int_equal(n.found.count, 0);
+	put_certificate(w, &(struct one){ .uri = "file:///c.pem", .key = 4, .is_expired = true });
+	expect(w, filter.uri, 0, PROBLEM_KEY_MISMATCH, "in the same file");
+	OK(w, private_keys_update(w->inventory, NOW + 90 * DAY + 1, &w->why));
+	OK(w, inventory_each(w->inventory, &filter, take_notes, &n, &w->why));
+	assert_int_equal(n.found.count, 0);
+}
+
+/* What a pass lost is a change, too. */
+static void test_settled_until_a_loss(void **state)
+{
+	struct world *w = *state;
+	const char *uri = "file:///a.pem";
+	struct pass_result result = { .is_complete = true };
+
+	put_certificate(w, &(struct one){ .uri = uri, .key = 1 });
+	put_key(w, &(struct key){ .uri = uri, .key = 2 });
+	OK(w, inventory_pass_end(w->inventory, w->pass, &result, NOW, &w->why));
+	expect(w, uri, 0, PROBLEM_KEY_MISMATCH, "in the same file");
+	OK(w, inventory_pass_begin(w->inventory, "files", "files", NOW, &w->pass, &w->why));
+	put_certificate(w, &(struct one){ .uri = "file:///z.pem", .key = 1 });
+	OK(w, inventory_pass_end(w->inventory, w->pass, &result, NOW + 1, &w->why));
+	OK(w, inventory_pass_begin(w->inventory, "files", "files", NOW, &w->pass, &w->why));
+	expect_nothing(w, "file:///z.pem", 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -502,6 +548,8 @@ int main(void)
 		TEST(test_samples),
 		TEST(test_sharers),
 		TEST(test_forgotten),
+		TEST(test_settled),
+		TEST(test_settled_until_a_loss),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

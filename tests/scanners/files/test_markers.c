@@ -46,6 +46,7 @@ static void test_every_place(void **state)
 	markers_init(&m);
 	assert_int_equal(markers_add(&m, slice_text("-----BEGIN ")), ERR_OK);
 	assert_int_equal(markers_add(&m, slice_text("LS0tLS1CRUdJTi")), ERR_OK);
+	markers_prepare(&m);
 	for (size_t size = 0; size <= 300; size += 7) {
 		memset(text, '-', sizeof(text));
 		check(&m, text, size);
@@ -71,6 +72,7 @@ static void test_random_texts(void **state)
 	assert_int_equal(markers_add(&m, slice_text("aBaB")), ERR_OK);
 	assert_int_equal(markers_add(&m, slice_text("--1B-a")), ERR_OK);
 	assert_int_equal(markers_add(&m, slice_text("1111")), ERR_OK);
+	markers_prepare(&m);
 	for (unsigned round = 0; round < 5000; round++) {
 		size_t size = round % sizeof(text);
 		unsigned kinds = 2 + round % 3;
@@ -105,29 +107,73 @@ static void test_bounds(void **state)
 	assert_int_equal(markers_add(&m, slice_of(bytes, 60)), ERR_LIMIT);
 }
 
+static void add_all(struct markers *m, const char *const *texts, size_t count)
+{
+	markers_init(m);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(markers_add(m, slice_text(texts[i])), ERR_OK);
+	markers_prepare(m);
+}
+
+/* Each marker at each place of a text of `noise` over and over. */
+static void check_in_noise(
+	const struct markers *m, const char *const *texts, size_t count, const char *noise)
+{
+	uint8_t text[300];
+
+	for (size_t i = 0; i < count; i++)
+		for (size_t at = 0; at + strlen(texts[i]) <= sizeof(text); at++) {
+			for (size_t n = 0; n < sizeof(text); n++)
+				text[n] = (uint8_t)noise[n % strlen(noise)];
+			check(m, text, at);
+			memcpy(text + at, texts[i], strlen(texts[i]));
+			check(m, text, at + strlen(texts[i]));
+			check(m, text, sizeof(text));
+		}
+}
+
 /* Markers that share a core, and stand around it differently. */
 static void test_shared_cores(void **state)
 {
-	static const char *const texts[] = { "ssl_cert", "cert_file", "\ncert ", "tls-cert",
-		"client-cert", "ertificateFile", "eystoreFile=" };
+	static const char *const texts[] = { "tls-cert", "client-cert", "ssl-cert-file",
+		"x-cert=", "a_file", "b_file" };
 	struct markers m;
-	uint8_t text[300];
 
 	(void)state;
-	markers_init(&m);
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		assert_int_equal(markers_add(&m, slice_text(texts[i])), ERR_OK);
+	add_all(&m, texts, sizeof(texts) / sizeof(texts[0]));
 	assert_int_equal(m.cores_count, 2);
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		for (size_t at = 0; at + strlen(texts[i]) <= sizeof(text); at++) {
-			/* Cores without their markers all over. */
-			for (size_t n = 0; n < sizeof(text); n++)
-				text[n] = (uint8_t) "cert "[n % 5];
-			check(&m, text, at);
-			memcpy(text + at, texts[i], strlen(texts[i]));
-			check(&m, text, at + strlen(texts[i]));
-			check(&m, text, sizeof(text));
-		}
+	check_in_noise(&m, texts, sizeof(texts) / sizeof(texts[0]), "-cert-");
+}
+
+/* A word that stands everywhere is the core of none that has something rarer; nor is a line of dashes. */
+static void test_rare_cores(void **state)
+{
+	static const char *const texts[] = { "ssl_cert", "cert_file", "ertificateFile",
+		"-----BEGIN ", "\ncert ", "tls-cert" };
+	struct markers m;
+
+	(void)state;
+	add_all(&m, texts, sizeof(texts) / sizeof(texts[0]));
+	for (unsigned i = 0; i < m.cores_count; i++) {
+		assert_int_not_equal(memcmp(m.cores[i], "cert", MARKER_CORE_BYTES), 0);
+		assert_int_not_equal(memcmp(m.cores[i], "----", MARKER_CORE_BYTES), 0);
+	}
+	check_in_noise(&m, texts, sizeof(texts) / sizeof(texts[0]), "cert ");
+	check_in_noise(&m, texts, sizeof(texts) / sizeof(texts[0]), "-----");
+}
+
+/* More cores than a byte has bits: what the tables let pass is looked at. */
+static void test_many_cores(void **state)
+{
+	static const char *const texts[] = { "aQ1%", "bR2&", "cS3/", "dT4(", "eU5)", "fV6=", "gW7?",
+		"hX8#", "iY9*", "jZ0~", "kA_:", "lB.;" };
+	struct markers m;
+
+	(void)state;
+	add_all(&m, texts, sizeof(texts) / sizeof(texts[0]));
+	assert_int_equal(m.cores_count, 12);
+	/* The first half of one, the second of another that shares its bit. */
+	check_in_noise(&m, texts, sizeof(texts) / sizeof(texts[0]), "aQ9*iY1%bR0~");
 }
 
 int main(void)
@@ -136,6 +182,8 @@ int main(void)
 		cmocka_unit_test(test_every_place),
 		cmocka_unit_test(test_random_texts),
 		cmocka_unit_test(test_shared_cores),
+		cmocka_unit_test(test_rare_cores),
+		cmocka_unit_test(test_many_cores),
 		cmocka_unit_test(test_bounds),
 	};
 
