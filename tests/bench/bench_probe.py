@@ -4,7 +4,8 @@
 usage: bench_probe.py BUILD_DIR [--rounds 9] [--count 1500]
 
 Starts nginx (one worker, ECDSA P-256, TLS 1.3) on loopback and prints medians of interleaved rounds:
-CPU per full probe; memory per handshake in flight; 10,000 targets of which half never answer.
+CPU per full probe; memory per handshake in flight; 10,000 targets of which half never answer. Where
+prometheus-blackbox-exporter is installed, its cost beside ours.
 """
 import argparse
 import concurrent.futures
@@ -75,8 +76,10 @@ class Blackbox:
         self.port = free_port()
         config = folder + "/blackbox.yml"
         with open(config, "w", encoding="ascii") as f:
-            f.write("modules:\n  tls:\n    prober: tcp\n    timeout: 30s\n    tcp:\n      tls: true\n"
-                    "      tls_config: {insecure_skip_verify: true}\n")
+            f.write("modules:\n")
+            for module, timeout in (("tls", "30s"), ("pit", "15s")):
+                f.write("  %s:\n    prober: tcp\n    timeout: %s\n    tcp:\n      tls: true\n"
+                        "      tls_config: {insecure_skip_verify: true}\n" % (module, timeout))
         self.process = subprocess.Popen(["prometheus-blackbox-exporter", "--config.file", config, "--log.level", "error",
                                          "--web.listen-address", "127.0.0.1:%d" % self.port], stderr=subprocess.DEVNULL)
         time.sleep(2)
@@ -85,6 +88,32 @@ class Blackbox:
         url = "http://127.0.0.1:%d/probe?module=tls&target=%s" % (self.port, place)
         with urllib.request.urlopen(url, timeout=60) as answer:
             return b"\nprobe_success 1" in answer.read()
+
+    def peak_kib(self, places, count):
+        """Peak RSS of that many probes, all in flight at once until they time out."""
+        askers = []
+        for n in range(count):
+            askers.append(socket.create_connection(("127.0.0.1", self.port), timeout=10))
+            askers[-1].sendall(b"GET /probe?module=pit&target=%s HTTP/1.1\r\nHost: bench\r\n\r\n"
+                               % places[n % len(places)].encode())
+        # Who asks and who is asked: two descriptors a probe.
+        deadline = time.monotonic() + 20
+        while len(os.listdir("/proc/%d/fd" % self.process.pid)) < 2 * count:
+            if time.monotonic() > deadline:
+                sys.exit("blackbox: %d probes are not in flight at once" % count)
+            time.sleep(0.2)
+        # To their end, as ours is measured.
+        while len(os.listdir("/proc/%d/fd" % self.process.pid)) > count + 100:
+            time.sleep(0.2)
+        with open("/proc/%d/status" % self.process.pid, encoding="ascii") as f:
+            peak = next(int(line.split()[1]) for line in f if line.startswith("VmHWM"))
+        for asker in askers:
+            asker.close()
+        return peak
+
+    def end(self):
+        self.process.terminate()
+        self.process.wait()
 
     def cpu_us(self, place, count):
         before = cpu_of(self.process.pid)
@@ -114,16 +143,22 @@ def cpu_per_probe(client, place, rounds, count, folder):
     print("full probe with its question / bare: %.3f (paired median of %d; goal 1.15)" % (paired("role", modes["bare"]), rounds))
     print("certificates only / bare GnuTLS NORMAL: %.3f (goal 0.55)" % paired("brief", modes["normal"]))
     if blackbox:
-        blackbox.process.terminate()
-        blackbox.process.wait()
+        blackbox.end()
         print("certificates only / blackbox (%.0f us): %.3f (goal 0.4)" % (statistics.median(theirs), paired("brief", theirs)))
 
 
-def memory(client, pits):
+def memory(client, pits, folder):
     few = int(run(client, "role", 10, 10, 1500, pits)["rss_kib"])
     many = int(run(client, "role", 4000, 4000, 4000, pits)["rss_kib"])
     print("memory: %d KiB with 10 in flight, %d KiB with 4,000: %.1f KiB each (goal 16)"
           % (few, many, (many - few) / 3990))
+    if shutil.which("prometheus-blackbox-exporter"):
+        ours = int(run(client, "role", 5000, 5000, 6000, pits)["rss_kib"])
+        blackbox = Blackbox(folder)
+        theirs = blackbox.peak_kib(pits, 5000)
+        blackbox.end()
+        print("memory with 5,000 in flight: %.1f MiB, blackbox %.1f MiB: 1/%.1f (goal 1/6)"
+              % (ours / 1024, theirs / 1024, theirs / ours))
 
 
 def tarpits(client, place, pits):
@@ -149,7 +184,7 @@ def main():
         try:
             pits = [pit.stdout.readline().strip() for _ in range(8)]
             cpu_per_probe(client, place, args.rounds, args.count, folder)
-            memory(client, pits)
+            memory(client, pits, folder)
             tarpits(client, place, pits)
         finally:
             pit.kill()
