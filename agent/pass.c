@@ -1,99 +1,25 @@
 /* One pass of one job. */
-#include "agent/pass.h"
+#include "agent/pass_internal.h"
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/base/text.h"
 #include "agent/base/wire.h"
-#include "agent/certificate/certificate.h"
-#include "agent/completion.h"
-#include "agent/permits.h"
-#include "agent/process/child.h"
-#include "agent/version.h"
 #include "scanners/completion_case.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define WORKERS_MAX 64
 #define WORK_ATTEMPTS_MAX 2     /* then the work itself is to blame */
 #define RESTARTS_MAX 3          /* of role processes in one pass; then it ends incomplete */
 #define WORKER_SILENCE_MS 60000 /* roles report progress each second */
-#define OUTSTANDING_BYTES_MAX (1024 * 1024) /* of findings; then the scanner waits */
 #define BATCH_RECORDS 2000
-#define MEMORY_BYTES_MAX (256U * 1024 * 1024)
-#define MEMORY_PIECE_BYTES (256 * 1024)
-#define FINDINGS_OPEN_MAX 256 /* of one worker, not whole yet */
 #define PASS_MESSAGE_BYTES 200
-#define WORK_BUCKETS 1024 /* a power of two */
-
-struct piece_of_work {
-	struct piece_of_work *next;
-	uint64_t id;
-	char *place; /* owned */
-	struct buffer item;
-	unsigned attempts;
-};
-
-struct open_finding {
-	uint64_t id; /* the worker's */
-	struct finding *finding;
-};
-
-struct worker {
-	struct pass *pass;
-	struct child *child;                           /* NULL = gone */
-	struct piece_of_work *under_way[WORK_BUCKETS]; /* owned lists, by id */
-	unsigned under_way_count;
-	struct open_finding open[FINDINGS_OPEN_MAX];
-	unsigned open_count;
-	uint64_t items;
-	int64_t heard_ms;
-	char *at; /* owned: where it last said it was */
-	bool was_told_finish;
-	bool has_finished;
-	bool is_paused;
-};
-
-struct pass {
-	struct pass_conf conf;
-	int64_t id;
-	void *plan;
-	struct worker workers[WORKERS_MAX];
-	unsigned workers_count;
-	struct piece_of_work *again; /* owned list: from processes that died */
-	struct permits *permits;     /* owned; NULL: no rate */
-	struct buffer memory_in;
-	struct buffer memory_out;
-	uint64_t next_work_id;
-	uint64_t items_of_the_dead;
-	uint64_t outstanding_findings;
-	unsigned batch;
-	unsigned restarts;
-	int64_t started_ms;
-	struct pass_stats stats;
-	struct why why;
-	bool plan_ended;
-	bool has_started;  /* the processes: there is work, or was */
-	bool has_followed; /* the plan was asked whether it goes on */
-	bool is_failed;    /* it cannot be complete any more */
-	bool had_crash;    /* something unchanged may have been missed: look again next time */
-	bool is_ending;
-	bool has_left_out; /* a certificate, of the chains across places; said once */
-	/* What its end brought for certificates elsewhere; owned, NULL when there is no more. */
-	struct completion *completion;
-	struct buffer completion_case;
-};
 
 static const struct child_events worker_events;
 static enum err start_workers(struct pass *p, struct why *why);
 
-static const struct scan_job *job_of(const struct pass *p)
-{
-	return p->conf.conf;
-}
-
-static void fail(struct pass *p, enum err e, const struct why *why)
+void pass_fail(struct pass *p, enum err e, const struct why *why)
 {
 	if (p->is_failed)
 		return;
@@ -102,97 +28,6 @@ static void fail(struct pass *p, enum err e, const struct why *why)
 }
 
 /* ---- work ------------------------------------------------------------------------------------- */
-
-static void work_free(struct piece_of_work *work)
-{
-	buffer_wipe(&work->item);
-	free(work->place);
-	free(work);
-}
-
-static struct piece_of_work **bucket_of(struct worker *w, uint64_t id)
-{
-	return &w->under_way[id & (WORK_BUCKETS - 1)];
-}
-
-static struct piece_of_work *take_work(struct worker *w, uint64_t id)
-{
-	for (struct piece_of_work **at = bucket_of(w, id); *at; at = &(*at)->next) {
-		struct piece_of_work *work = *at;
-
-		if (work->id == id) {
-			*at = work->next;
-			return work;
-		}
-	}
-	return NULL;
-}
-
-/* Some work of the worker, taken from it; NULL when it has none. */
-static struct piece_of_work *any_work(struct worker *w)
-{
-	for (size_t i = 0; i < WORK_BUCKETS; i++) {
-		struct piece_of_work *work = w->under_way[i];
-
-		if (work) {
-			w->under_way[i] = work->next;
-			return work;
-		}
-	}
-	return NULL;
-}
-
-/* The next piece of work, from the dead first, then from the plan; NULL when there is none. */
-static struct piece_of_work *next_work(struct pass *p)
-{
-	struct piece_of_work *work = p->again;
-	struct scan_item item = { 0 };
-	struct why why = { 0 };
-	enum err e;
-
-	if (work) {
-		p->again = work->next;
-		return work;
-	}
-	if (p->plan_ended)
-		return NULL;
-	e = p->conf.scanner->next(p->plan, &item, &why);
-	if (e != ERR_OK) {
-		p->plan_ended = true;
-		if (e != ERR_END)
-			fail(p, e, &why);
-		return NULL;
-	}
-	work = calloc(1, sizeof(*work));
-	if (!work) {
-		free(item.place);
-		buffer_fini(&item.item);
-		p->plan_ended = true;
-		fail(p, ERR_MEMORY, NULL);
-		return NULL;
-	}
-	work->id = ++p->next_work_id;
-	work->place = item.place;
-	work->item = item.item;
-	return work;
-}
-
-static enum err send_work(struct worker *w, const struct piece_of_work *work)
-{
-	const struct work message = {
-		.id = work->id, .place = slice_text(work->place), .item = buffer_bytes(&work->item)
-	};
-	struct buffer frame;
-	enum err e;
-
-	buffer_init(&frame, FRAME_BYTES_MAX);
-	work_encode(&frame, &message);
-	e = buffer_status(&frame);
-	if (e == ERR_OK)
-		e = child_send(w->child, MESSAGE_WORK, buffer_bytes(&frame));
-	buffer_wipe(&frame);
-	return e;
-}
 
 /* Work handed out ahead to each process. */
 static unsigned window_each(const struct pass *p)
@@ -217,20 +52,20 @@ static void feed(struct worker *w)
 	const unsigned window = window_each(p);
 
 	while (w->child && !w->was_told_finish && w->under_way_count < window) {
-		struct piece_of_work *work = next_work(p);
+		struct piece_of_work *work = pass_next_work(p);
 
 		if (!work)
 			break;
-		work->next = *bucket_of(w, work->id);
-		*bucket_of(w, work->id) = work;
+		work->next = *pass_bucket(w, work->id);
+		*pass_bucket(w, work->id) = work;
 		w->under_way_count++;
-		if (send_work(w, work) != ERR_OK)
-			fail(p, ERR_MEMORY, NULL);
+		if (pass_send_work(w, work) != ERR_OK)
+			pass_fail(p, ERR_MEMORY, NULL);
 	}
 	if (w->child && p->plan_ended && !p->again && !w->was_told_finish && !may_follow(p)) {
 		w->was_told_finish = true;
 		if (child_send(w->child, MESSAGE_FINISH, slice_of(NULL, 0)) != ERR_OK)
-			fail(p, ERR_MEMORY, NULL);
+			pass_fail(p, ERR_MEMORY, NULL);
 	}
 }
 
@@ -243,7 +78,7 @@ static void commit(struct pass *p)
 
 	p->batch = 0;
 	if (e != ERR_OK)
-		fail(p, e, &why);
+		pass_fail(p, e, &why);
 }
 
 static enum err keep(struct pass *p, const struct keep *what)
@@ -252,7 +87,7 @@ static enum err keep(struct pass *p, const struct keep *what)
 	enum err e = inventory_keep(p->conf.inventory, p->id, what, NULL, &why);
 
 	if (e != ERR_OK)
-		fail(p, e, &why);
+		pass_fail(p, e, &why);
 	else if (++p->batch >= BATCH_RECORDS)
 		commit(p);
 	return e;
@@ -285,7 +120,7 @@ static enum err store(struct pass *p, const struct record *r)
 	}
 	e = inventory_put(p->conf.inventory, p->id, r, clock_now_s(), &why);
 	if (e != ERR_OK) {
-		fail(p, e, &why);
+		pass_fail(p, e, &why);
 		return e;
 	}
 	if (r->kind == RECORD_CERTIFICATE && inventory_left_out(p->conf.inventory) &&
@@ -306,19 +141,11 @@ static void store_problem(struct pass *p, const char *uri, enum reason reason, c
 	struct record r;
 
 	if (record_problem(&r, p->conf.scanner->name, uri, reason, message) != ERR_OK) {
-		fail(p, ERR_MEMORY, NULL);
+		pass_fail(p, ERR_MEMORY, NULL);
 		return;
 	}
 	(void)store(p, &r);
 	record_fini(&r);
-}
-
-/* A verdict is worth less than the pass that brought it: what fails here is only said. */
-static void complain(struct pass *p, enum err e, const struct why *why)
-{
-	log_error("job %s: chains across places: %s", job_of(p)->name, why_text(why, e));
-	completion_free(p->completion);
-	p->completion = NULL;
 }
 
 enum err pass_record(void *pass, const struct record *r)
@@ -331,7 +158,7 @@ enum err pass_record(void *pass, const struct record *r)
 		e = completion_answer(p->conf.inventory, r, &why);
 		p->batch++;
 		if (e != ERR_OK)
-			complain(p, e, &why);
+			pass_complain(p, e, &why);
 		return ERR_OK;
 	}
 	/* A store that failed is not the parser's fault: the pass has noted it. */
@@ -349,7 +176,7 @@ static void pass_free(struct pass *p)
 		struct piece_of_work *work = p->again;
 
 		p->again = work->next;
-		work_free(work);
+		pass_work_free(work);
 	}
 	permits_free(p->permits);
 	buffer_fini(&p->memory_in);
@@ -357,50 +184,6 @@ static void pass_free(struct pass *p)
 	buffer_fini(&p->completion_case);
 	completion_free(p->completion);
 	free(p);
-}
-
-/* What a memory belongs to: another build may find more in a file, other options may look elsewhere. */
-static enum err memory_owner(const struct pass *p, uint8_t out[FINGERPRINT_BYTES], struct why *why)
-{
-	struct buffer bytes;
-	enum err e;
-
-	buffer_init(&bytes, FRAME_BYTES_MAX);
-	wire_put_text(&bytes, version_text());
-	wire_put_text(&bytes, version_revision());
-	e = p->conf.scanner->encode_options(p->conf.conf, &bytes, why);
-	if (e == ERR_OK)
-		e = buffer_status(&bytes);
-	if (e == ERR_OK)
-		fingerprint_of(buffer_bytes(&bytes), out);
-	buffer_wipe(&bytes);
-	return e;
-}
-
-static enum err save_memory(struct pass *p, struct why *why)
-{
-	const struct scanner *scanner = p->conf.scanner;
-	uint8_t owner[FINGERPRINT_BYTES];
-	struct buffer kept;
-	enum err e;
-
-	if (!scanner->keeps_memory || p->conf.is_transient || p->is_failed ||
-		p->memory_out.status != ERR_OK)
-		return ERR_OK;
-	e = memory_owner(p, owner, why);
-	if (e != ERR_OK)
-		return e;
-	buffer_init(&kept, MEMORY_BYTES_MAX);
-	buffer_append(&kept, owner, sizeof(owner));
-	if (p->had_crash)
-		e = scanner->forget_holders(buffer_bytes(&p->memory_out), &kept);
-	else
-		buffer_slice(&kept, buffer_bytes(&p->memory_out));
-	if (e == ERR_OK && buffer_status(&kept) == ERR_OK)
-		e = inventory_memory_save(p->conf.inventory, job_of(p)->name, buffer_bytes(&kept),
-			p->conf.context, why);
-	buffer_fini(&kept);
-	return e;
 }
 
 static void end(struct pass *p)
@@ -413,75 +196,15 @@ static void end(struct pass *p)
 	pass_stats(p, &p->stats);
 	result.items = p->stats.items;
 	result.seconds = p->stats.seconds;
-	e = save_memory(p, &why);
+	e = pass_memory_save(p, &why);
 	if (e == ERR_OK)
 		e = inventory_pass_end(p->conf.inventory, p->id, &result, clock_now_s(), &why);
 	if (e != ERR_OK)
-		fail(p, e, &why);
+		pass_fail(p, e, &why);
 	p->id = 0;
 	p->stats.is_complete = !p->is_failed;
 	p->stats.vanished = result.vanished;
 	p->stats.appeared = result.appeared;
-}
-
-/* ---- chains across places --------------------------------------------------------------------- */
-
-static enum err send_case(struct pass *p, const char *place, uint8_t judging, struct why *why)
-{
-	const struct finding_piece head = { .kind = FINDING_COMPLETION,
-		.scanner = slice_text(p->conf.scanner->name),
-		.place = slice_text(place),
-		.judging = judging };
-	struct slice left = buffer_bytes(&p->completion_case);
-	struct finding *finding;
-	enum err e = parsers_open(p->conf.parsers, p, &head, &finding, why);
-
-	if (e != ERR_OK)
-		return e;
-	p->outstanding_findings++;
-	do {
-		size_t size = left.size < FINDING_PIECE_BYTES ? left.size : FINDING_PIECE_BYTES;
-		struct slice piece = slice_of(left.data, size);
-
-		left = slice_after(left, size);
-		e = parsers_piece(p->conf.parsers, finding, piece, !left.size, why);
-	} while (e == ERR_OK && left.size);
-	return e;
-}
-
-/* Certificates whose issuers lie elsewhere are judged again, as fast as the parsers go. */
-static void complete(struct pass *p)
-{
-	char place[COMPLETION_PLACE_BYTES];
-	uint8_t judging;
-	struct why why = { 0 };
-	enum err e = ERR_OK;
-
-	while (p->completion && e == ERR_OK &&
-		parsers_outstanding_bytes(p->conf.parsers) < OUTSTANDING_BYTES_MAX) {
-		e = completion_next(p->completion, place, &judging, &p->completion_case, &why);
-		if (e == ERR_OK)
-			e = send_case(p, place, judging, &why);
-	}
-	if (e == ERR_END) {
-		completion_free(p->completion);
-		p->completion = NULL;
-	} else if (e != ERR_OK) {
-		complain(p, e, &why);
-	}
-}
-
-static void begin_completion(struct pass *p)
-{
-	const struct completion_terms terms = {
-		.context = p->conf.context, .now = clock_now_s(), .options = p->conf.options
-	};
-	struct why why = { 0 };
-	enum err e = completion_new(p->conf.inventory, &terms, &p->completion, &why);
-
-	if (e != ERR_OK)
-		complain(p, e, &why);
-	complete(p);
 }
 
 static void maybe_finish(struct pass *p)
@@ -505,7 +228,7 @@ static void maybe_end(struct pass *p)
 		if (p->workers[i].child)
 			return;
 	end(p);
-	begin_completion(p);
+	pass_begin_completion(p);
 	maybe_finish(p);
 }
 
@@ -537,13 +260,13 @@ static void follow(struct pass *p)
 	p->has_followed = true;
 	e = p->conf.scanner->follow(p->plan, &p->conf.hints, &why);
 	if (e != ERR_OK)
-		fail(p, e, &why);
+		pass_fail(p, e, &why);
 	else
 		p->plan_ended = false;
 	if (!p->has_started && e == ERR_OK) {
 		e = start_workers(p, &why);
 		if (e != ERR_OK)
-			fail(p, e, &why);
+			pass_fail(p, e, &why);
 	}
 	for (unsigned i = 0; i < p->workers_count; i++)
 		feed(&p->workers[i]);
@@ -558,7 +281,7 @@ void pass_finding_done(void *pass, bool crashed)
 	/* After a crash the next ones wait for the tick, so that a parser that does not start is not asked
 	 * over and over. */
 	if (p->is_ending && !crashed)
-		complete(p);
+		pass_complete(p);
 	if (parsers_outstanding_bytes(p->conf.parsers) < OUTSTANDING_BYTES_MAX / 2)
 		for (unsigned i = 0; i < p->workers_count; i++) {
 			struct worker *w = &p->workers[i];
@@ -633,7 +356,7 @@ static enum err on_finding(struct worker *w, struct slice payload)
 			looks_again(p, piece.place);
 		e = parsers_open(p->conf.parsers, p, &piece, &w->open[at].finding, &why);
 		if (e != ERR_OK) {
-			fail(p, e, &why);
+			pass_fail(p, e, &why);
 			return e;
 		}
 		w->open[at].id = piece.id;
@@ -642,7 +365,7 @@ static enum err on_finding(struct worker *w, struct slice payload)
 	}
 	e = hand_on(w, w->open[at].finding, &piece, &why);
 	if (e != ERR_OK)
-		fail(p, e, &why);
+		pass_fail(p, e, &why);
 	if (piece.is_last)
 		w->open[at] = w->open[--w->open_count];
 	if (parsers_outstanding_bytes(p->conf.parsers) > OUTSTANDING_BYTES_MAX && !w->open_count) {
@@ -692,7 +415,7 @@ static void on_grant(void *arg, unsigned which, uint64_t count)
 	buffer_init(&number, 8);
 	wire_put_u64(&number, count);
 	if (child_send(w->child, MESSAGE_GRANT, buffer_bytes(&number)) != ERR_OK)
-		fail(p, ERR_MEMORY, NULL);
+		pass_fail(p, ERR_MEMORY, NULL);
 	buffer_fini(&number);
 }
 
@@ -711,11 +434,11 @@ static enum err on_work_done(struct worker *w, struct slice payload)
 {
 	struct pass *p = w->pass;
 	struct wire wire = wire_of(payload);
-	struct piece_of_work *work = take_work(w, wire_get_u64(&wire));
+	struct piece_of_work *work = pass_take_work(w, wire_get_u64(&wire));
 
 	if (!work)
 		return ERR_MALFORMED;
-	work_free(work);
+	pass_work_free(work);
 	w->under_way_count--;
 	follow(p);
 	feed(w);
@@ -797,20 +520,6 @@ static enum err on_frame(void *arg, uint16_t type, struct slice payload)
 
 /* ---- the life of workers ---------------------------------------------------------------------- */
 
-static enum err hand_memory(struct worker *w)
-{
-	struct slice left = buffer_bytes(&w->pass->memory_in);
-	enum err e = ERR_OK;
-
-	while (e == ERR_OK && left.size) {
-		size_t size = left.size < MEMORY_PIECE_BYTES ? left.size : MEMORY_PIECE_BYTES;
-
-		e = child_send(w->child, MESSAGE_MEMORY, slice_of(left.data, size));
-		left = slice_after(left, size);
-	}
-	return e;
-}
-
 static enum err send_setup(struct worker *w, struct why *why)
 {
 	struct setup setup = { .pinned_now = clock_pinned(),
@@ -833,7 +542,7 @@ static enum err send_setup(struct worker *w, struct why *why)
 	if (e == ERR_OK)
 		e = child_send(w->child, MESSAGE_SETUP, buffer_bytes(&frame));
 	if (e == ERR_OK)
-		e = hand_memory(w);
+		e = pass_memory_hand(w);
 	buffer_wipe(&options);
 	buffer_wipe(&frame);
 	return e;
@@ -875,14 +584,14 @@ static void reap_work(struct worker *w, const char *how)
 
 	(void)snprintf(message, sizeof(message), "the %s did not finish it: %s",
 		p->conf.scanner->role->name, how);
-	for (struct piece_of_work *work; (work = any_work(w));) {
+	for (struct piece_of_work *work; (work = pass_any_work(w));) {
 		if (++work->attempts < WORK_ATTEMPTS_MAX) {
 			work->next = p->again;
 			p->again = work;
 			continue;
 		}
 		store_problem(p, work->place, crash_reason(p), message);
-		work_free(work);
+		pass_work_free(work);
 	}
 	w->under_way_count = 0;
 	if (w->at) {
@@ -910,7 +619,8 @@ static void on_gone(void *arg, bool in_order, const char *how)
 		maybe_end(p);
 		return;
 	}
-	log_warn("the %s of job %s is gone: %s", p->conf.scanner->role->name, job_of(p)->name, how);
+	log_warn("the %s of job %s is gone: %s", p->conf.scanner->role->name, pass_job(p)->name,
+		how);
 	p->had_crash = true;
 	p->items_of_the_dead += w->items;
 	w->items = 0;
@@ -919,12 +629,12 @@ static void on_gone(void *arg, bool in_order, const char *how)
 	if (!p->is_failed && ++p->restarts <= RESTARTS_MAX) {
 		e = start_worker(w, &why);
 		if (e != ERR_OK)
-			fail(p, e, &why);
+			pass_fail(p, e, &why);
 		return;
 	}
 	(void)why_fail(&why, ERR_IO, "the %s died %u times: %s", p->conf.scanner->role->name,
 		p->restarts, how);
-	fail(p, ERR_IO, &why);
+	pass_fail(p, ERR_IO, &why);
 	maybe_end(p);
 }
 
@@ -937,7 +647,7 @@ void pass_tick(struct pass *p)
 	if (p->batch)
 		commit(p);
 	if (p->is_ending) {
-		complete(p);
+		pass_complete(p);
 		maybe_finish(p);
 		return;
 	}
@@ -962,7 +672,7 @@ void pass_stats(const struct pass *p, struct pass_stats *out)
 {
 	struct pass_stats stats = p->stats;
 
-	stats.job = job_of(p)->name;
+	stats.job = pass_job(p)->name;
 	stats.scanner = p->conf.scanner->name;
 	stats.items = p->items_of_the_dead;
 	for (unsigned i = 0; i < p->workers_count; i++)
@@ -973,47 +683,6 @@ void pass_stats(const struct pass *p, struct pass_stats *out)
 
 /* ---- the start -------------------------------------------------------------------------------- */
 
-/* Takes over what the scanner remembers, as far as it still holds. */
-static enum err adopt_memory(struct pass *p, const struct buffer *memory,
-	const uint8_t context[FINGERPRINT_BYTES], struct why *why)
-{
-	struct slice bytes = slice_after(buffer_bytes(memory), FINGERPRINT_BYTES);
-	uint8_t owner[FINGERPRINT_BYTES];
-	int64_t boundary = TIME_UNKNOWN;
-	enum err e = memory_owner(p, owner, why);
-
-	if (e == ERR_OK)
-		e = inventory_boundary(p->conf.inventory, job_of(p)->name, &boundary, why);
-	if (e != ERR_OK || !slice_starts(buffer_bytes(memory), owner, sizeof(owner)))
-		return e;
-	if (memcmp(context, p->conf.context, FINGERPRINT_BYTES) != 0 ||
-		(boundary != TIME_UNKNOWN && boundary <= clock_now_s()))
-		return p->conf.scanner->forget_holders(bytes, &p->memory_in);
-	buffer_slice(&p->memory_in, bytes);
-	return buffer_status(&p->memory_in);
-}
-
-static enum err load_memory(struct pass *p, struct why *why)
-{
-	uint8_t context[FINGERPRINT_BYTES];
-	struct buffer memory;
-	enum err e;
-
-	if (!p->conf.scanner->keeps_memory)
-		return ERR_OK;
-	buffer_init(&memory, MEMORY_BYTES_MAX);
-	e = inventory_memory_load(p->conf.inventory, job_of(p)->name, &memory, context, why);
-	if (e == ERR_OK)
-		e = adopt_memory(p, &memory, context, why);
-	buffer_fini(&memory);
-	/* Without memory everything is read again, which is slow but never wrong. */
-	if (e == ERR_NOT_FOUND || e == ERR_MALFORMED) {
-		buffer_clear(&p->memory_in);
-		e = ERR_OK;
-	}
-	return e;
-}
-
 static enum err begin(struct pass *p, struct why *why)
 {
 	const struct scanner *scanner = p->conf.scanner;
@@ -1021,10 +690,10 @@ static enum err begin(struct pass *p, struct why *why)
 	enum err e = scanner->open(p->conf.conf, &p->conf.hints, &p->plan, &p->stats.expected, why);
 
 	if (e == ERR_OK)
-		e = inventory_pass_begin(p->conf.inventory, scanner->name, job_of(p)->name,
+		e = inventory_pass_begin(p->conf.inventory, scanner->name, pass_job(p)->name,
 			clock_now_s(), &p->id, why);
 	if (e == ERR_OK)
-		e = load_memory(p, why);
+		e = pass_memory_load(p, why);
 	rate = scanner->rate_of ? scanner->rate_of(p->conf.conf) : 0;
 	if (e == ERR_OK && rate > 0)
 		e = permits_new(p->conf.loop, rate, on_grant, p, &p->permits);
@@ -1034,7 +703,7 @@ static enum err begin(struct pass *p, struct why *why)
 /* A plan without work needs no process. */
 static enum err start_workers(struct pass *p, struct why *why)
 {
-	struct piece_of_work *first = next_work(p);
+	struct piece_of_work *first = pass_next_work(p);
 	enum err e = ERR_OK;
 
 	if (!first)
@@ -1097,8 +766,8 @@ void pass_stop(struct pass *p)
 			child_abandon(w->child);
 		for (; w->open_count; w->open_count--)
 			parsers_abandon(p->conf.parsers, w->open[w->open_count - 1].finding);
-		for (struct piece_of_work *work; (work = any_work(w));)
-			work_free(work);
+		for (struct piece_of_work *work; (work = pass_any_work(w));)
+			pass_work_free(work);
 		free(w->at);
 	}
 	pass_stats(p, &p->stats);
