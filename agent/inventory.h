@@ -66,6 +66,12 @@ enum err inventory_memory_load(struct inventory *i, const char *job, struct buff
 	uint8_t context[FINGERPRINT_BYTES], struct why *why) MUST_CHECK;
 enum err inventory_memory_save(struct inventory *i, const char *job, struct slice bytes,
 	const uint8_t context[FINGERPRINT_BYTES], struct why *why) MUST_CHECK;
+
+/* Which PIN the token behind a client key refused last, as a number that tells it from others; 0: none. */
+enum err inventory_refused_pin(
+	struct inventory *i, const char *key, int64_t *out, struct why *why) MUST_CHECK;
+enum err inventory_refused_pin_set(
+	struct inventory *i, const char *key, int64_t pin, struct why *why) MUST_CHECK;
 /* The earliest verdict boundary of what the job holds, TIME_UNKNOWN for none: from then on unchanged
  * places have to be judged again. */
 enum err inventory_boundary(

@@ -179,6 +179,7 @@ static void pass_free(struct pass *p)
 		pass_work_free(work);
 	}
 	permits_free(p->permits);
+	signers_free(p->signers);
 	buffer_fini(&p->memory_in);
 	buffer_fini(&p->memory_out);
 	buffer_fini(&p->completion_case);
@@ -331,7 +332,7 @@ static void looks_again(struct pass *p, struct slice place)
 		uri ? inventory_forget_locked(p->conf.inventory, p->id, uri, &why) : ERR_MEMORY;
 
 	if (e != ERR_OK)
-		fail(p, e, &why);
+		pass_fail(p, e, &why);
 	free(uri);
 }
 
@@ -430,6 +431,38 @@ static enum err on_want(struct worker *w, struct slice payload)
 	return wire_end(&wire);
 }
 
+static void on_key_word(void *arg, unsigned which, uint16_t type, struct slice payload)
+{
+	struct pass *p = arg;
+
+	if (p->workers[which].child && child_send(p->workers[which].child, type, payload) != ERR_OK)
+		pass_fail(p, ERR_MEMORY, NULL);
+}
+
+static void on_signer_layer(void *arg, const char *role, const char *layer, bool is_active)
+{
+	const struct pass *p = arg;
+
+	p->conf.sandbox(p->conf.arg, role, layer, is_active);
+}
+
+static enum err on_key_wish(struct worker *w, uint16_t type, struct slice payload)
+{
+	struct pass *p = w->pass;
+	const struct signers_conf conf = { .loop = p->conf.loop,
+		.in_thread = p->conf.in_thread,
+		.inventory = p->conf.inventory,
+		.scanner = p->conf.scanner,
+		.conf = p->conf.conf,
+		.answer = on_key_word,
+		.sandbox = on_signer_layer,
+		.arg = p };
+
+	if (!p->signers && signers_new(&conf, &p->signers) != ERR_OK)
+		return ERR_MEMORY;
+	return signers_ask(p->signers, (unsigned)(w - p->workers), type, payload);
+}
+
 static enum err on_work_done(struct worker *w, struct slice payload)
 {
 	struct pass *p = w->pass;
@@ -501,6 +534,9 @@ static enum err on_frame(void *arg, uint16_t type, struct slice payload)
 		return on_work_done(w, payload);
 	case MESSAGE_PLAN:
 		return on_plan(w, payload);
+	case MESSAGE_KEY_OPEN:
+	case MESSAGE_SIGN:
+		return on_key_wish(w, type, payload);
 	case MESSAGE_PROGRESS:
 		return on_progress(w, payload);
 	case MESSAGE_MEMORY:
@@ -611,6 +647,8 @@ static void on_gone(void *arg, bool in_order, const char *how)
 	w->child = NULL;
 	if (p->permits)
 		permits_forget(p->permits, (unsigned)(w - p->workers));
+	if (p->signers)
+		signers_forget(p->signers, (unsigned)(w - p->workers));
 	for (; w->open_count; w->open_count--)
 		parsers_abandon(p->conf.parsers, w->open[w->open_count - 1].finding);
 	if (in_order && w->has_finished) {
@@ -652,6 +690,8 @@ void pass_tick(struct pass *p)
 		return;
 	}
 	follow(p);
+	if (p->signers)
+		signers_tick(p->signers);
 	for (unsigned i = 0; i < p->workers_count; i++) {
 		struct worker *w = &p->workers[i];
 

@@ -7,6 +7,7 @@
 #include "agent/completion.h"
 #include "agent/permits.h"
 #include "agent/process/child.h"
+#include "agent/signers.h"
 
 #define WORKERS_MAX 64
 #define FINDINGS_OPEN_MAX 256               /* of one worker, not whole yet */
@@ -50,6 +51,7 @@ struct pass {
 	unsigned workers_count;
 	struct piece_of_work *again; /* owned list: from processes that died */
 	struct permits *permits;     /* owned; NULL: no rate */
+	struct signers *signers;     /* owned; NULL: no key in a token was asked for yet */
 	struct buffer memory_in;
 	struct buffer memory_out;
 	uint64_t next_work_id;

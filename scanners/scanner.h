@@ -119,6 +119,8 @@ struct scan_hints {
 		struct why *why);
 };
 
+struct token_order;
+
 struct scanner {
 	const char *name; /* config key under `scanners:`, label in metrics */
 	const char *help;
@@ -165,6 +167,11 @@ struct scanner {
 	/* Which entry of target_trust the endpoint at this place is judged by; their count: none. NULL: there are
 	 * none. */
 	size_t (*trust_of)(const void *conf, struct slice place);
+
+	/* The client key in a token that the role may have sign, by its number among the conf's identities, from
+	 * 1 on; to be freed whatever happens. ERR_NOT_FOUND: there is no such one. NULL: there are none. */
+	enum err (*key_order)(
+		const void *conf, uint16_t number, struct token_order *out, struct why *why);
 
 	/* Options for the role, appended to `out`. */
 	enum err (*encode_options)(const void *conf, struct buffer *out, struct why *why);

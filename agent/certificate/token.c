@@ -1,24 +1,19 @@
 /* PKCS#11 modules through GnuTLS. */
 #include "agent/certificate/token.h"
 
+#include "agent/certificate/token_internal.h"
+
 #include <gnutls/pkcs11.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* A PIN on its way to the token: given once, whatever the library would do after that. */
-struct pin {
-	const char *text; /* borrowed */
-	unsigned asked;
-	bool is_final_try;
-};
-
 /* NOLINTNEXTLINE(readability-function-size): of the type that GnuTLS has for it */
-static int on_pin(void *arg, int attempt, const char *url, const char *label, unsigned flags,
+int token_on_pin(void *arg, int attempt, const char *url, const char *label, unsigned flags,
 	char *out, size_t max)
 {
-	struct pin *pin = arg;
+	struct token_pin_given *pin = arg;
 
 	(void)url;
 	(void)label;
@@ -31,7 +26,7 @@ static int on_pin(void *arg, int attempt, const char *url, const char *label, un
 	return 0;
 }
 
-static enum err fail(struct why *why, int code, const char *what)
+enum err token_fail(struct why *why, int code, const char *what)
 {
 	enum err e = ERR_IO;
 
@@ -89,7 +84,7 @@ static enum err token_uri(unsigned n, gnutls_pkcs11_url_type_t type, char **out,
 	if (code == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
 		return ERR_END;
 	if (code != 0)
-		return fail(why, code, "its tokens cannot be listed");
+		return token_fail(why, code, "its tokens cannot be listed");
 	return take_text(url, out);
 }
 
@@ -112,7 +107,7 @@ enum err token_at(unsigned n, struct token *out, struct why *why)
 	code = gnutls_pkcs11_token_get_flags(t.uri, &flags);
 	if (code != 0) {
 		token_fini(&t);
-		return fail(why, code, "a token cannot be asked what it is");
+		return token_fail(why, code, "a token cannot be asked what it is");
 	}
 	t.is_initialized = flags & GNUTLS_PKCS11_TOKEN_INITIALIZED;
 	t.is_trust_store = flags & GNUTLS_PKCS11_TOKEN_TRUSTED;
@@ -218,20 +213,20 @@ static void listing_free(struct listing *l)
 }
 
 /* One login at most: the PIN is given anew only after the token took it before. */
-static enum err list(const struct token *t, struct pin *pin, unsigned flags, struct listing *out,
-	struct why *why)
+static enum err list(const struct token *t, struct token_pin_given *pin, unsigned flags,
+	struct listing *out, struct why *why)
 {
 	int code;
 
 	pin->asked = 0;
-	gnutls_pkcs11_set_pin_function(on_pin, pin);
+	gnutls_pkcs11_set_pin_function(token_on_pin, pin);
 	if (pin->text)
 		flags |= GNUTLS_PKCS11_OBJ_FLAG_LOGIN;
 	code = gnutls_pkcs11_obj_list_import_url4(&out->items, &out->count, t->uri, flags);
 	gnutls_pkcs11_set_pin_function(NULL, NULL);
 	if (pin->is_final_try)
 		return why_fail(why, ERR_DENIED, "one more wrong PIN would lock it");
-	return code == 0 ? ERR_OK : fail(why, code, "its objects cannot be listed");
+	return code == 0 ? ERR_OK : token_fail(why, code, "its objects cannot be listed");
 }
 
 static enum err add_object(struct token_objects *o, gnutls_pkcs11_obj_t object)
@@ -272,7 +267,8 @@ static enum err mark_key(struct token_objects *o, gnutls_pkcs11_obj_t key)
 }
 
 /* Keys are a fact more; a token that does not tell them has told its certificates. */
-static enum err mark_keys(const struct token *t, struct pin *pin, struct token_objects *o)
+static enum err mark_keys(
+	const struct token *t, struct token_pin_given *pin, struct token_objects *o)
 {
 	struct listing keys = { 0 };
 	enum err e = list(t, pin, GNUTLS_PKCS11_OBJ_FLAG_PRIVKEY, &keys, NULL);
@@ -303,7 +299,7 @@ enum err token_read(
 	const struct token *t, const char *pin_text, struct token_objects *out, struct why *why)
 {
 	struct token_objects o = { 0 };
-	struct pin pin = { .text = pin_text };
+	struct token_pin_given pin = { .text = pin_text };
 	struct listing certificates = { 0 };
 	enum err e = list(t, &pin, GNUTLS_PKCS11_OBJ_FLAG_CRT, &certificates, why);
 

@@ -1,7 +1,9 @@
 /* What main and its roles say to each other, as bytes. */
 #include "agent/process/messages.h"
 
+#include "agent/base/text.h"
 #include "agent/base/wire.h"
+#include "agent/certificate/record.h"
 
 #define OPTIONS_BYTES_MAX (FRAME_BYTES_MAX - 64)
 #define ITEM_BYTES_MAX (128 * 1024)
@@ -134,4 +136,96 @@ enum err sandbox_layer_decode(struct slice bytes, struct sandbox_layer *out)
 	out->layer = wire_get_bytes(&w, LAYER_NAME_BYTES_MAX);
 	out->is_active = wire_get_bool(&w);
 	return wire_end(&w);
+}
+
+void key_answer_encode(struct buffer *out, const struct key_answer *a)
+{
+	wire_put_u16(out, a->number);
+	wire_put_bool(out, a->is_usable);
+	wire_put_u32(out, a->algorithm);
+	wire_put_u32(out, a->bits);
+	wire_put_bool(out, a->has_pss);
+	wire_put_bytes(out, a->chain);
+	wire_put_u8(out, a->reason);
+	wire_put_bytes(out, a->message);
+	wire_put_bool(out, a->has_refused_pin);
+}
+
+/* Bytes that are to be shown. */
+static struct slice get_clean(struct wire *w)
+{
+	struct slice text = wire_get_bytes(w, KEY_TEXT_BYTES_MAX);
+
+	w->bad = w->bad || !text_is_clean(text);
+	return text;
+}
+
+enum err key_answer_decode(struct slice bytes, struct key_answer *out)
+{
+	struct wire w = wire_of(bytes);
+	struct key_answer a = { .number = wire_get_u16(&w) };
+
+	a.is_usable = wire_get_bool(&w);
+	a.algorithm = wire_get_u32(&w);
+	a.bits = wire_get_u32(&w);
+	a.has_pss = wire_get_bool(&w);
+	a.chain = wire_get_bytes(&w, KEY_CHAIN_BYTES_MAX);
+	a.reason = wire_get_u8(&w);
+	a.message = get_clean(&w);
+	a.has_refused_pin = wire_get_bool(&w);
+	if (wire_end(&w) != ERR_OK || a.reason >= REASON_COUNT || !a.number)
+		return ERR_MALFORMED;
+	*out = a;
+	return ERR_OK;
+}
+
+void sign_request_encode(struct buffer *out, const struct sign_request *r)
+{
+	wire_put_u64(out, r->id);
+	wire_put_u16(out, r->number);
+	wire_put_u32(out, r->scheme);
+	wire_put_bytes(out, r->data);
+}
+
+enum err sign_request_decode(struct slice bytes, struct sign_request *out)
+{
+	struct wire w = wire_of(bytes);
+	struct sign_request r = { .id = wire_get_u64(&w) };
+
+	r.number = wire_get_u16(&w);
+	r.scheme = wire_get_u32(&w);
+	r.data = wire_get_bytes(&w, SIGN_DATA_BYTES_MAX);
+	if (wire_end(&w) != ERR_OK || !r.number || !r.data.size)
+		return ERR_MALFORMED;
+	*out = r;
+	return ERR_OK;
+}
+
+void sign_answer_encode(struct buffer *out, const struct sign_answer *a)
+{
+	wire_put_u64(out, a->id);
+	wire_put_u16(out, a->number);
+	wire_put_bool(out, a->is_signed);
+	wire_put_bytes(out, a->signature);
+	wire_put_u8(out, a->reason);
+	wire_put_bytes(out, a->message);
+	wire_put_bool(out, a->is_final);
+}
+
+enum err sign_answer_decode(struct slice bytes, struct sign_answer *out)
+{
+	struct wire w = wire_of(bytes);
+	struct sign_answer a = { .id = wire_get_u64(&w) };
+
+	a.number = wire_get_u16(&w);
+	a.is_signed = wire_get_bool(&w);
+	a.signature = wire_get_bytes(&w, SIGNATURE_BYTES_MAX);
+	a.reason = wire_get_u8(&w);
+	a.message = get_clean(&w);
+	a.is_final = wire_get_bool(&w);
+	if (wire_end(&w) != ERR_OK || a.reason >= REASON_COUNT || !a.number ||
+		a.is_signed != (a.signature.size > 0))
+		return ERR_MALFORMED;
+	*out = a;
+	return ERR_OK;
 }

@@ -40,6 +40,10 @@ enum message {
 	MESSAGE_GRANT,        /* main: u64, so many of them it may */
 	MESSAGE_RECORD_PIECE, /* parser: what stands before the next RECORD's bytes */
 	MESSAGE_PLAN, /* probe: what the scanner's plan in main may go on with, in its own encoding */
+	MESSAGE_KEY_OPEN, /* probe: u64, which client key in a token will be needed; main to token: an order */
+	MESSAGE_KEY,    /* token to main to probe: struct key_answer */
+	MESSAGE_SIGN,   /* probe to main to token: struct sign_request */
+	MESSAGE_SIGNED, /* token to main to probe: struct sign_answer */
 };
 
 struct setup {
@@ -116,5 +120,53 @@ struct sandbox_layer {
 };
 void sandbox_layer_encode(struct buffer *out, const struct sandbox_layer *l);
 enum err sandbox_layer_decode(struct slice bytes, struct sandbox_layer *out) MUST_CHECK;
+
+/* A private key that stays in its token: the probe sees what it is, and asks for signatures by it. Numbers of
+ * algorithms are those of GnuTLS, which all processes of one binary share. */
+#define KEY_TEXT_BYTES_MAX 4096
+#define KEY_CHAIN_BYTES_MAX (256 * 1024)
+struct key_answer {
+	uint16_t number; /* of the key among the job's, from 1 on; main's to say */
+	bool is_usable;
+	/* Usable: */
+	uint32_t algorithm; /* gnutls_pk_algorithm_t */
+	uint32_t bits;
+	bool has_pss;     /* RSA: the module can do PSS, and its elder scheme */
+	struct slice uri; /* of the certificate, where that is in the token too, with its chain: */
+	struct slice chain; /* bytes (agent/base/wire.h) one after another, the leaf first */
+	struct slice key_uri;
+	/* Not usable: */
+	uint8_t reason; /* enum reason */
+	struct slice message;
+	bool has_refused_pin;
+};
+void key_answer_encode(struct buffer *out, const struct key_answer *a);
+enum err key_answer_decode(struct slice bytes, struct key_answer *out) MUST_CHECK;
+
+/* What is signed is a digest, for GnuTLS gives no more to who signs; by EdDSA it is whole (in TLS 1.2 the handshake's
+ * messages, lists of CAs included), and the role looks at it. */
+#define SIGN_DATA_BYTES_MAX (256 * 1024)
+#define SIGNATURE_BYTES_MAX 4096
+struct sign_request {
+	uint64_t id;
+	uint16_t number;
+	uint32_t scheme; /* gnutls_sign_algorithm_t */
+	struct slice data;
+};
+void sign_request_encode(struct buffer *out, const struct sign_request *r);
+enum err sign_request_decode(struct slice bytes, struct sign_request *out) MUST_CHECK;
+
+struct sign_answer {
+	uint64_t id;
+	uint16_t number;
+	bool is_signed;
+	struct slice signature;
+	/* Not signed: */
+	uint8_t reason; /* enum reason */
+	struct slice message;
+	bool is_final; /* the key will sign no more in this pass */
+};
+void sign_answer_encode(struct buffer *out, const struct sign_answer *a);
+enum err sign_answer_decode(struct slice bytes, struct sign_answer *out) MUST_CHECK;
 
 #endif

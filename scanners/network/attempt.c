@@ -31,6 +31,9 @@ enum phase {
 	PHASE_OVER
 };
 
+/* What is called in a thread where it may wait for a token. */
+typedef enum tls_status tls_call_fn(struct tls *t);
+
 /* libuv closes a handle later than a socket is done with, hence a life of its own. */
 struct watch {
 	uv_poll_t poll;
@@ -65,6 +68,14 @@ struct attempt {
 	size_t suggested_count;
 	size_t suggested_next;
 	bool has_asked; /* for suggestions */
+	/* A call that another thread is making; nobody touches `tls` and `transport` then. */
+	uv_work_t call;
+	tls_call_fn *called;
+	enum tls_status call_status;
+	uint64_t call_due_ms; /* when the timer would have woken up, by the loop's clock */
+	bool is_calling;
+	bool is_dropped; /* while it was: what is left goes with the call's end and the timer's */
+	bool is_timer_closed;
 };
 
 static void connect_next(struct attempt *a);
@@ -78,6 +89,14 @@ static void on_watch_closed(uv_handle_t *handle)
 	free(handle->data);
 }
 
+static void watch_drop(struct attempt *a)
+{
+	if (!a->watch)
+		return;
+	uv_close((uv_handle_t *)&a->watch->poll, on_watch_closed);
+	a->watch = NULL;
+}
+
 static void socket_drop(struct attempt *a)
 {
 	proxy_talk_free(a->talk);
@@ -87,10 +106,7 @@ static void socket_drop(struct attempt *a)
 	tls_leave(a->tls);
 	transport_free(a->transport);
 	a->transport = NULL;
-	if (a->watch) {
-		uv_close((uv_handle_t *)&a->watch->poll, on_watch_closed);
-		a->watch = NULL;
-	}
+	watch_drop(a);
 	if (a->fd >= 0)
 		(void)close(a->fd);
 	a->fd = -1;
@@ -98,7 +114,11 @@ static void socket_drop(struct attempt *a)
 
 static void on_closed(uv_handle_t *handle)
 {
-	free(handle->data);
+	struct attempt *a = handle->data;
+
+	a->is_timer_closed = true;
+	if (!a->is_calling)
+		free(a);
 }
 
 static void link_in(struct attempt *a)
@@ -119,15 +139,24 @@ static void link_out(struct attempt *a)
 		a->next->previous = a->previous;
 }
 
-/* Frees all but the attempt itself, whose timer closes first. */
-static void drop(struct attempt *a)
+static void let_go(struct attempt *a)
 {
 	socket_drop(a);
 	tls_free(a->tls);
 	a->tls = NULL;
 	session_fini(&a->seen);
 	attempt_start_fini(&a->what);
+}
+
+/* Frees all but the attempt itself, whose timer closes first. */
+static void drop(struct attempt *a)
+{
 	uv_close((uv_handle_t *)&a->timer, on_closed);
+	a->is_dropped = true;
+	if (a->is_calling)
+		watch_drop(a);
+	else
+		let_go(a);
 }
 
 /* Did somebody answer, or keep silent, without TLS where nobody said that there must be any? */
@@ -332,9 +361,68 @@ static void follow(struct attempt *a, enum tls_status status)
 	}
 }
 
+/* ---- calls that may wait for a token ----------------------------------------------------------- */
+
+static void time_is_up(struct attempt *a);
+
+static void on_call(uv_work_t *call)
+{
+	struct attempt *a = call->data;
+
+	a->call_status = a->called(a->tls);
+}
+
+static void on_call_over(uv_work_t *call, int status)
+{
+	struct attempt *a = call->data;
+	uint64_t now;
+
+	(void)status;
+	a->is_calling = false;
+	if (a->is_dropped) {
+		let_go(a);
+		if (a->is_timer_closed)
+			free(a);
+		return;
+	}
+	uv_update_time(a->all->loop);
+	now = uv_now(a->all->loop);
+	if (a->call_status != TLS_OVER && left_ms(a) == 0) {
+		time_is_up(a);
+		return;
+	}
+	(void)uv_timer_start(
+		&a->timer, on_timer, a->call_due_ms > now ? a->call_due_ms - now : 0, 0);
+	follow(a, a->call_status);
+}
+
+/* In a thread: its timer and its socket are not looked at meanwhile. The call ends by the deadline by itself. */
+static void call_elsewhere(struct attempt *a, tls_call_fn *fn)
+{
+	a->called = fn;
+	a->call.data = a;
+	a->call_due_ms = uv_now(a->all->loop) + uv_timer_get_due_in(&a->timer);
+	tls_block_until(a->tls, clock_monotonic_ms() + left_ms(a));
+	(void)uv_timer_stop(&a->timer);
+	(void)uv_poll_stop(&a->watch->poll);
+	if (uv_queue_work(a->all->loop, &a->call, on_call, on_call_over) != 0) {
+		finish(a, ERR_MEMORY);
+		return;
+	}
+	a->is_calling = true;
+}
+
+static void call(struct attempt *a, tls_call_fn *fn)
+{
+	if (tls_may_block(a->tls))
+		call_elsewhere(a, fn);
+	else
+		follow(a, fn(a->tls));
+}
+
 static void step(struct attempt *a)
 {
-	follow(a, tls_step(a->tls));
+	call(a, tls_step);
 }
 
 static enum err session_begin(struct attempt *a)
@@ -645,7 +733,8 @@ static bool last_look(struct attempt *a)
 {
 	struct pollfd p = { .fd = a->fd, .events = POLLIN };
 
-	return poll(&p, 1, 0) == 1 && tls_step(a->tls) == TLS_OVER;
+	/* There is no time left to wait for a token. */
+	return !tls_may_block(a->tls) && poll(&p, 1, 0) == 1 && tls_step(a->tls) == TLS_OVER;
 }
 
 static void time_is_up(struct attempt *a)
@@ -681,7 +770,9 @@ static void listened_long_enough(struct attempt *a)
 	bool has_word = poll(&p, 1, 0) == 1;
 
 	a->patience_ms = 0;
-	follow(a, has_word ? tls_step(a->tls) : tls_silence(a->tls));
+	/* Whatever comes next, the deadline stands. */
+	wake_in(a, INT64_MAX);
+	call(a, has_word ? tls_step : tls_silence);
 }
 
 static void on_timer(uv_timer_t *timer)

@@ -179,14 +179,14 @@ static const struct schema_field fields[] = {
 	{ .key = "client_cert",
 		.type = SCHEMA_TEXT,
 		.offset = offsetof(struct endpoints_conf, client_cert),
-		.check = identity_check_file,
-		.help = "File with a client certificate to present (PEM, DER or PKCS#12): the record says whether "
-			"servers accept it, and it is watched itself." },
+		.check = identity_check_certificate,
+		.help = "File with a client certificate to present (PEM, DER or PKCS#12), or the pkcs11: URI of one in "
+			"a token: the record says whether servers accept it, and it is watched itself." },
 	{ .key = "client_key",
 		.type = SCHEMA_TEXT,
 		.offset = offsetof(struct endpoints_conf, client_key),
-		.check = identity_check_file,
-		.help = "Its private key, where that is in another file." },
+		.check = identity_check_key,
+		.help = "Its private key, where that is in another file, or in a token." },
 	{ .key = "client_password",
 		.type = SCHEMA_SECRET,
 		.offset = offsetof(struct endpoints_conf, client_password),
@@ -224,12 +224,18 @@ static char *http_path_of(const struct endpoints_conf *conf)
 	return is_none ? NULL : conf->http_path;
 }
 
+/* The one for all targets. */
+static struct identity_conf common_identity(const struct endpoints_conf *conf)
+{
+	return (struct identity_conf){ .cert = conf->client_cert,
+		.key = conf->client_key,
+		.password = conf->client_password };
+}
+
 static enum err read_identities(
 	const struct endpoints_conf *conf, struct identities *out, struct why *why)
 {
-	const struct identity_conf common = { .cert = conf->client_cert,
-		.key = conf->client_key,
-		.password = conf->client_password };
+	const struct identity_conf common = common_identity(conf);
 	enum err e = ERR_OK;
 
 	for (size_t i = 0; e == ERR_OK && i < conf->identities.count; i++)
@@ -239,6 +245,34 @@ static enum err read_identities(
 	else if (e == ERR_OK && conf->client_key)
 		e = why_fail(why, ERR_CONFIG, "client_key without client_cert");
 	return e;
+}
+
+/* By its number among those of read_identities. */
+static enum err key_order(
+	const void *arg, uint16_t number, struct token_order *out, struct why *why)
+{
+	const struct endpoints_conf *conf = arg;
+	const struct identity_conf common = common_identity(conf);
+	size_t own = conf->identities.count;
+
+	*out = (struct token_order){ 0 };
+	if (number >= 1 && number <= own)
+		return identity_order(conf->identities.items[number - 1U], out, why);
+	if (number == own + 1 && common.cert)
+		return identity_order(&common, out, why);
+	return ERR_NOT_FOUND;
+}
+
+/* For check-config: a PIN that cannot be read, too. */
+static enum err check_order(const struct endpoints_conf *conf, uint16_t number, struct why *why)
+{
+	struct token_order order;
+	enum err e = key_order(conf, number, &order, why);
+
+	if (e == ERR_OK && order.work.pin.complaint)
+		e = why_fail(why, ERR_CONFIG, "%s", order.work.pin.complaint);
+	token_order_fini(&order);
+	return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
 static enum err encode_options(const void *arg, struct buffer *out, struct why *why)
@@ -275,6 +309,20 @@ static enum err encode_options(const void *arg, struct buffer *out, struct why *
 	discoveries_fini(&options.discoveries);
 	probe_options_fini(&routes);
 	return e == ERR_OK ? buffer_status(out) : e;
+}
+
+static enum err check_files(const void *arg, struct why *why)
+{
+	const struct endpoints_conf *conf = arg;
+	struct buffer out;
+	enum err e;
+
+	buffer_init(&out, FRAME_BYTES_MAX);
+	e = encode_options(conf, &out, why);
+	for (uint16_t number = 1; e == ERR_OK && number <= conf->identities.count + 1; number++)
+		e = check_order(conf, number, why);
+	buffer_wipe(&out);
+	return e;
 }
 
 /* Beyond what may be under way: names that are being resolved, and what waits for its address, must not
@@ -444,6 +492,8 @@ const struct scanner endpoints_scanner = {
 	.fields = fields,
 	.conf_bytes = sizeof(struct endpoints_conf),
 	.check = check_conf,
+	.check_files = check_files,
+	.key_order = key_order,
 	.accepts = target_accepts,
 	.add_source = add_source,
 	.trust_of = trust_of,

@@ -2,7 +2,9 @@
 #include "scanners/network/identity.h"
 
 #include "agent/base/text.h"
+#include "agent/certificate/token.h"
 #include "agent/config/read_file.h"
+#include "scanners/tokens/uri.h"
 
 #include <fnmatch.h>
 #include <stdio.h>
@@ -15,12 +17,19 @@
 #define PATTERNS_MAX 1024
 #define URI_BYTES_MAX (16 * 1024)
 
-enum err identity_check_file(const char *value, struct why *why)
+static bool is_token(const char *value)
 {
-	if (strncmp(value, "pkcs11:", 7) == 0)
-		return why_fail(why, ERR_CONFIG,
-			"keys in tokens (%s) cannot be presented; name files", value);
-	return ERR_OK;
+	return value && strncmp(value, TOKEN_URI_SCHEME, strlen(TOKEN_URI_SCHEME)) == 0;
+}
+
+enum err identity_check_certificate(const char *value, struct why *why)
+{
+	return is_token(value) ? token_order_check_certificate(value, why) : ERR_OK;
+}
+
+enum err identity_check_key(const char *value, struct why *why)
+{
+	return is_token(value) ? token_order_check_key(value, why) : ERR_OK;
 }
 
 const struct schema_field identity_fields[] = {
@@ -33,17 +42,20 @@ const struct schema_field identity_fields[] = {
 		.type = SCHEMA_TEXT,
 		.offset = offsetof(struct identity_conf, cert),
 		.is_required = true,
-		.check = identity_check_file,
-		.help = "File with the certificate and its intermediates: PEM, DER, or PKCS#12." },
+		.check = identity_check_certificate,
+		.help = "File with the certificate and its intermediates (PEM, DER, or PKCS#12), or the pkcs11: URI "
+			"of one in a token." },
 	{ .key = "key",
 		.type = SCHEMA_TEXT,
 		.offset = offsetof(struct identity_conf, key),
-		.check = identity_check_file,
-		.help = "File with its private key: PEM or DER; not given: it is in the file of cert." },
+		.check = identity_check_key,
+		.help = "File with its private key (PEM or DER), or the pkcs11: URI of one in a token; not given: it "
+			"is where the certificate is." },
 	{ .key = "password",
 		.type = SCHEMA_SECRET,
 		.offset = offsetof(struct identity_conf, password),
-		.help = "Password of key or PKCS#12." },
+		.help = "Password of a file with key or PKCS#12; a PIN stands in the file that pin-source in the URI "
+			"names." },
 	{ .key = NULL },
 };
 
@@ -51,6 +63,7 @@ static void identity_fini(struct identity *i)
 {
 	strings_fini(&i->targets);
 	free(i->uri);
+	free(i->key_uri);
 	buffer_wipe(&i->certificate);
 	buffer_wipe(&i->key);
 	buffer_wipe(&i->password);
@@ -77,8 +90,12 @@ static struct identity *add(struct identities *to)
 
 char *identity_uri(const char *path)
 {
-	char *whole = realpath(path, NULL);
+	char *whole;
 	struct buffer out;
+
+	if (is_token(path))
+		return token_uri_place(path);
+	whole = realpath(path, NULL);
 
 	buffer_init(&out, URI_BYTES_MAX);
 	buffer_text(&out, "file://");
@@ -87,11 +104,42 @@ char *identity_uri(const char *path)
 	return buffer_take_string(&out);
 }
 
+/* A key in a token, with its certificate beside it or in a file. */
+static enum err check_pair(const struct identity_conf *from, struct why *why)
+{
+	if (from->key && is_token(from->cert) && !is_token(from->key))
+		return why_fail(why, ERR_CONFIG,
+			"%s: the private key of a certificate in a token is in a token too",
+			from->key);
+	/* One PIN for all that a URI names, in a file that says when it changed. */
+	if ((is_token(from->cert) || is_token(from->key)) && secret_is_set(&from->password))
+		return why_fail(why, ERR_CONFIG,
+			"the PIN of a token stands in the file that pin-source in its URI names, not in a password");
+	return ERR_OK;
+}
+
+enum err identity_order(const struct identity_conf *from, struct token_order *out, struct why *why)
+{
+	bool is_both = is_token(from->cert);
+	enum err e;
+
+	*out = (struct token_order){ 0 };
+	if (!is_both && !is_token(from->key))
+		return ERR_NOT_FOUND;
+	e = token_order_gather(
+		is_both ? from->cert : NULL, is_token(from->key) ? from->key : NULL, out, why);
+	if (e == ERR_OK && !is_both)
+		e = read_file(from->cert, TOKEN_ORDER_FILE_BYTES_MAX, &out->file, why);
+	return e;
+}
+
 enum err identities_read(struct identities *to, const struct identity_conf *from, struct why *why)
 {
 	struct identity *i;
-	enum err e;
+	enum err e = check_pair(from, why);
 
+	if (e != ERR_OK)
+		return e;
 	if (to->count == IDENTITIES_MAX)
 		return why_fail(
 			why, ERR_CONFIG, "more than %d client certificates", IDENTITIES_MAX);
@@ -104,9 +152,13 @@ enum err identities_read(struct identities *to, const struct identity_conf *from
 	i->uri = identity_uri(from->cert);
 	if (e == ERR_OK && !i->uri)
 		e = ERR_MEMORY;
-	if (e == ERR_OK)
+	i->is_in_token = is_token(from->cert) || is_token(from->key);
+	if (e == ERR_OK && i->is_in_token &&
+		!(i->key_uri = token_uri_place(from->key ? from->key : from->cert)))
+		e = ERR_MEMORY;
+	if (e == ERR_OK && !is_token(from->cert))
 		e = read_file(from->cert, IDENTITY_BYTES_MAX, &i->certificate, why);
-	if (e == ERR_OK && from->key)
+	if (e == ERR_OK && from->key && !i->is_in_token)
 		e = read_file(from->key, IDENTITY_BYTES_MAX, &i->key, why);
 	if (e == ERR_OK && secret_is_set(&from->password))
 		e = secret_read(&from->password, PASSWORD_BYTES_MAX, &i->password, why);
@@ -121,6 +173,8 @@ void identities_encode(struct buffer *out, const struct identities *i)
 
 		wire_put_strings(out, &one->targets);
 		wire_put_text(out, one->uri);
+		wire_put_bool(out, one->is_in_token);
+		wire_put_text(out, one->key_uri);
 		wire_put_bytes(out, buffer_bytes(&one->certificate));
 		wire_put_bytes(out, buffer_bytes(&one->key));
 		wire_put_bytes(out, buffer_bytes(&one->password));
@@ -154,10 +208,12 @@ void identities_decode(struct wire *w, struct identities *out)
 		}
 		wire_get_strings(w, &one->targets, PATTERNS_MAX, PATTERN_BYTES_MAX);
 		one->uri = wire_get_text(w, URI_BYTES_MAX);
+		one->is_in_token = wire_get_bool(w);
+		one->key_uri = wire_get_text(w, URI_BYTES_MAX);
 		get_buffer(w, &one->certificate, IDENTITY_BYTES_MAX);
 		get_buffer(w, &one->key, IDENTITY_BYTES_MAX);
 		get_buffer(w, &one->password, PASSWORD_BYTES_MAX);
-		if (!one->uri)
+		if (!one->uri || one->is_in_token != (one->key_uri != NULL))
 			w->bad = true;
 	}
 }

@@ -8,6 +8,7 @@
 #include "agent/base/strings.h"
 #include "agent/base/wire.h"
 #include "agent/config/schema.h"
+#include "scanners/tokens/order.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,10 +28,13 @@ extern const struct schema_field identity_fields[];
 
 /* As handed to the probe. */
 struct identity {
-	struct strings targets;    /* patterns of "host" or "host:port"; owned */
-	char *uri;                 /* where the certificate lies; owned */
-	struct buffer certificate; /* PEM, DER or PKCS#12; owned, wiped */
-	struct buffer key;         /* PEM or DER; empty: it is in the same file */
+	struct strings targets; /* patterns of "host" or "host:port"; owned */
+	char *uri;              /* where the certificate lies; owned */
+	bool is_in_token;       /* its key is: main has signatures made by it */
+	char *key_uri;          /* then: where; owned */
+	struct buffer
+		certificate; /* PEM, DER or PKCS#12; owned, wiped; empty: it is in the token too */
+	struct buffer key;   /* PEM or DER; empty: it is in the same file, or in a token */
 	struct buffer password;
 };
 struct identities {
@@ -38,10 +42,15 @@ struct identities {
 	size_t count;
 };
 
-/* A config value that names a file of one: a token (RFC 7512) is refused. */
-enum err identity_check_file(const char *value, struct why *why) MUST_CHECK;
-/* The file as a uri, absolute; owned, or NULL. */
+/* Config values: a file, or a pkcs11: URI (RFC 7512) of a certificate, or of a private key. */
+enum err identity_check_certificate(const char *value, struct why *why) MUST_CHECK;
+enum err identity_check_key(const char *value, struct why *why) MUST_CHECK;
+/* The certificate's place as a uri: of a file, absolute; of a token, without where the PIN lies. Owned, or NULL. */
 char *identity_uri(const char *path);
+/* What the token role needs to sign by the key of one. ERR_NOT_FOUND: it is in no token. To be freed whatever
+ * happens. */
+enum err identity_order(
+	const struct identity_conf *from, struct token_order *out, struct why *why) MUST_CHECK;
 /* Reads the files of one into the list. */
 enum err identities_read(
 	struct identities *to, const struct identity_conf *from, struct why *why) MUST_CHECK;

@@ -63,6 +63,8 @@ static enum err take_frame(struct probe *p)
 		return start_take(p, payload);
 	if (type == MESSAGE_GRANT)
 		return take_grant(p, payload);
+	if (type == MESSAGE_KEY || type == MESSAGE_SIGNED)
+		return probe_keys_take(p, type, payload);
 	if (type == MESSAGE_FINISH) {
 		p->was_told_finish = true;
 		return ERR_OK;
@@ -102,17 +104,24 @@ static void finish_if_done(struct probe *p)
 	probe_stop(p, ERR_OK);
 }
 
+/* Main's word on a key, and signatures, come the same way as work, of which main hands out a bounded number. */
+static bool may_read(struct probe *p)
+{
+	return start_queued(p) < PROBE_QUEUE_MAX || p->for_keys.count ||
+	       remote_keys_are_awaited(p->remote);
+}
+
 void probe_pump(struct probe *p)
 {
 	/* What goes on may come back here. */
 	if (p->is_pumping)
 		return;
 	p->is_pumping = true;
-	while (!p->is_over && start_queued(p) < PROBE_QUEUE_MAX && channel_has_frame(&p->channel))
+	while (!p->is_over && may_read(p) && channel_has_frame(&p->channel))
 		probe_checked(p, take_frame(p));
 	if (!p->is_over) {
 		start_go_on(p);
-		set_reading(p, start_queued(p) < PROBE_QUEUE_MAX);
+		set_reading(p, may_read(p));
 		if (start_has_room(p))
 			(void)uv_idle_start(&p->starter, on_start);
 		finish_if_done(p);
@@ -164,7 +173,8 @@ static enum err prepare_tls(struct probe *p)
 {
 	const struct tls_options options = { .http_path = p->options.http_path,
 		.is_certificates_only = p->options.is_certificates_only,
-		.identities = &p->options.identities };
+		.identities = &p->options.identities,
+		.remote = p->remote };
 	enum err e = tls_shared_new(&options, &p->tls, p->why);
 
 	/* Keys and passwords are wiped; what is left of them is GnuTLS's. */
@@ -198,7 +208,11 @@ static enum err prepare(struct probe *p)
 	dns.timeout_ms = p->options.dns_timeout_ms;
 
 	if (e == ERR_OK)
+		e = remote_keys_new(&p->channel, &p->remote);
+	if (e == ERR_OK)
 		e = prepare_tls(p);
+	if (e == ERR_OK)
+		e = probe_keys_open(p);
 	if (e == ERR_OK)
 		e = dns_new(&p->loop, &dns, &p->dns, p->why);
 	if (e == ERR_OK)
@@ -237,6 +251,8 @@ static void close_handle(uv_handle_t *handle, void *arg)
 
 static void clean_up(struct probe *p)
 {
+	if (p->remote)
+		remote_keys_stop(p->remote);
 	attempts_stop(&p->attempts);
 	fetching_stop(p);
 	if (p->peers)
@@ -248,6 +264,7 @@ static void clean_up(struct probe *p)
 	while (uv_loop_close(&p->loop) == UV_EBUSY)
 		(void)uv_run(&p->loop, UV_RUN_DEFAULT);
 	tls_shared_free(p->tls);
+	remote_keys_free(p->remote);
 	exclusions_free(p->exclusions);
 	routes_free(p->routes);
 	pace_free(p->pace);

@@ -7,6 +7,7 @@
 #include "scanners/network/exclude.h"
 #include "scanners/network/pace.h"
 #include "scanners/network/peers.h"
+#include "scanners/network/remote_key.h"
 #include "scanners/network/route.h"
 
 #include <stdbool.h>
@@ -64,15 +65,17 @@ struct probe {
 	struct probe_options options;
 	struct exclusions *exclusions; /* owned */
 	struct attempts attempts;
-	struct tls_shared *tls; /* owned */
-	struct dns *dns;        /* owned */
-	struct peers *peers;    /* owned */
-	struct pace *pace;      /* owned; NULL: no limit */
-	struct routes *routes;  /* owned */
+	struct tls_shared *tls;     /* owned */
+	struct remote_keys *remote; /* owned: client keys in tokens */
+	struct dns *dns;            /* owned */
+	struct peers *peers;        /* owned */
+	struct pace *pace;          /* owned; NULL: no limit */
+	struct routes *routes;      /* owned */
 	struct via vias[VIAS_MAX];
 	size_t waiting_for_proxy;
-	struct line names;       /* to be resolved */
-	struct line ready;       /* to be connected to */
+	struct line for_keys; /* waiting until main has said whether a key in a token can be used */
+	struct line names;    /* to be resolved */
+	struct line ready;    /* to be connected to */
 	struct entry *resolving; /* owned list */
 	size_t resolving_count;
 	struct fetching *fetching; /* owned list: of targets, from HTTP servers */
@@ -131,6 +134,8 @@ void start_init(struct probe *p);
 void start_fini(struct probe *p);
 /* A piece of main's work. */
 enum err start_take(struct probe *p, struct slice payload) MUST_CHECK;
+/* Those that waited for a key in a token: it is known now. */
+enum err start_after_key(struct probe *p) MUST_CHECK;
 /* Entries that are not under way. */
 size_t start_queued(const struct probe *p);
 /* Resolves what can be resolved and asks main for what it has to allow. */
@@ -141,6 +146,13 @@ void start_some(struct probe *p);
 void start_on_dropped(void *ctx);
 void start_on_done(void *arg, void *ctx, const struct attempt_start *what,
 	const struct session *seen, enum err failure);
+
+/* ---- probe_key.c: client keys in tokens -------------------------------------------------------- */
+
+/* Those that there are are to be opened. */
+enum err probe_keys_open(struct probe *p) MUST_CHECK;
+/* MESSAGE_KEY and MESSAGE_SIGNED. */
+enum err probe_keys_take(struct probe *p, uint16_t type, struct slice payload) MUST_CHECK;
 
 /* ---- probe_proxy.c ---------------------------------------------------------------------------- */
 

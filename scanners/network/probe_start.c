@@ -2,6 +2,7 @@
  * in a second, to one address) forbid now waits. */
 #include "scanners/network/places.h"
 #include "scanners/network/probe_internal.h"
+#include "scanners/network/tls_own.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,6 +107,20 @@ static enum err set_address(struct attempt_start *what, const union address *a)
 	return ERR_OK;
 }
 
+/* Is it a client certificate, or a target that is to be shown one, whose key in a token main is still opening? */
+static bool is_for_key(const struct probe *p, const struct target *t)
+{
+	const struct tls_own *own;
+
+	if (t->own)
+		own = t->own <= tls_owns_count(p->tls) ? tls_own_at(p->tls, t->own - 1U) : NULL;
+	else if (t->discovery || t->complaint)
+		own = NULL;
+	else
+		own = tls_own_for(p->tls, t->name ? t->name : t->host, t->port);
+	return own && own->is_opening;
+}
+
 static enum err enqueue(struct probe *p, struct entry *entry)
 {
 	const struct target *t = &entry->what.target;
@@ -113,6 +128,10 @@ static enum err enqueue(struct probe *p, struct entry *entry)
 	union address numeric;
 	enum err e = ERR_OK;
 
+	if (is_for_key(p, t)) {
+		line_put(&p->for_keys, &entry->waiter);
+		return ERR_OK;
+	}
 	if (t->own) {
 		e = probe_tell_own(p, entry->what.place, t->own);
 		if (e == ERR_OK)
@@ -150,6 +169,17 @@ static enum err enqueue(struct probe *p, struct entry *entry)
 		line_put(&p->ready, &entry->waiter);
 	else
 		start_drop(&entry->waiter);
+	return e;
+}
+
+enum err start_after_key(struct probe *p)
+{
+	size_t count = p->for_keys.count;
+	enum err e = ERR_OK;
+
+	/* Those that wait for another key come back. */
+	while (e == ERR_OK && count--)
+		e = enqueue(p, line_take(&p->for_keys));
 	return e;
 }
 
@@ -400,8 +430,8 @@ static void ask_main(struct probe *p)
 
 size_t start_queued(const struct probe *p)
 {
-	return p->names.count + p->resolving_count + p->ready.count + p->waiting_for_proxy +
-	       peers_waiting(p->peers);
+	return p->for_keys.count + p->names.count + p->resolving_count + p->ready.count +
+	       p->waiting_for_proxy + peers_waiting(p->peers);
 }
 
 bool start_has_room(const struct probe *p)
@@ -469,12 +499,15 @@ void start_on_dropped(void *ctx)
 
 void start_init(struct probe *p)
 {
+	line_init(&p->for_keys);
 	line_init(&p->names);
 	line_init(&p->ready);
 }
 
 void start_fini(struct probe *p)
 {
+	while (p->for_keys.first)
+		start_drop(&line_take(&p->for_keys)->waiter);
 	while (p->names.first)
 		start_drop(&line_take(&p->names)->waiter);
 	while (p->ready.first)

@@ -65,22 +65,34 @@ enum err probe_tell_problem(
 		p, begin, channel_problem(&p->channel, p->options.scanner, place, reason, message));
 }
 
-/* It goes the way of one in a file, so that its own expiry is watched. */
+/* It goes the way of one in a file or in a token, so that its own expiry is watched. */
+static enum err tell_own_finding(struct probe *p, const char *place, const struct tls_own *own)
+{
+	const struct finding_piece head = { .kind = own->token.size ? FINDING_TOKEN : FINDING_FILE,
+		.id = ++p->next_finding,
+		.scanner = slice_text(p->options.scanner),
+		.place = slice_text(place) };
+	int64_t begin = stall_begin();
+
+	return stall_end(p, begin,
+		channel_finding(&p->channel, &head,
+			buffer_bytes(own->token.size ? &own->token : &own->pem)));
+}
+
 enum err probe_tell_own(struct probe *p, const char *place, unsigned number)
 {
 	const struct tls_own *own;
-	struct finding_piece head = { .kind = FINDING_FILE };
-	int64_t begin = stall_begin();
+	enum err e = ERR_OK;
 
 	if (number > tls_owns_count(p->tls))
 		return ERR_MALFORMED;
 	own = tls_own_at(p->tls, number - 1U);
 	if (!own->credentials)
 		return probe_tell_problem(p, place, own->reason, own->failure);
-	head.id = ++p->next_finding;
-	head.scanner = slice_text(p->options.scanner);
-	head.place = slice_text(place);
-	return stall_end(p, begin, channel_finding(&p->channel, &head, buffer_bytes(&own->pem)));
+	/* The certificate may be in a file, its key in a token that is not there. */
+	if (own->has_failed)
+		e = probe_tell_problem(p, own->key_uri, own->reason, own->failure);
+	return e == ERR_OK && own->pem.size ? tell_own_finding(p, place, own) : e;
 }
 
 enum err probe_tell_kept(struct probe *p, const char *place)

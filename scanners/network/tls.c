@@ -35,15 +35,18 @@ static int shared_gnutls(struct tls_shared *s, const char **at)
 	return ret;
 }
 
-static enum err shared_owns(struct tls_shared *s, const struct identities *from)
+static enum err shared_owns(struct tls_shared *s, const struct tls_options *options)
 {
+	const struct identities *from = options->identities;
+
 	if (!from || !from->count)
 		return ERR_OK;
 	s->owns = calloc(from->count, sizeof(*s->owns));
 	if (!s->owns)
 		return ERR_MEMORY;
 	for (size_t i = 0; i < from->count; i++) {
-		enum err e = tls_own_init(&s->owns[s->owns_count++], &from->items[i]);
+		enum err e = tls_own_init(&s->owns[s->owns_count++], &from->items[i],
+			options->remote, (uint16_t)(i + 1));
 
 		if (e != ERR_OK)
 			return e;
@@ -56,9 +59,17 @@ size_t tls_owns_count(const struct tls_shared *s)
 	return s->owns_count;
 }
 
-const struct tls_own *tls_own_at(const struct tls_shared *s, size_t i)
+struct tls_own *tls_own_at(const struct tls_shared *s, size_t i)
 {
 	return &s->owns[i];
+}
+
+struct tls_own *tls_own_for(const struct tls_shared *s, const char *host, uint16_t port)
+{
+	for (size_t i = 0; i < s->owns_count; i++)
+		if (identity_is_for(&s->owns[i].targets, host, port))
+			return &s->owns[i];
+	return NULL;
 }
 
 enum err tls_shared_new(const struct tls_options *options, struct tls_shared **out, struct why *why)
@@ -84,7 +95,7 @@ enum err tls_shared_new(const struct tls_options *options, struct tls_shared **o
 		return why_fail(why, ERR_NETWORK, "cannot set GnuTLS up: %s (%s)",
 			gnutls_strerror(ret), at ? at : "");
 	}
-	if (shared_owns(s, options->identities) != ERR_OK) {
+	if (shared_owns(s, options) != ERR_OK) {
 		tls_shared_free(s);
 		return ERR_MEMORY;
 	}
@@ -169,6 +180,9 @@ static void connection_close(struct tls *t)
 	if (t->session)
 		gnutls_deinit(t->session);
 	t->session = NULL;
+	if (t->sign_key)
+		gnutls_privkey_deinit(t->sign_key);
+	t->sign_key = NULL;
 	buffer_fini(&t->out);
 	buffer_fini(&t->answer);
 }
@@ -214,18 +228,6 @@ static enum err connection_open(struct tls *t, struct transport *transport)
 
 /* ---- the target ------------------------------------------------------------------------------- */
 
-/* The first that is meant for the target. */
-static const struct tls_own *own_for(const struct tls *t)
-{
-	for (size_t i = 0; i < t->shared->owns_count; i++) {
-		const struct tls_own *own = &t->shared->owns[i];
-
-		if (identity_is_for(&own->targets, t->target.host, t->target.port))
-			return own;
-	}
-	return NULL;
-}
-
 enum err tls_new(const struct tls_shared *shared, struct transport *transport,
 	const struct tls_target *target, struct tls **out)
 {
@@ -236,7 +238,7 @@ enum err tls_new(const struct tls_shared *shared, struct transport *transport,
 		return ERR_MEMORY;
 	t->shared = shared;
 	t->target = *target;
-	t->own = own_for(t);
+	t->own = tls_own_for(shared, target->host, target->port);
 	e = connection_open(t, transport);
 	if (e == ERR_OK)
 		*out = t;
@@ -255,6 +257,16 @@ static bool is_left_waiting(const struct tls *t, const struct sight *s)
 {
 	return tls_is_datagram(t) && t->received && !s->is_finished && s->ending != ENDING_ALERT &&
 	       s->ending != ENDING_RESET;
+}
+
+bool tls_may_block(const struct tls *t)
+{
+	return t->round == ROUND_PRESENT && t->own->remote;
+}
+
+void tls_block_until(struct tls *t, int64_t until_ms)
+{
+	t->sign_until_ms = until_ms;
 }
 
 void tls_leave(struct tls *t)

@@ -32,11 +32,14 @@
 	"+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1:"     \
 	"+GROUP-FFDHE2048:+GROUP-FFDHE3072:+GROUP-FFDHE4096:+GROUP-X448:+GROUP-SECP224R1:+GROUP-SECP192R1"
 
+struct remote_keys;
+
 /* What all sessions share. */
 struct tls_options {
 	const char *http_path; /* borrowed: what HTTP servers are asked for; NULL: no question */
 	bool is_certificates_only; /* leave when certificate and CertificateRequest are known */
 	const struct identities *identities; /* borrowed; or NULL */
+	struct remote_keys *remote;          /* borrowed: what signs by those in tokens; or NULL */
 };
 struct tls_shared;
 enum err tls_shared_new(
@@ -45,7 +48,9 @@ void tls_shared_free(struct tls_shared *s);
 /* The client certificates of ours, in the order of the identities. */
 struct tls_own;
 size_t tls_owns_count(const struct tls_shared *s);
-const struct tls_own *tls_own_at(const struct tls_shared *s, size_t i);
+struct tls_own *tls_own_at(const struct tls_shared *s, size_t i);
+/* The first that is meant for the target, or NULL. */
+struct tls_own *tls_own_for(const struct tls_shared *s, const char *host, uint16_t port);
 
 enum tls_status {
 	TLS_WANT_READ,
@@ -73,8 +78,13 @@ enum err tls_new(const struct tls_shared *shared, struct transport *transport,
 enum err tls_again(struct tls *t, struct transport *transport) MUST_CHECK;
 /* Says goodbye where that is due; to be called before the transport is freed. */
 void tls_leave(struct tls *t);
-/* As far as it goes without waiting. */
+/* As far as it goes without waiting, except where it may block. */
 enum tls_status tls_step(struct tls *t);
+/* May tls_step and tls_silence wait for a token's signature on this connection? Then they are to be called from
+ * another thread than the loop's, and nothing else of the session meanwhile. They return soon after `until_ms`
+ * (monotonic). */
+bool tls_may_block(const struct tls *t);
+void tls_block_until(struct tls *t, int64_t until_ms);
 /* How long to listen at most, from TLS_LISTENING on. */
 int64_t tls_patience_ms(const struct tls *t);
 /* It was silent for that long: what is next? */

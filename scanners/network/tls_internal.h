@@ -88,6 +88,10 @@ struct tls {
 	enum reason reason;
 	char *failure; /* owned: what went wrong, or NULL */
 	char *word;    /* owned: for facts.handshake */
+	/* A key in a token, at work for this connection. */
+	gnutls_privkey_t sign_key; /* owned, or NULL */
+	int64_t sign_until_ms;
+	char sign_failure[REMOTE_KEY_TEXT_BYTES]; /* why it did not sign, or empty */
 };
 
 static inline struct sight *tls_sight(struct tls *t)

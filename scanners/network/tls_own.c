@@ -117,16 +117,31 @@ static enum reason reason_of(int ret)
 		       : REASON_MALFORMED;
 }
 
-enum err tls_own_init(struct tls_own *own, const struct identity *from)
+bool tls_own_is_usable(const struct tls_own *own)
+{
+	return own->credentials && !own->is_opening && !own->has_failed;
+}
+
+void tls_own_fail(struct tls_own *own, enum reason reason, const char *text)
+{
+	own->has_failed = true;
+	own->reason = reason;
+	(void)snprintf(own->failure, sizeof(own->failure), "%s", text);
+}
+
+enum err tls_own_init(struct tls_own *own, const struct identity *from, struct remote_keys *remote,
+	uint16_t number)
 {
 	int ret;
 
-	*own = (struct tls_own){ 0 };
+	*own = (struct tls_own){ .remote = from->is_in_token ? remote : NULL, .number = number };
 	buffer_init(&own->pem, PEM_BYTES_MAX);
 	own->uri = strdup(from->uri);
 	if (!own->uri || strings_copy(&own->targets, &from->targets) != ERR_OK ||
 		gnutls_certificate_allocate_credentials(&own->credentials) < 0)
 		return ERR_MEMORY;
+	if (own->remote)
+		return tls_own_init_token(own, from);
 	ret = load(own, from);
 	if (ret >= 0)
 		ret = keep_chain(own);
@@ -149,5 +164,6 @@ void tls_own_fini(struct tls_own *own)
 	if (own->credentials)
 		gnutls_certificate_free_credentials(own->credentials);
 	buffer_fini(&own->pem);
+	tls_own_fini_token(own);
 	*own = (struct tls_own){ 0 };
 }

@@ -189,12 +189,17 @@ static enum err report_presented(const struct tls *t, struct presented *out)
 	const struct sight *first = &t->sights[ROUND_FIRST];
 	char text[EVIDENCE_BYTES];
 
-	if (!t->own || !t->own->credentials || t->shared->is_certificates_only)
+	/* One in a token that failed has no fingerprint to tell, unless that was before. */
+	if (!t->own || !t->own->credentials || !t->own->pem.size || t->shared->is_certificates_only)
 		return ERR_OK;
 	out->is_given = true;
 	memcpy(out->fingerprint, t->own->fingerprint, FINGERPRINT_BYTES);
 	if (t->is_certificate_large)
 		return copy_text(&out->evidence, "the handshake was left before");
+	if (t->sign_failure[0])
+		return copy_text(&out->evidence, t->sign_failure);
+	if (t->own->has_failed && !s->has_presented && (first->was_asked || first->was_asked_later))
+		return copy_text(&out->evidence, t->own->failure);
 	if (first->was_asked || first->was_asked_later || !first->is_finished) {
 		out->accepted = evidence_acceptance(s, text);
 		return copy_text(&out->evidence, first->was_asked || first->was_asked_later

@@ -40,7 +40,7 @@ static enum round next_round(const struct tls *t)
 	/* RFC 8446 4.2.4: in TLS 1.3 the list is an extension that servers may leave out, and do. */
 	if (t->round < ROUND_NAMES && s->is_13 && s->was_asked && !t->authorities.count)
 		return ROUND_NAMES;
-	if (t->round < ROUND_PRESENT && t->own && t->own->credentials &&
+	if (t->round < ROUND_PRESENT && t->own && tls_own_is_usable(t->own) &&
 		(s->was_asked || s->was_asked_later))
 		return ROUND_PRESENT;
 	return ROUND_COUNT;

@@ -133,28 +133,40 @@ static enum err tell_objects(const struct visit *v, const struct token_objects *
 
 /* --- the PIN --------------------------------------------------------------------------------------- */
 
+bool token_pin_is_barred(const struct token *t, bool has_pin, bool is_refused, enum reason *reason,
+	const char **text)
+{
+	*reason = REASON_WRONG_PASSWORD;
+	if (t->is_locked) {
+		*reason = REASON_PERMISSION_DENIED;
+		*text = "its PIN is locked after too many wrong ones";
+	} else if (t->has_keypad) {
+		*reason = REASON_NEEDS_PASSWORD;
+		*text = "its PIN is typed at the token itself: what needs it was not seen";
+	} else if (!has_pin) {
+		*reason = REASON_NEEDS_PASSWORD;
+		*text = "it may hold more than it shows without its PIN, and none was given";
+	} else if (t->is_final_try) {
+		*text = "one more wrong PIN would lock it: the PIN was not tried";
+	} else if (is_refused) {
+		*text = "it has refused this PIN: it is not tried again until its file changes";
+	} else {
+		return false;
+	}
+	return true;
+}
+
 /* Tells why the PIN is not given to it; false: there is nothing against it. */
 static bool is_barred(const struct visit *v, enum err *e)
 {
-	const struct token *t = &v->token;
+	bool is_refused =
+		v->pin && token_memory_has_refused(v->m->memory, v->token.uri, v->pin->stamp);
+	enum reason reason;
+	const char *text;
 
-	if (t->is_locked)
-		*e = token_problem(
-			v, REASON_PERMISSION_DENIED, "its PIN is locked after too many wrong ones");
-	else if (t->has_keypad)
-		*e = token_problem(v, REASON_NEEDS_PASSWORD,
-			"its PIN is typed at the token itself: what needs it was not seen");
-	else if (!v->pin)
-		*e = token_problem(v, REASON_NEEDS_PASSWORD,
-			"it may hold more than it shows without its PIN, and none was given");
-	else if (t->is_final_try)
-		*e = token_problem(v, REASON_WRONG_PASSWORD,
-			"one more wrong PIN would lock it: the PIN was not tried");
-	else if (token_memory_has_refused(v->m->memory, t->uri, v->pin->stamp))
-		*e = token_problem(v, REASON_WRONG_PASSWORD,
-			"it has refused this PIN: it is not tried again until its file changes");
-	else
+	if (!token_pin_is_barred(&v->token, v->pin, is_refused, &reason, &text))
 		return false;
+	*e = token_problem(v, reason, text);
 	return true;
 }
 

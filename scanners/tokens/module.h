@@ -2,6 +2,8 @@
 #ifndef LEAFWATCH_SCANNERS_TOKENS_MODULE_H
 #define LEAFWATCH_SCANNERS_TOKENS_MODULE_H
 
+#include "agent/certificate/record.h"
+#include "agent/certificate/token.h"
 #include "agent/process/channel.h"
 #include "scanners/tokens/uri.h"
 #include "scanners/tokens/work.h"
@@ -33,5 +35,9 @@ enum err module_look(const struct module_look *m) MUST_CHECK;
 
 /* Tells that the module is not loaded, and why. */
 enum err module_refuse(const char *path, struct channel *to, const struct why *why) MUST_CHECK;
+
+/* May the token not be given a PIN? Then the reason and the sentence. `is_refused`: it has refused this very PIN. */
+bool token_pin_is_barred(const struct token *t, bool has_pin, bool is_refused, enum reason *reason,
+	const char **text);
 
 #endif

@@ -5,6 +5,7 @@
 #include "agent/base/log.h"
 #include "agent/base/wire.h"
 #include "agent/process/channel.h"
+#include "scanners/tokens/signing.h"
 #include "scanners/tokens/watch.h"
 
 #include <stdlib.h>
@@ -114,6 +115,19 @@ static enum err on_finish(struct role_state *r)
 	return e == ERR_OK ? ERR_END : e;
 }
 
+/* The rest of its life. */
+static enum err on_key(struct role_state *r, struct slice payload)
+{
+	struct token_order order;
+	enum err e = token_order_decode(payload, &order);
+
+	if (e != ERR_OK)
+		return e;
+	e = signing_serve(&order, &r->channel);
+	token_order_fini(&order);
+	return e == ERR_CLOSED ? ERR_END : e;
+}
+
 static enum err take(struct role_state *r, uint16_t type, struct slice payload)
 {
 	switch (type) {
@@ -125,6 +139,8 @@ static enum err take(struct role_state *r, uint16_t type, struct slice payload)
 		return on_work(r, payload);
 	case MESSAGE_FINISH:
 		return on_finish(r);
+	case MESSAGE_KEY_OPEN:
+		return on_key(r, payload);
 	default:
 		return why_fail(r->why, ERR_MALFORMED, "unexpected message %u from main", type);
 	}

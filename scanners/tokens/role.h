@@ -7,7 +7,8 @@
 
 #define TOKENS_SCANNER "tokens"
 
-/* No options; work items are a struct token_work each; memory is a struct token_memory. */
+/* No options; work items are a struct token_work each; memory is a struct token_memory. With KEY_OPEN (a struct
+ * token_order) it becomes the signer of one key, and ends when main closes. */
 extern const struct role token_role;
 
 #endif

@@ -1,17 +1,15 @@
 /* The scanner of PKCS#11 tokens: which modules, which tokens, which PINs. The role does the work. */
 #include "agent/certificate/token.h"
-#include "agent/config/read_file.h"
 #include "scanners/scanner.h"
+#include "scanners/tokens/gather.h"
 #include "scanners/tokens/modules.h"
 #include "scanners/tokens/role.h"
 #include "scanners/tokens/stores.h"
 #include "scanners/tokens/uri.h"
 #include "scanners/tokens/work.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define OPTIONS_VERSION 1
 
@@ -127,79 +125,10 @@ static enum err encode_options(const void *conf, struct buffer *out, struct why 
 
 /* --- PINs ------------------------------------------------------------------------------------------ */
 
-/* Another file, or a changed one, has another stamp; of what is in it the stamp tells nothing. */
-static char *stamp_of(const char *path)
-{
-	struct stat s;
-	char *stamp = NULL;
-
-	if (stat(path, &s) != 0)
-		return strdup("");
-	if (asprintf(&stamp, "%llx.%llx.%llx.%llx.%lx.%llx.%lx", (unsigned long long)s.st_dev,
-		    (unsigned long long)s.st_ino, (unsigned long long)s.st_size,
-		    (unsigned long long)s.st_mtim.tv_sec, (unsigned long)s.st_mtim.tv_nsec,
-		    (unsigned long long)s.st_ctim.tv_sec, (unsigned long)s.st_ctim.tv_nsec) < 0)
-		return NULL;
-	return stamp;
-}
-
-static enum err read_pin(const char *file, struct token_pin *out, struct why *why)
-{
-	const struct secret secret = { .file = (char *)(uintptr_t)file };
-	struct token_pin pin = { 0 };
-	struct buffer bytes;
-	char *path = NULL;
-	enum err e = secret_path(file, &path, why);
-
-	/* The stamp first: one that changes between is read anew next time. */
-	if (e == ERR_OK)
-		e = (pin.stamp = stamp_of(path)) ? ERR_OK : ERR_MEMORY;
-	free(path);
-	if (e == ERR_OK)
-		e = secret_read(&secret, TOKEN_PIN_BYTES_MAX, &bytes, why);
-	if (e != ERR_OK) {
-		token_pin_fini(&pin);
-		return e;
-	}
-	if (bytes.size)
-		pin.text = strdup(buffer_string(&bytes));
-	buffer_wipe(&bytes);
-	if (!pin.text) {
-		token_pin_fini(&pin);
-		return why_fail(why, ERR_CONFIG, "the PIN file %s is empty", file);
-	}
-	*out = pin;
-	return ERR_OK;
-}
-
-/* A PIN that cannot be read is a problem of the token, not the end of the pass. */
-static enum err take_pin(const char *file, struct token_pin *out)
-{
-	struct why why = { 0 };
-	enum err e = read_pin(file, out, &why);
-
-	if (e == ERR_OK || e == ERR_MEMORY)
-		return e;
-	out->complaint = strdup(why_text(&why, e));
-	return out->complaint ? ERR_OK : ERR_MEMORY;
-}
-
-static enum err pin_file_of(const char *uri, char **out, struct why *why)
-{
-	struct token_uri parts;
-	enum err e = token_uri_parse(uri, &parts, why);
-
-	if (e != ERR_OK)
-		return e;
-	e = token_uri_pin_file(&parts, out, why);
-	token_uri_fini(&parts);
-	return e;
-}
-
 static enum err check_pin(const char *file, struct why *why)
 {
 	struct token_pin pin = { 0 };
-	enum err e = file ? read_pin(file, &pin, why) : ERR_OK;
+	enum err e = file ? token_pin_read(file, &pin, why) : ERR_OK;
 
 	token_pin_fini(&pin);
 	return e;
@@ -213,7 +142,7 @@ static enum err check(const void *arg, struct why *why)
 	for (size_t i = 0; e == ERR_OK && i < conf->uris.count; i++) {
 		char *file = NULL;
 
-		e = pin_file_of(conf->uris.items[i], &file, why);
+		e = token_pin_file_of(conf->uris.items[i], &file, why);
 		if (e == ERR_OK)
 			e = check_pin(file, why);
 		free(file);
@@ -225,53 +154,6 @@ static enum err check(const void *arg, struct why *why)
 
 /* --- the work of a pass ---------------------------------------------------------------------------- */
 
-static enum err add_module(struct token_work *w, const char *path)
-{
-	if (strings_contain(&w->modules, path) || w->modules.count == TOKEN_MODULES_MAX)
-		return ERR_OK;
-	return strings_add(&w->modules, path);
-}
-
-static enum err add_wish(struct token_work *w, const char *uri)
-{
-	struct token_wish *wish = &w->wishes[w->wishes_count];
-	struct token_uri parts;
-	const char *module;
-	char *file = NULL;
-	enum err e = token_uri_parse(uri, &parts, NULL);
-
-	if (e != ERR_OK)
-		return e;
-	w->wishes_count++;
-	wish->uri = strdup(uri);
-	e = wish->uri ? token_uri_pin_file(&parts, &file, NULL) : ERR_MEMORY;
-	if (e == ERR_OK && file)
-		e = take_pin(file, &wish->pin);
-	module = parts.values[TOKEN_MODULE_PATH].bytes;
-	if (e == ERR_OK && module)
-		e = add_module(w, module);
-	token_uri_fini(&parts);
-	free(file);
-	return e;
-}
-
-static enum err add_discovered(struct token_work *w)
-{
-	struct why why = { 0 };
-	struct strings found = { 0 };
-	enum err e =
-		token_modules_find(token_module_folders, token_module_folders_count, &found, &why);
-
-	if (e != ERR_OK && e != ERR_MEMORY) {
-		w->complaint = strdup(why_text(&why, e));
-		e = w->complaint ? ERR_OK : ERR_MEMORY;
-	}
-	for (size_t i = 0; e == ERR_OK && i < found.count; i++)
-		e = add_module(w, found.items[i]);
-	strings_fini(&found);
-	return e;
-}
-
 static enum err gather(const struct tokens_conf *conf, struct token_work *w)
 {
 	enum err e = ERR_OK;
@@ -282,14 +164,14 @@ static enum err gather(const struct tokens_conf *conf, struct token_work *w)
 	if (!w->wishes)
 		return ERR_MEMORY;
 	for (size_t i = 0; e == ERR_OK && i < conf->modules.count; i++)
-		e = add_module(w, conf->modules.items[i]);
+		e = token_add_module(w, conf->modules.items[i]);
 	for (size_t i = 0; e == ERR_OK && i < conf->uris.count && i < TOKEN_URIS_MAX; i++)
-		e = add_wish(w, conf->uris.items[i]);
+		e = token_add_wish(w, conf->uris.items[i]);
 	w->named_modules = w->modules.count;
 	if (e == ERR_OK && conf->discover)
-		e = add_discovered(w);
+		e = token_add_discovered(w);
 	if (e == ERR_OK && conf->pin_file)
-		e = take_pin(conf->pin_file, &w->pin);
+		e = token_pin_take(conf->pin_file, &w->pin);
 	if (e == ERR_OK)
 		e = token_stores_add(&w->writable);
 	for (size_t i = 0; e == ERR_OK && i < conf->writable.count; i++)

@@ -112,13 +112,13 @@ static enum err take_attributes(
 	return e;
 }
 
-static enum err check(const struct token_uri *u, struct why *why)
+static enum err check(const struct token_uri *u, const char *only, struct why *why)
 {
 	const struct token_value *type = &u->values[TOKEN_TYPE];
 	const struct token_value *path = &u->values[TOKEN_MODULE_PATH];
 
-	if (type->bytes && strcmp(type->bytes, "cert") != 0)
-		return why_fail(why, ERR_CONFIG, "of the types only \"cert\" is read");
+	if (type->bytes && strcmp(type->bytes, only) != 0)
+		return why_fail(why, ERR_CONFIG, "of the types only \"%s\" is read", only);
 	if (path->bytes && path->bytes[0] != '/')
 		return why_fail(why, ERR_CONFIG, "its module-path is not absolute");
 	for (size_t i = TOKEN_MODULE_NAME; i < TOKEN_ATTRIBUTES_COUNT; i++)
@@ -127,7 +127,7 @@ static enum err check(const struct token_uri *u, struct why *why)
 	return ERR_OK;
 }
 
-enum err token_uri_parse(const char *text, struct token_uri *out, struct why *why)
+static enum err parse(const char *text, const char *only, struct token_uri *out, struct why *why)
 {
 	struct token_uri u = { 0 };
 	struct slice path, query = slice_of(NULL, 0);
@@ -149,13 +149,23 @@ enum err token_uri_parse(const char *text, struct token_uri *out, struct why *wh
 	if (e == ERR_OK)
 		e = take_attributes(&u, query, true, why);
 	if (e == ERR_OK)
-		e = check(&u, why);
+		e = check(&u, only, why);
 	if (e != ERR_OK) {
 		token_uri_fini(&u);
 		return e;
 	}
 	*out = u;
 	return ERR_OK;
+}
+
+enum err token_uri_parse(const char *text, struct token_uri *out, struct why *why)
+{
+	return parse(text, "cert", out, why);
+}
+
+enum err token_uri_parse_key(const char *text, struct token_uri *out, struct why *why)
+{
+	return parse(text, "private", out, why);
 }
 
 static bool agree(const struct token_uri *wanted, const struct token_uri *there,

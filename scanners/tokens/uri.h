@@ -40,6 +40,8 @@ struct token_uri {
 /* ERR_CONFIG with a sentence for what RFC 7512 forbids, for attributes nobody knows, for slots (which
  * name no token), and for a PIN in the URI itself (pin-value), which a list of processes would show. */
 enum err token_uri_parse(const char *text, struct token_uri *out, struct why *why) MUST_CHECK;
+/* The same of a private key. */
+enum err token_uri_parse_key(const char *text, struct token_uri *out, struct why *why) MUST_CHECK;
 void token_uri_fini(struct token_uri *u);
 
 /* Does it ask for nothing that the token (its URI with what names the library) says otherwise? */

@@ -4,20 +4,17 @@
 #include "agent/base/clock.h"
 #include "agent/base/text.h"
 #include "agent/base/wire.h"
-#include "agent/process/confine.h"
 #include "scanners/token_finding.h"
+#include "scanners/tokens/launch.h"
 #include "scanners/tokens/module.h"
 #include "scanners/tokens/modules.h"
 #include "scanners/tokens/role.h"
 
-#include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
+#include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #define POLL_MS 500      /* between signs of life */
 #define FRAMES_MAX 20000 /* of one module */
@@ -43,8 +40,7 @@ struct watch {
 struct running {
 	struct watch *w;
 	const char *path;
-	struct channel channel;
-	pid_t pid;
+	struct module_process process;
 	int64_t deadline_ms;
 	size_t frames;
 	char *token;           /* owned: the one that it tells of, or NULL */
@@ -246,7 +242,7 @@ static enum err take_frame(struct running *r)
 	struct slice payload;
 	struct wire in;
 	uint16_t type;
-	enum err e = channel_read(&r->channel, &type, &payload);
+	enum err e = channel_read(&r->process.channel, &type, &payload);
 
 	if (e != ERR_OK)
 		return e;
@@ -261,61 +257,34 @@ static enum err take_frame(struct running *r)
 
 /* --- its process ----------------------------------------------------------------------------------- */
 
-static enum err look(const struct running *r, struct channel *channel, bool is_named)
+struct look {
+	const struct running *r;
+	bool is_named;
+};
+
+static void look(void *arg, struct channel *to, const struct why *refused)
 {
-	const struct module_look m = { .path = r->path,
-		.work = r->w->work,
-		.wishes = r->w->wishes,
-		.is_named = is_named,
-		.memory = r->w->memory,
-		.to = channel };
+	const struct look *l = arg;
+	const struct module_look m = { .path = l->r->path,
+		.work = l->r->w->work,
+		.wishes = l->r->w->wishes,
+		.is_named = l->is_named,
+		.memory = l->r->w->memory,
+		.to = to };
+	enum err e = refused ? module_refuse(l->r->path, to, refused) : module_look(&m);
 
-	return module_look(&m);
-}
-
-/* The module's process, which ends here. By a signal: what the module wants to do at exit is not waited for. */
-static void be_module(const struct running *r, int fd, bool is_named)
-{
-	const struct confine confine = { .writable = &r->w->work->writable,
-		.has_network = r->w->work->has_network,
-		.cpu_s = (unsigned)(r->w->work->timeout_ms / 1000) + 1 };
-	struct channel channel;
-	struct why why = { 0 };
-	enum err e = channel_init(&channel, fd);
-
-	if (e == ERR_OK) {
-		e = confine_process(&confine, fd, &why);
-		if (e == ERR_OK)
-			e = look(r, &channel, is_named);
-		else
-			e = module_refuse(r->path, &channel, &why);
-	}
-	/* Without its last word this is a death, whatever it was. */
 	(void)e;
-	for (;;)
-		(void)raise(SIGKILL);
 }
 
 static enum err start(struct running *r, bool is_named)
 {
-	int pair[2];
-	enum err e;
+	struct look l = { .r = r, .is_named = is_named };
+	const struct module_start how = { .work = r->w->work,
+		.cpu_s = (unsigned)(r->w->work->timeout_ms / 1000) + 1,
+		.run = look,
+		.arg = &l };
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-		return ERR_IO;
-	e = channel_init(&r->channel, pair[0]);
-	if (e == ERR_OK) {
-		r->pid = fork();
-		if (r->pid == 0)
-			be_module(r, pair[1], is_named);
-		e = r->pid > 0 ? ERR_OK : ERR_IO;
-		if (e != ERR_OK)
-			channel_fini(&r->channel);
-	}
-	(void)close(pair[1]);
-	if (e != ERR_OK)
-		(void)close(pair[0]);
-	return e;
+	return module_process_start(&r->process, &how);
 }
 
 /* Until it has ended, died, sent nonsense or its time is over: ERR_OK, ERR_CLOSED, ERR_MALFORMED (or
@@ -326,15 +295,15 @@ static enum err follow(struct running *r)
 
 	while (e == ERR_OK && !r->has_ended) {
 		int64_t left = r->deadline_ms - clock_monotonic_ms();
-		struct pollfd poll_fd = { .fd = r->channel.fd, .events = POLLIN };
+		struct pollfd poll_fd = { .fd = r->process.channel.fd, .events = POLLIN };
 
 		if (left <= 0)
 			return ERR_TIMEOUT;
 		if (poll(&poll_fd, 1, left < POLL_MS ? (int)left : POLL_MS) > 0) {
-			e = channel_fill(&r->channel);
+			e = channel_fill(&r->process.channel);
 			e = e == ERR_BUSY ? ERR_OK : e;
 		}
-		while (e == ERR_OK && !r->has_ended && channel_has_frame(&r->channel))
+		while (e == ERR_OK && !r->has_ended && channel_has_frame(&r->process.channel))
 			e = take_frame(r);
 		if (e == ERR_OK && send_progress(r->w) != ERR_OK)
 			e = ERR_NETWORK;
@@ -397,11 +366,8 @@ static enum err finish(struct running *r, enum err e)
 {
 	char message[MESSAGE_BYTES];
 	bool is_told;
-	int status = 0;
+	int status = module_process_stop(&r->process);
 
-	(void)kill(r->pid, SIGKILL);
-	while (waitpid(r->pid, &status, 0) < 0 && errno == EINTR)
-		;
 	if (e == ERR_OK && r->complaint)
 		return tell_unseen(r, REASON_UNREADABLE, r->complaint, &is_told);
 	if (e == ERR_OK || e == ERR_NETWORK || e == ERR_MEMORY)
@@ -433,11 +399,8 @@ static enum err watch_module(struct watch *w, const char *path, bool is_named)
 
 	buffer_init(&r.finding, FINDING_BYTES_MAX);
 	e = start(&r, is_named);
-	if (e == ERR_OK) {
+	if (e == ERR_OK)
 		e = finish(&r, follow(&r));
-		(void)close(r.channel.fd);
-		channel_fini(&r.channel);
-	}
 	if (e == ERR_OK)
 		e = remember_tokens(&r);
 	buffer_fini(&r.finding);

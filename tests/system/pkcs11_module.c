@@ -91,6 +91,23 @@ static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pi
 	return real->C_Login(session, user, pin, size);
 }
 
+static CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG size, CK_BYTE *out, CK_ULONG *out_size)
+{
+	read_orders();
+	/* Without a place for it the size is asked for. */
+	if (!out)
+		return real->C_Sign(session, data, size, out, out_size);
+	note("signatures", "x");
+	if (strcmp(word, "sign-hang") == 0)
+		for (;;)
+			(void)pause();
+	if (strcmp(word, "sign-crash") == 0)
+		abort();
+	if (strcmp(word, "sign-slow") == 0)
+		(void)usleep(300 * 1000);
+	return real->C_Sign(session, data, size, out, out_size);
+}
+
 static CK_RV info(CK_SLOT_ID slot, CK_TOKEN_INFO *out)
 {
 	CK_RV rv = real->C_GetTokenInfo(slot, out);
@@ -124,6 +141,7 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST **out)
 	changed.C_Initialize = initialize;
 	changed.C_FindObjectsInit = find;
 	changed.C_Login = login;
+	changed.C_Sign = sign;
 	changed.C_GetTokenInfo = info;
 	changed.C_GetFunctionList = C_GetFunctionList;
 	*out = &changed;

@@ -85,12 +85,6 @@ class Presenting(test_mtls.Mtls):
         self.assertNotEqual(missing.returncode, 0)
         self.assertIn(b"missing.pem", missing.stderr)
 
-    def test_tokens_are_refused_by_name(self):
-        for option in ("--client-cert", "--client-key"):
-            done = self.leafwatch("scan", option, "pkcs11:token=a;object=b", "localhost:1", code=2)
-            self.assertIn(option.encode(), done.stderr)
-            self.assertIn(b"keys in tokens (pkcs11:token=a;object=b) cannot be presented", done.stderr)
-
     def test_check_config_reads_the_files(self):
         config = self.folder / "leafwatch.yml"
         entry = f"{{cert: {self.good.pem_file}, key: {{}}}}".replace("{}", str(self.folder / "gone.key"))
