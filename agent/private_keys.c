@@ -69,12 +69,13 @@ static enum err on_key(void *arg, const struct sighting *sight)
 		       : ERR_MEMORY;
 }
 
-/* What signed something once, and what others publish, has no key here. */
+/* What signed something once, and what others publish, has no key here. Certificates of OpenSSH say which key
+ * they are for by a hash of their own. */
 static bool is_of_interest(const struct record *r, int64_t now)
 {
 	const struct format *format = format_find(r->location.format);
 
-	return !(format && format->is_signature) &&
+	return !(format && (format->is_signature || format->has_other_key_hash)) &&
 	       !verdict_is_public_root(&r->certificate.verdict) &&
 	       (r->certificate.facts.not_after == TIME_UNKNOWN ||
 		       r->certificate.facts.not_after >= now);

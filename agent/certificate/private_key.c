@@ -12,6 +12,8 @@
 /* PKCS#5 and PKCS#12 (RFC 8018, RFC 7292): what encrypts a key. */
 #define OID_PKCS5 "\x2a\x86\x48\x86\xf7\x0d\x01\x05"
 #define OID_PKCS12_PBE "\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01"
+/* com.sun.crypto.provider.KeyProtector, what JCEKS encrypts with: 1.3.6.1.4.1.42.2.19.1. */
+#define OID_JCE_PROTECTOR "\x2b\x06\x01\x04\x01\x2a\x02\x13\x01"
 
 static bool starts(struct slice oid, const char *prefix, size_t size)
 {
@@ -25,7 +27,10 @@ static bool is_encrypted(struct slice identifier)
 
 	return der_take(&identifier, DER_OID, &oid) &&
 	       (starts(oid.content, OID_PKCS5, sizeof(OID_PKCS5) - 1) ||
-		       starts(oid.content, OID_PKCS12_PBE, sizeof(OID_PKCS12_PBE) - 1));
+		       starts(oid.content, OID_PKCS12_PBE, sizeof(OID_PKCS12_PBE) - 1) ||
+		       (oid.content.size == sizeof(OID_JCE_PROTECTOR) - 1 &&
+			       memcmp(oid.content.data, OID_JCE_PROTECTOR,
+				       sizeof(OID_JCE_PROTECTOR) - 1) == 0));
 }
 
 static bool is_version(const struct der_item *item)
@@ -86,15 +91,12 @@ static enum err public_half(gnutls_x509_privkey_t key, gnutls_datum_t *spki)
 	return rc == 0 ? ERR_OK : rc == GNUTLS_E_MEMORY_ERROR ? ERR_MEMORY : ERR_UNSUPPORTED;
 }
 
-static enum err tell(gnutls_x509_privkey_t key, struct key_record *out)
+/* `spki` is freed. */
+static enum err tell_spki(gnutls_datum_t spki, struct key_record *out)
 {
 	char algorithm[KEY_NAME_BYTES];
-	gnutls_datum_t spki = { 0 };
 	uint32_t bits = 0;
-	enum err e = public_half(key, &spki);
 
-	if (e != ERR_OK)
-		return e;
 	key_read(slice_of(spki.data, spki.size), algorithm, &bits);
 	fingerprint_of(slice_of(spki.data, spki.size), out->spki_sha256);
 	gnutls_free(spki.data);
@@ -103,6 +105,14 @@ static enum err tell(gnutls_x509_privkey_t key, struct key_record *out)
 	out->bits = bits;
 	out->is_known = out->algorithm != NULL;
 	return out->algorithm ? ERR_OK : ERR_MEMORY;
+}
+
+static enum err tell(gnutls_x509_privkey_t key, struct key_record *out)
+{
+	gnutls_datum_t spki = { 0 };
+	enum err e = public_half(key, &spki);
+
+	return e == ERR_OK ? tell_spki(spki, out) : e;
 }
 
 /* The name of what GnuTLS does not know: PrivateKeyInfo says it. */
@@ -167,4 +177,64 @@ enum err private_key_read_openssl(struct slice pem, const char *password, struct
 		e = tell(key, out);
 	gnutls_x509_privkey_deinit(key);
 	return e == ERR_UNSUPPORTED ? ERR_PASSWORD : e;
+}
+
+static gnutls_datum_t datum_of(struct slice s)
+{
+	return (gnutls_datum_t){ .data = (unsigned char *)(uintptr_t)s.data,
+		.size = (unsigned)s.size };
+}
+
+/* X9.62 4.3.6: a point that is not compressed, both coordinates as long as the field. */
+static int import_point(gnutls_pubkey_t public, gnutls_ecc_curve_t curve, struct slice point)
+{
+	size_t size = (size_t)gnutls_ecc_curve_get_size(curve);
+	gnutls_datum_t x;
+	gnutls_datum_t y;
+
+	if (!size || point.size != 1 + 2 * size || point.data[0] != 4)
+		return GNUTLS_E_ILLEGAL_PARAMETER;
+	x = datum_of(slice_of(point.data + 1, size));
+	y = datum_of(slice_of(point.data + 1 + size, size));
+	return gnutls_pubkey_import_ecc_raw(public, curve, &x, &y);
+}
+
+static int import_public(gnutls_pubkey_t public, const struct public_key *half)
+{
+	const gnutls_datum_t parts[PUBLIC_KEY_PARTS_MAX] = { datum_of(half->parts[0]),
+		datum_of(half->parts[1]), datum_of(half->parts[2]), datum_of(half->parts[3]) };
+
+	switch (half->kind) {
+	case PUBLIC_RSA:
+		return gnutls_pubkey_import_rsa_raw(public, &parts[0], &parts[1]);
+	case PUBLIC_DSA:
+		return gnutls_pubkey_import_dsa_raw(
+			public, &parts[0], &parts[1], &parts[2], &parts[3]);
+	case PUBLIC_EC:
+		return import_point(public, gnutls_oid_to_ecc_curve(half->curve), half->parts[0]);
+	case PUBLIC_ED25519:
+		return gnutls_pubkey_import_ecc_raw(
+			public, GNUTLS_ECC_CURVE_ED25519, &parts[0], NULL);
+	}
+	return GNUTLS_E_ILLEGAL_PARAMETER;
+}
+
+enum err public_key_read(const struct public_key *half, struct key_record *out)
+{
+	gnutls_pubkey_t public = NULL;
+	gnutls_datum_t spki = { 0 };
+	int rc;
+
+	for (size_t i = 0; i < PUBLIC_KEY_PARTS_MAX; i++)
+		if (half->parts[i].size > PRIVATE_KEY_BYTES_MAX)
+			return ERR_MALFORMED;
+	rc = gnutls_pubkey_init(&public);
+	if (rc == 0)
+		rc = import_public(public, half);
+	if (rc == 0)
+		rc = gnutls_pubkey_export2(public, GNUTLS_X509_FMT_DER, &spki);
+	gnutls_pubkey_deinit(public);
+	if (rc == 0)
+		return tell_spki(spki, out);
+	return rc == GNUTLS_E_MEMORY_ERROR ? ERR_MEMORY : ERR_MALFORMED;
 }

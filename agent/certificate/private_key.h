@@ -25,4 +25,20 @@ enum err private_key_read(struct slice der, struct key_record *out) MUST_CHECK;
 enum err private_key_read_openssl(
 	struct slice pem, const char *password, struct key_record *out) MUST_CHECK;
 
+/* The public half of a key, as stores keep it beside the sealed one. */
+enum public_kind {
+	PUBLIC_RSA,     /* modulus, exponent */
+	PUBLIC_DSA,     /* p, q, g, y */
+	PUBLIC_EC,      /* the point of X9.62, not compressed */
+	PUBLIC_ED25519, /* its 32 bytes */
+};
+#define PUBLIC_KEY_PARTS_MAX 4
+struct public_key {
+	enum public_kind kind;
+	const char *curve;                        /* of PUBLIC_EC: its dotted identifier */
+	struct slice parts[PUBLIC_KEY_PARTS_MAX]; /* numbers are big endian */
+};
+/* Fills `out` as above. ERR_MALFORMED: it is no such key, or of a curve that GnuTLS does not know. */
+enum err public_key_read(const struct public_key *half, struct key_record *out) MUST_CHECK;
+
 #endif

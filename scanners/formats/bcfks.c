@@ -1,12 +1,11 @@
 /* Bouncy Castle's keystore BCFKS (org.bouncycastle.asn1.bc): ASN.1, encrypted as a whole, with a MAC. */
 #include "scanners/formats/asn1.h"
-#include "scanners/formats/format.h"
+#include "scanners/formats/keys.h"
 #include "scanners/formats/oid.h"
-#include "scanners/formats/pbe.h"
 
 #include <stdio.h>
 
-#define PURPOSE_BYTES_MAX 64
+#define PURPOSE_BYTES_MAX 128
 #define ALIAS_BYTES_MAX 65536
 #define HASH_BYTES_MAX 64
 #define ASN1_UTF8 0x0c
@@ -14,6 +13,7 @@
 /* What a key is derived for stands behind the password. */
 #define FOR_STORE "STORE_ENCRYPTION"
 #define FOR_INTEGRITY "INTEGRITY_CHECK"
+#define FOR_KEY "PRIVATE_KEY_ENCRYPTION"
 
 enum {
 	OBJECT_CERTIFICATE,
@@ -90,10 +90,18 @@ static bool bcfks_sniff(struct slice head, struct file_size_hint size)
 	       OID_IS(item.content, pbes2);
 }
 
+/* As UTF-16 with its NUL, like the password (PBEParametersGenerator.PKCS12PasswordToBytes). */
+static void put_purpose(const char *purpose, struct buffer *out)
+{
+	buffer_init(out, PURPOSE_BYTES_MAX);
+	(void)!pbe_password(purpose, out);
+}
+
 /* --- objects ---------------------------------------------------------------------------------- */
 
 struct walk {
 	const struct format_sink *sink;
+	struct keys keys;
 	const char *integrity;
 	struct buffer alias;
 	enum err status;
@@ -120,6 +128,10 @@ static void take_chain(struct walk *w, struct slice data)
 		malformed(w, "a key entry is damaged");
 		return;
 	}
+	w->keys.alias = buffer_string(&w->alias);
+	w->status = keys_take(&w->keys, key.whole, true);
+	if (w->status == ERR_NOT_FOUND)
+		w->status = keys_take_locked(&w->keys);
 	while (w->status == ERR_OK && chain.content.size) {
 		if (!asn1_expect(&chain.content, ASN1_SEQUENCE, &certificate)) {
 			malformed(w, "the chain of a key entry is damaged");
@@ -168,13 +180,28 @@ static bool objects_of(struct slice bytes, struct slice *out)
 	return true;
 }
 
+/* `opened_by`: the password of the store, "" where it lies open. */
+struct opened {
+	const struct format_input *in;
+	const char *integrity;
+	const char *opened_by;
+};
+
 static enum format_answer take_objects(
-	const struct format_sink *sink, struct slice objects, const char *integrity)
+	const struct format_sink *sink, struct slice objects, const struct opened *how)
 {
-	struct walk w = { .sink = sink, .integrity = integrity };
+	struct walk w = { .sink = sink,
+		.integrity = how->integrity,
+		.keys = { .in = how->in,
+			.sink = sink,
+			.likely = *how->opened_by ? how->opened_by : NULL,
+			.budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX } } };
+	struct buffer purpose;
 	struct asn1 object;
 
 	buffer_init(&w.alias, ALIAS_BYTES_MAX);
+	put_purpose(FOR_KEY, &purpose);
+	w.keys.suffix = buffer_bytes(&purpose);
 	while (w.status == ERR_OK && objects.size) {
 		if (!asn1_expect(&objects, ASN1_SEQUENCE, &object) ||
 			!take_object(&w, object.content)) {
@@ -182,18 +209,12 @@ static enum format_answer take_objects(
 			break;
 		}
 	}
+	buffer_fini(&purpose);
 	buffer_fini(&w.alias);
 	return w.is_malformed ? FORMAT_BROKEN : FORMAT_MINE;
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
-
-/* As UTF-16 with its NUL, like the password (PBEParametersGenerator.PKCS12PasswordToBytes). */
-static void put_purpose(const char *purpose, struct buffer *out)
-{
-	buffer_init(out, PURPOSE_BYTES_MAX);
-	(void)!pbe_password(purpose, out);
-}
 
 struct check {
 	gnutls_mac_algorithm_t hmac;
@@ -231,15 +252,6 @@ static bool read_check(const struct store *s, struct check *out)
 	       s->mac.size == gnutls_hmac_get_len(out->hmac);
 }
 
-/* Bouncy Castle gives scrypt the block size for the parallelization as well. */
-static bool is_odd_scrypt(struct pbe_kdf *k)
-{
-	if (!k->is_scrypt || k->parallel == k->block)
-		return false;
-	k->parallel = k->block;
-	return true;
-}
-
 static bool is_mac(const struct store *s, struct slice content, const char *password,
 	struct pbe_budget *budget)
 {
@@ -256,7 +268,7 @@ static bool is_mac(const struct store *s, struct slice content, const char *pass
 	buffer_slice(&secret, buffer_bytes(&purpose));
 	if (buffer_status(&secret) == ERR_OK)
 		is_good = fits(&check, buffer_bytes(&secret)) ||
-			  (is_odd_scrypt(&check.kdf) && fits(&check, buffer_bytes(&secret)));
+			  (pbe_is_odd_scrypt(&check.kdf) && fits(&check, buffer_bytes(&secret)));
 	buffer_wipe(&secret);
 	buffer_fini(&purpose);
 	return is_good;
@@ -278,7 +290,7 @@ static enum err try_password(const struct store *s, const struct pbe *p, const c
 	if (e == ERR_PASSWORD) {
 		struct pbe theirs = *p;
 
-		if (is_odd_scrypt(&theirs.kdf)) {
+		if (pbe_is_odd_scrypt(&theirs.kdf)) {
 			buffer_clear(plain);
 			e = pbe_decrypt_for(&theirs, &secret, plain);
 		}
@@ -318,9 +330,12 @@ static enum format_answer open_store(
 	}
 	if (e == ERR_OK && objects_of(buffer_bytes(&plain), &objects))
 		answer = take_objects(sink, objects,
-			!s->mac.size                                      ? "not-checked"
-			: is_mac(s, macked(in->bytes), password, &budget) ? NULL
-									  : "unverified");
+			&(struct opened){ .in = in,
+				.opened_by = password,
+				.integrity = !s->mac.size ? "not-checked"
+					     : is_mac(s, macked(in->bytes), password, &budget)
+						     ? NULL
+						     : "unverified" });
 	else
 		answer = format_locked(in, sink, e, oid);
 	buffer_wipe(&plain);
@@ -329,6 +344,7 @@ static enum format_answer open_store(
 
 static enum format_answer bcfks_parse(const struct format_input *in, const struct format_sink *sink)
 {
+	const struct opened open = { .in = in, .opened_by = "", .integrity = "not-checked" };
 	struct slice objects;
 	struct store s;
 
@@ -341,8 +357,7 @@ static enum format_answer bcfks_parse(const struct format_input *in, const struc
 	}
 	if (s.algorithm.size)
 		return open_store(in, sink, &s);
-	return objects_of(s.data, &objects) ? take_objects(sink, objects, "not-checked")
-					    : FORMAT_NOT_MINE;
+	return objects_of(s.data, &objects) ? take_objects(sink, objects, &open) : FORMAT_NOT_MINE;
 }
 
 extern const struct format format_bcfks;

@@ -1,8 +1,7 @@
 /* Bouncy Castle's keystores BKS and UBER (BcKeyStoreSpi): a head of version, salt and iterations, then
  * entries. In BKS they lie open behind a MAC; in UBER all of them are encrypted. */
 #include "scanners/formats/cipher.h"
-#include "scanners/formats/format.h"
-#include "scanners/formats/pbe.h"
+#include "scanners/formats/keys.h"
 #include "scanners/formats/unicode.h"
 
 #include <stdio.h>
@@ -24,6 +23,11 @@
 /* The empty password is no password here: both are no byte at all. */
 #define NO_PASSWORD ""
 
+/* What a sealed key is encrypted with: Triple DES with three keys. */
+#define SEAL_KEY_BYTES 24
+/* BcKeyStoreSpi.KEY_PRIVATE; public and secret ones follow. */
+#define KEY_PRIVATE 0
+
 enum { END, ENTRY_CERTIFICATE, ENTRY_KEY, ENTRY_SECRET, ENTRY_SEALED };
 
 struct reader {
@@ -40,6 +44,8 @@ struct head {
 
 struct store {
 	const struct format_sink *sink;
+	struct keys keys;
+	bool is_opened; /* all of it was encrypted */
 	const char *integrity;
 	struct buffer alias;
 	enum err status;
@@ -164,18 +170,66 @@ static bool take_certificate(struct store *s, struct reader *r)
 	return s->status == ERR_OK;
 }
 
-/* The entry's own content: what is no certificate is stepped over. */
-static bool take_content(struct store *s, struct reader *r, uint64_t kind)
+/* BcKeyStoreSpi.encodeKey: the kind, names of format and algorithm, the key's bytes. */
+static bool strip_key(struct slice plain, struct slice *der)
 {
-	if (kind == ENTRY_CERTIFICATE)
-		return take_certificate(s, r);
+	struct reader r = { .left = plain };
+	bool is_private = get(&r, 1) == KEY_PRIVATE;
+
+	(void)get_bytes(&r, 2);
+	(void)get_bytes(&r, 2);
+	*der = get_bytes(&r, 4);
+	return !r.is_short && is_private;
+}
+
+/* BcKeyStoreSpi.seal: salt and iterations of PBEWithSHAAnd3-KeyTripleDES-CBC, then what encodeKey wrote. */
+static enum err open_sealed(struct store *s, struct slice sealed, bool is_surely_key)
+{
+	struct reader r = { .left = sealed };
+	struct pbe pbe = { .kind = PBE_PKCS12,
+		.own = PBE_GNUTLS,
+		.cipher = GNUTLS_CIPHER_3DES_CBC,
+		.key_bytes = SEAL_KEY_BYTES };
+	struct keys_seal seal = { .pbe = &pbe, .strip = strip_key, .is_surely_key = is_surely_key };
+
+	pbe.kdf.salt = get_bytes(&r, 4);
+	pbe.kdf.iterations = get(&r, 4);
+	seal.secret = r.left;
+	if (r.is_short)
+		return is_surely_key ? keys_take_locked(&s->keys) : ERR_OK;
+	return keys_take_sealed(&s->keys, &seal);
+}
+
+/* A secret key has no certificate, and a private one mostly has. */
+static bool take_key(struct store *s, struct reader *r, uint64_t kind, bool has_chain)
+{
+	const struct slice from = r->left;
+	struct slice der = { 0 };
+	enum err e = ERR_OK;
+
 	if (kind == ENTRY_KEY) {
 		(void)get(r, 1);
 		(void)get_bytes(r, 2);
 		(void)get_bytes(r, 2);
 	}
-	(void)get_bytes(r, 4);
-	return !r->is_short || broken(s, slice_of(NULL, 0), "the keystore ends inside a key entry");
+	der = get_bytes(r, 4);
+	if (r->is_short)
+		return broken(s, slice_of(NULL, 0), "the keystore ends inside a key entry");
+	s->keys.alias = buffer_string(&s->alias);
+	if (kind == ENTRY_SEALED)
+		e = open_sealed(s, der, has_chain);
+	else if (kind == ENTRY_KEY &&
+		 strip_key(slice_of(from.data, (size_t)(r->left.data - from.data)), &der))
+		e = keys_take(&s->keys, der, s->is_opened);
+	if (e != ERR_OK && e != ERR_NOT_FOUND)
+		s->status = e;
+	return s->status == ERR_OK;
+}
+
+/* The entry's own content: what is neither certificate nor private key is stepped over. */
+static bool take_content(struct store *s, struct reader *r, uint64_t kind, bool has_chain)
+{
+	return kind == ENTRY_CERTIFICATE ? take_certificate(s, r) : take_key(s, r, kind, has_chain);
 }
 
 static bool take_entry(struct store *s, struct reader *r, uint64_t kind)
@@ -191,7 +245,7 @@ static bool take_entry(struct store *s, struct reader *r, uint64_t kind)
 	for (uint64_t i = 0; !r->is_short && i < chain; i++)
 		if (!take_certificate(s, r))
 			return false;
-	return take_content(s, r, kind);
+	return take_content(s, r, kind, chain != 0);
 }
 
 /* Entries up to the end mark; false where they are damaged, with what lay before it told. */
@@ -212,10 +266,18 @@ static bool take_entries(struct store *s, struct slice body)
 	}
 }
 
-static enum format_answer read_entries(
-	const struct format_sink *sink, struct slice body, const char *integrity)
+/* `opened_by`: the password of the whole store, or NULL where it lies open. */
+static enum format_answer read_entries(const struct format_input *in,
+	const struct format_sink *sink, struct slice body, const char *integrity,
+	const char *opened_by)
 {
-	struct store s = { .sink = sink, .integrity = integrity };
+	struct store s = { .sink = sink,
+		.integrity = integrity,
+		.is_opened = opened_by && *opened_by,
+		.keys = { .in = in,
+			.sink = sink,
+			.likely = opened_by && *opened_by ? opened_by : NULL,
+			.budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX } } };
 	bool is_good;
 
 	buffer_init(&s.alias, ALIAS_BYTES_MAX);
@@ -263,7 +325,7 @@ static enum format_answer bks_parse(const struct format_input *in, const struct 
 
 	if (!bks_sniff(in->bytes, size) || !read_head(in->bytes, &h))
 		return FORMAT_NOT_MINE;
-	return read_entries(sink, h.body, integrity_of(in, &h));
+	return read_entries(in, sink, h.body, integrity_of(in, &h), NULL);
 }
 
 /* --- UBER ------------------------------------------------------------------------------------- */
@@ -300,6 +362,7 @@ static enum format_answer uber_parse(const struct format_input *in, const struct
 	struct pbe_budget budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX };
 	struct file_size_hint size = { .size = in->bytes.size, .is_known = true };
 	enum format_answer answer = FORMAT_MINE;
+	const char *password = NO_PASSWORD;
 	struct buffer plain;
 	struct head h;
 	enum err e;
@@ -307,11 +370,14 @@ static enum format_answer uber_parse(const struct format_input *in, const struct
 	if (!uber_sniff(in->bytes, size) || !read_head(in->bytes, &h))
 		return FORMAT_NOT_MINE;
 	buffer_init(&plain, FORMAT_BYTES_MAX);
-	e = open_uber(&h, NO_PASSWORD, &budget, &plain);
-	for (size_t i = 0; e == ERR_PASSWORD && in->passwords && i < in->passwords->count; i++)
-		e = open_uber(&h, in->passwords->items[i], &budget, &plain);
+	e = open_uber(&h, password, &budget, &plain);
+	for (size_t i = 0; e == ERR_PASSWORD && in->passwords && i < in->passwords->count; i++) {
+		password = in->passwords->items[i];
+		e = open_uber(&h, password, &budget, &plain);
+	}
 	if (e == ERR_OK)
-		answer = read_entries(sink, slice_of(plain.data, plain.size - DIGEST_BYTES), NULL);
+		answer = read_entries(
+			in, sink, slice_of(plain.data, plain.size - DIGEST_BYTES), NULL, password);
 	else
 		(void)format_locked(in, sink, e, NULL);
 	buffer_wipe(&plain);
@@ -321,7 +387,7 @@ static enum format_answer uber_parse(const struct format_input *in, const struct
 extern const struct format format_bks, format_uber;
 const struct format format_bks = {
 	.name = "bks",
-	.help = "Bouncy Castle keystore BKS, versions 1 and 2; keys are not opened",
+	.help = "Bouncy Castle keystore BKS, versions 1 and 2",
 	.sniff = bks_sniff,
 	.parse = bks_parse,
 };

@@ -133,6 +133,8 @@ struct format {
 	bool is_named_only; /* recognised, but nothing is taken out of it */
 	/* Its certificates signed something once: that they expire is no event. They raise no alert. */
 	bool is_signature;
+	/* Its certificates name their key by another hash than that of a SubjectPublicKeyInfo. */
+	bool has_other_key_hash;
 	/* Holds members: read by parts, up to a limit of its own. */
 	bool is_archive;
 	/* A text that is this is nothing else besides: formats after it are not asked. */

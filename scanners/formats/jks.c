@@ -1,5 +1,5 @@
-/* Java keystores: JKS and JCEKS. The certificates in them are not encrypted; only keys are. Those of JKS are
- * opened with the passwords given, those of JCEKS only told. Layout: sun.security.provider.JavaKeyStore, com.sun.crypto.provider.JceKeyStore. */
+/* Java keystores: JKS and JCEKS. The certificates in them are not encrypted; only keys are, which are opened with
+ * the passwords given. Layout: sun.security.provider.JavaKeyStore, com.sun.crypto.provider.JceKeyStore. */
 #include "scanners/formats/asn1.h"
 #include "scanners/formats/keys.h"
 #include "scanners/formats/oid.h"
@@ -166,10 +166,11 @@ static enum err try_key(struct store *s, struct slice sealed, const char *passwo
 	return e;
 }
 
-/* EncryptedPrivateKeyInfo with an algorithm of Java's own. */
+/* EncryptedPrivateKeyInfo with an algorithm of Java's own: that of JKS is no cipher of a kind. */
 static enum err open_key(struct store *s, struct slice der)
 {
 	const struct strings *passwords = s->keys.in->passwords;
+	const struct slice whole = der;
 	struct asn1 outer, algorithm, oid, octets;
 	enum err e = ERR_PASSWORD;
 
@@ -178,8 +179,11 @@ static enum err open_key(struct store *s, struct slice der)
 		!asn1_expect(&algorithm.content, ASN1_OID, &oid) ||
 		!asn1_expect(&outer.content, ASN1_OCTETS, &octets))
 		return ERR_OK;
-	if (!OID_IS(oid.content, OID_JAVA_PROTECTOR) ||
-		octets.content.size < 2 * (size_t)DIGEST_BYTES ||
+	if (!OID_IS(oid.content, OID_JAVA_PROTECTOR)) {
+		e = keys_take(&s->keys, whole, true);
+		return e == ERR_NOT_FOUND ? keys_take_locked(&s->keys) : e;
+	}
+	if (octets.content.size < 2 * (size_t)DIGEST_BYTES ||
 		octets.content.size > PRIVATE_KEY_BYTES_MAX)
 		return keys_take_locked(&s->keys);
 	for (size_t i = 0; e == ERR_PASSWORD && passwords && i < passwords->count; i++)
@@ -317,7 +321,10 @@ static uint64_t magic_of(struct slice bytes)
 
 static enum format_answer store_parse(const struct format_input *in, const struct format_sink *sink)
 {
-	struct store s = { .sink = sink, .keys = { .in = in, .sink = sink } };
+	struct store s = { .sink = sink,
+		.keys = { .in = in,
+			.sink = sink,
+			.budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX } } };
 	struct slice body = slice_after(in->bytes, HEAD_BYTES);
 	struct reader head = { .left = slice_after(in->bytes, 4) };
 	enum format_answer answer;

@@ -2,7 +2,6 @@
 #include "scanners/formats/keys.h"
 
 #include "scanners/formats/asn1.h"
-#include "scanners/formats/pbe.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -57,19 +56,93 @@ enum err keys_take_locked(struct keys *k)
 	return is_full(k, &e) ? e : tell(k, &key);
 }
 
-static enum err try_password(struct keys *k, const struct pbe *pbe, const char *password,
-	struct slice secret, struct key_record *key)
+static bool strip_nothing(struct slice plain, struct slice *der)
 {
+	*der = plain;
+	return true;
+}
+
+/* The tag of a cipher, or what comes out, says whether it was the right one. */
+static enum err try_way(
+	struct keys *k, const struct keys_seal *seal, const char *password, struct key_record *key)
+{
+	const struct pbe_secret secret = { .password = password,
+		.suffix = k->suffix,
+		.budget = &k->budget,
+		.bytes = seal->secret };
 	struct buffer plain;
+	struct slice der;
 	enum err e;
 
 	buffer_init(&plain, PRIVATE_KEY_BYTES_MAX);
-	e = pbe_decrypt(pbe, password, &k->budget, secret, &plain);
+	e = pbe_decrypt_for(seal->pbe, &secret, &plain);
+	if (e == ERR_OK && !seal->strip(buffer_bytes(&plain), &der))
+		e = ERR_NOT_FOUND;
 	if (e == ERR_OK)
-		e = private_key_read(buffer_bytes(&plain), key);
+		e = private_key_read(der, key);
 	buffer_wipe(&plain);
 	/* What does not look like a key was opened by the wrong one. */
 	return e == ERR_MALFORMED ? ERR_PASSWORD : e;
+}
+
+static enum err try_password(
+	struct keys *k, const struct keys_seal *seal, const char *password, struct key_record *key)
+{
+	struct pbe theirs = *seal->pbe;
+	struct keys_seal odd = *seal;
+	enum err e = try_way(k, seal, password, key);
+
+	if (e != ERR_PASSWORD || !k->suffix.size || !pbe_is_odd_scrypt(&theirs.kdf))
+		return e;
+	odd.pbe = &theirs;
+	return try_way(k, &odd, password, key);
+}
+
+/* ERR_OK also where none fits, and the key stays locked. */
+static enum err try_passwords(struct keys *k, const struct keys_seal *seal, struct key_record *key)
+{
+	enum err e = ERR_PASSWORD;
+
+	if (k->likely)
+		e = try_password(k, seal, k->likely, key);
+	for (size_t i = 0; e == ERR_PASSWORD && i < password_count(k); i++) {
+		/* PKCS#12 alone tells the empty password from none. */
+		if (i == 0 && seal->pbe->kind != PBE_PKCS12)
+			continue;
+		e = try_password(k, seal, password_at(k, i), key);
+		/* Whoever knows where it lies knows the empty one. */
+		if (e == ERR_OK && i < FIXED_PASSWORDS)
+			key->is_encrypted = false;
+	}
+	return e == ERR_MEMORY || e == ERR_NOT_FOUND ? e : ERR_OK;
+}
+
+enum err keys_take_sealed(struct keys *k, const struct keys_seal *seal)
+{
+	struct key_record key = { .is_encrypted = true };
+	enum err e;
+
+	if (is_full(k, &e))
+		return e;
+	e = seal->secret.size <= PRIVATE_KEY_BYTES_MAX ? try_passwords(k, seal, &key) : ERR_OK;
+	if (e == ERR_OK && (key.is_known || key.algorithm || seal->is_surely_key))
+		return tell(k, &key);
+	free(key.algorithm);
+	return e;
+}
+
+enum err keys_take_public(struct keys *k, const struct public_key *half, bool is_encrypted)
+{
+	struct key_record key = { .is_encrypted = is_encrypted };
+	enum err e;
+
+	if (is_full(k, &e))
+		return e;
+	e = public_key_read(half, &key);
+	if (e == ERR_OK)
+		return tell(k, &key);
+	free(key.algorithm);
+	return e == ERR_MALFORMED ? ERR_NOT_FOUND : e;
 }
 
 /* EncryptedPrivateKeyInfo ::= SEQUENCE { AlgorithmIdentifier, OCTET STRING }. What cannot be opened leaves the
@@ -78,10 +151,10 @@ static enum err unlock(struct keys *k, struct slice der, struct key_record *key)
 {
 	char oid[ASN1_OID_TEXT_BYTES];
 	struct asn1 outer, algorithm, octets;
-	struct slice secret;
+	struct keys_seal seal = { .strip = strip_nothing };
 	struct buffer copy;
 	struct pbe pbe;
-	enum err e = ERR_PASSWORD;
+	enum err e = ERR_NOT_FOUND;
 
 	if (!asn1_expect(&der, ASN1_SEQUENCE, &outer) ||
 		!asn1_expect(&outer.content, ASN1_SEQUENCE, &algorithm) ||
@@ -89,22 +162,12 @@ static enum err unlock(struct keys *k, struct slice der, struct key_record *key)
 		return ERR_NOT_FOUND;
 	if (pbe_read(algorithm.content, &pbe, oid) != ERR_OK)
 		return ERR_OK;
+	seal.pbe = &pbe;
 	buffer_init(&copy, PRIVATE_KEY_BYTES_MAX);
-	if (!asn1_octets(&octets, &copy, &secret) || secret.size > PRIVATE_KEY_BYTES_MAX)
-		e = ERR_NOT_FOUND;
-	if (e == ERR_PASSWORD && k->likely)
-		e = try_password(k, &pbe, k->likely, secret, key);
-	for (size_t i = 0; e == ERR_PASSWORD && i < password_count(k); i++) {
-		/* PBKDF2 takes the empty password and none for the same. */
-		if (i == 0 && pbe.kind == PBE_PBES2)
-			continue;
-		e = try_password(k, &pbe, password_at(k, i), secret, key);
-		/* Whoever knows where it lies knows the empty one. */
-		if (e == ERR_OK && i < FIXED_PASSWORDS)
-			key->is_encrypted = false;
-	}
+	if (asn1_octets(&octets, &copy, &seal.secret) && seal.secret.size <= PRIVATE_KEY_BYTES_MAX)
+		e = try_passwords(k, &seal, key);
 	buffer_fini(&copy);
-	return e == ERR_MEMORY || e == ERR_NOT_FOUND ? e : ERR_OK;
+	return e;
 }
 
 enum err keys_take(struct keys *k, struct slice der, bool is_encrypted)

@@ -4,7 +4,7 @@
 
 #include "agent/certificate/private_key.h"
 #include "scanners/formats/format.h"
-#include "scanners/formats/pbe_kdf.h"
+#include "scanners/formats/pbe.h"
 
 /* Keys read of one file; what is behind them is not. */
 #define KEYS_MAX 1000
@@ -16,6 +16,7 @@ struct keys {
 	struct pbe_budget budget; /* of all passwords on all keys */
 	const char *likely;       /* the password that opened the container, or NULL */
 	const char *alias;        /* of the key that comes next, or NULL */
+	struct slice suffix; /* of every password: what Bouncy Castle's FIPS store uses it for */
 	size_t count;
 };
 
@@ -25,6 +26,20 @@ struct keys {
 enum err keys_take(struct keys *k, struct slice der, bool is_encrypted) MUST_CHECK;
 /* A PEM block, from BEGIN to END, that OpenSSL's own way encrypts ("Proc-Type: 4,ENCRYPTED"). */
 enum err keys_take_openssl(struct keys *k, struct slice pem) MUST_CHECK;
+/* One whose public half lies open beside it. */
+enum err keys_take_public(
+	struct keys *k, const struct public_key *half, bool is_encrypted) MUST_CHECK;
+/* "openssh-key-v1" (OpenSSH's PROTOCOL.key): only its open part is read. */
+enum err keys_take_openssh(struct keys *k, struct slice bytes) MUST_CHECK;
+/* One that a store has sealed in a way of its own; what comes out is wiped. `strip` finds the key in it, in DER:
+ * false where it is another thing, which is not told. */
+struct keys_seal {
+	const struct pbe *pbe;
+	struct slice secret;
+	bool (*strip)(struct slice plain, struct slice *der);
+	bool is_surely_key; /* it is told as locked where it cannot be opened */
+};
+enum err keys_take_sealed(struct keys *k, const struct keys_seal *seal) MUST_CHECK;
 /* A key that is there, but cannot be opened. */
 enum err keys_take_locked(struct keys *k) MUST_CHECK;
 

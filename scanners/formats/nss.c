@@ -1,10 +1,9 @@
-/* The certificates of an NSS database: cert9.db, a SQLite file whose table nssPublic has a column for each
+/* The certificates of an NSS database (its keys: nss_keys.c): cert9.db, a SQLite file whose table nssPublic has a column for each
  * attribute of PKCS #11 (softoken's sdb.c). Read in memory: no file is opened, nothing in its schema but that
  * table is touched. cert8.db, its Berkeley DB predecessor, is named only. */
+#include "scanners/formats/nss.h"
 #include "agent/base/clock.h"
-#include "scanners/formats/format.h"
 
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -44,9 +43,10 @@ static const char certificates_text[] =
 static const char trust_text[] =
 	"SELECT ace536358,ace536359,ace53635b,ace53635a FROM nssPublic WHERE a81=?1 AND a82=?2"
 	" AND a0=x'ce534353' LIMIT 1";
-static const char table_text[] =
-	"SELECT 1 FROM sqlite_schema WHERE name='nssPublic' AND type='table'"
-	" AND rootpage>0";
+static const char table_text[] = "SELECT 1 FROM sqlite_schema WHERE name=?1 AND type='table'"
+				 " AND rootpage>0";
+#define TABLE_CERTIFICATES "nssPublic"
+#define TABLE_KEYS "nssPrivate"
 
 struct nss {
 	const struct format_sink *sink;
@@ -62,7 +62,8 @@ static bool nss_sniff(struct slice head, struct file_size_hint size)
 	(void)size;
 	return head.size > HEADER_BYTES &&
 	       memcmp(head.data, SQLITE_MAGIC, sizeof(SQLITE_MAGIC)) == 0 &&
-	       memmem(head.data, head.size, "nssPublic", strlen("nssPublic"));
+	       (memmem(head.data, head.size, TABLE_CERTIFICATES, strlen(TABLE_CERTIFICATES)) ||
+		       memmem(head.data, head.size, TABLE_KEYS, strlen(TABLE_KEYS)));
 }
 
 static int on_progress(void *arg)
@@ -155,18 +156,24 @@ static enum err tell_failure(struct nss *n)
 	return n->sink->problem(n->sink->arg, REASON_MALFORMED, slice_of(NULL, 0), message);
 }
 
-static struct slice column(sqlite3_stmt *row, int at)
+/* No value that counts is as short as what stands for none. */
+#define EMPTY "\xa5\x00\x5a"
+
+struct slice nss_column(sqlite3_stmt *row, int at)
 {
 	const void *data = sqlite3_column_blob(row, at);
 	int size = sqlite3_column_bytes(row, at);
 
-	return slice_of(data, data && size > 0 ? (size_t)size : 0);
+	if (!data || size <= 0 ||
+		(size == sizeof(EMPTY) - 1 && memcmp(data, EMPTY, sizeof(EMPTY) - 1) == 0))
+		return slice_of(NULL, 0);
+	return slice_of(data, (size_t)size);
 }
 
 /* Numbers are four bytes, big endian, whatever the host. */
 static uint32_t trust_of(sqlite3_stmt *row, int at)
 {
-	struct slice s = column(row, at);
+	struct slice s = nss_column(row, at);
 	uint32_t value = 0;
 
 	if (s.size != sizeof(value))
@@ -217,14 +224,14 @@ static void tell_trust(struct nss *n, struct slice issuer, struct slice serial)
 
 static enum err tell_row(struct nss *n, sqlite3_stmt *row)
 {
-	struct slice der = column(row, 0), label = column(row, 1);
+	struct slice der = nss_column(row, 0), label = nss_column(row, 1);
 	struct buffer alias;
 	enum err e;
 
 	/* An attribute that is empty is written as three odd bytes: no certificate is so short. */
 	if (der.size <= 3)
 		return ERR_OK;
-	tell_trust(n, column(row, 2), column(row, 3));
+	tell_trust(n, nss_column(row, 2), nss_column(row, 3));
 	buffer_init(&alias, LABEL_BYTES_MAX);
 	buffer_append(&alias, label.data,
 		label.size < LABEL_BYTES_MAX / 2 ? label.size : LABEL_BYTES_MAX / 2);
@@ -235,11 +242,13 @@ static enum err tell_row(struct nss *n, sqlite3_stmt *row)
 }
 
 /* Is it a table, not a view or a virtual one of the same name? */
-static enum err has_table(struct nss *n, bool *out)
+static enum err has_table(struct nss *n, const char *name, bool *out)
 {
 	sqlite3_stmt *find = NULL;
 	int code = sqlite3_prepare_v2(n->db, table_text, -1, &find, NULL);
 
+	if (code == SQLITE_OK)
+		code = sqlite3_bind_text(find, 1, name, -1, SQLITE_STATIC);
 	if (code == SQLITE_OK)
 		code = sqlite3_step(find);
 	*out = code == SQLITE_ROW;
@@ -271,6 +280,30 @@ static enum err read_rows(struct nss *n)
 	return e;
 }
 
+static enum err read_keys(struct nss *n, const struct format_input *in)
+{
+	int code = SQLITE_DONE;
+	enum err e = nss_read_keys(n->db, in, n->sink, &code);
+
+	return e == ERR_OK && code != SQLITE_DONE ? tell_failure(n) : e;
+}
+
+/* A database has one of both tables. */
+static enum err read_tables(struct nss *n, const struct format_input *in, bool *is_there)
+{
+	bool has_keys = false;
+	enum err e = has_table(n, TABLE_CERTIFICATES, is_there);
+
+	if (e == ERR_OK && *is_there)
+		e = read_rows(n);
+	if (e == ERR_OK)
+		e = has_table(n, TABLE_KEYS, &has_keys);
+	if (e == ERR_OK && has_keys)
+		e = read_keys(n, in);
+	*is_there = *is_there || has_keys;
+	return e;
+}
+
 static enum format_answer nss_parse(const struct format_input *in, const struct format_sink *sink)
 {
 	struct nss n = { .sink = sink, .deadline_ms = clock_monotonic_ms() + TIME_MS_MAX };
@@ -282,13 +315,11 @@ static enum format_answer nss_parse(const struct format_input *in, const struct 
 		return FORMAT_NOT_MINE;
 	e = open_bytes(&n, in->bytes);
 	if (e == ERR_OK)
-		e = has_table(&n, &is_there);
+		e = read_tables(&n, in, &is_there);
+	if (e == ERR_MALFORMED)
+		e = tell_failure(&n);
 	if (e == ERR_OK && !is_there)
 		answer = FORMAT_NOT_MINE;
-	else if (e == ERR_OK)
-		e = read_rows(&n);
-	else if (e == ERR_MALFORMED)
-		e = tell_failure(&n);
 	(void)sqlite3_close(n.db);
 	free(n.copy);
 	return e == ERR_OK ? answer : FORMAT_BROKEN;

@@ -335,6 +335,7 @@ static enum format_answer openssh_parse(
 extern const struct format format_openssh;
 const struct format format_openssh = {
 	.name = "openssh",
+	.has_other_key_hash = true,
 	.help = "OpenSSH certificates (*-cert.pub) of users and hosts; only their dates are judged",
 	.text_markers = (const char *const[]){ MARKER, NULL },
 	.parse = openssh_parse,

@@ -14,6 +14,8 @@
 #define PKCS5 "\x2a\x86\x48\x86\xf7\x0d\x01\x05"
 #define OID_PBES2 PKCS5 "\x0d"
 #define OID_PBMAC1 PKCS5 "\x0e"
+/* com.sun.crypto.provider.KeyProtector: 1.3.6.1.4.1.42.2.19.1. */
+#define OID_JCE_PROTECTOR "\x2b\x06\x01\x04\x01\x2a\x02\x13\x01"
 #define RSADSI "\x2a\x86\x48\x86\xf7\x0d"
 #define NIST "\x60\x86\x48\x01\x65\x03\x04"
 #define CAMELLIA "\x2a\x83\x08\x8c\x9a\x4b\x3d\x01\x01\x01"
@@ -74,6 +76,7 @@ static const struct mac_oid digests[] = {
 	MAC(NIST "\x02\x03", GNUTLS_MAC_SHA512),
 	MAC(RSADSI "\x02\x05", GNUTLS_MAC_MD5),
 };
+static const struct cipher_oid jce_cipher = CIPHER(OID_JCE_PROTECTOR, GNUTLS_CIPHER_3DES_CBC, 24);
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct cipher_oid *cipher_of(
@@ -199,11 +202,13 @@ enum err pbe_read(struct slice algorithm, struct pbe *out, char oid_text[ASN1_OI
 		return pbes2_read(algorithm, out, oid_text);
 	cipher = cipher_of(pkcs12_ciphers, COUNT(pkcs12_ciphers), oid.content);
 	if (!cipher)
+		cipher = cipher_of(&jce_cipher, 1, oid.content);
+	if (!cipher)
 		return pbe_unknown(oid.content, oid_text);
 	if (!asn1_expect(&algorithm, ASN1_SEQUENCE, &item) ||
 		!asn1_expect(&item.content, ASN1_OCTETS, &salt))
 		return ERR_MALFORMED;
-	*out = (struct pbe){ .kind = PBE_PKCS12,
+	*out = (struct pbe){ .kind = cipher == &jce_cipher ? PBE_JCE : PBE_PKCS12,
 		.own = cipher->kind,
 		.cipher = cipher->cipher,
 		.key_bytes = cipher->key_bytes,
@@ -254,6 +259,8 @@ static enum err derive_key(const struct pbe *p, const struct pbe_derive *d, stru
 		buffer_wipe(&password);
 		return e;
 	}
+	if (p->kind == PBE_JCE)
+		return pbe_jce_derive(d, key, iv);
 	e = pbe_pkcs12_derive(d, PBE_FOR_KEY, key, p->key_bytes);
 	if (e == ERR_OK && iv_size)
 		e = pbe_pkcs12_derive(d, PBE_FOR_IV, iv, iv_size);
@@ -344,6 +351,14 @@ enum err pbe_decrypt_for(const struct pbe *p, const struct pbe_secret *s, struct
 	explicit_bzero(key, sizeof(key));
 	explicit_bzero(iv, sizeof(iv));
 	return e;
+}
+
+bool pbe_is_odd_scrypt(struct pbe_kdf *k)
+{
+	if (!k->is_scrypt || k->parallel == k->block)
+		return false;
+	k->parallel = k->block;
+	return true;
 }
 
 enum err pbe_decrypt(const struct pbe *p, const char *password, struct pbe_budget *budget,

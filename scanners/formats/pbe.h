@@ -11,7 +11,7 @@
 
 #include <gnutls/crypto.h>
 
-enum pbe_kind { PBE_PKCS12 = 1, PBE_PBES2 };
+enum pbe_kind { PBE_PKCS12 = 1, PBE_PBES2, PBE_JCE };
 /* Who deciphers: GnuTLS, or formats/cipher.h. */
 enum pbe_cipher { PBE_GNUTLS, PBE_RC2, PBE_TWOFISH, PBE_AES_CCM, PBE_AES_KWP };
 
@@ -33,6 +33,9 @@ enum err pbe_read(
  * ERR_PASSWORD: wrong, as far as padding can tell. ERR_LIMIT: too many iterations, none was spent. */
 enum err pbe_decrypt(const struct pbe *p, const char *password, struct pbe_budget *budget,
 	struct slice secret, struct buffer *out) MUST_CHECK;
+
+/* Bouncy Castle gives scrypt the block size for the parallelization as well: makes it so. False where it is. */
+bool pbe_is_odd_scrypt(struct pbe_kdf *k);
 
 /* The same for stores that derive each key from the password and what it is for. */
 struct pbe_secret {

@@ -215,6 +215,86 @@ enum err pbe_pkcs12_derive(
 	return e;
 }
 
+/* --- JCEKS ------------------------------------------------------------------------------------ */
+
+#define MD5_BYTES 16
+#define JCE_HALF_BYTES 4
+#define JCE_SALT_BYTES (2 * JCE_HALF_BYTES)
+
+/* Characters beyond ASCII lose their upper bits there. */
+static void put_seven_bits(const char *password, struct buffer *out)
+{
+	struct buffer wide;
+
+	buffer_init(&wide, PBE_PASSWORD_BYTES_MAX);
+	if (pbe_password(password, &wide) == ERR_OK)
+		for (size_t i = 1; i + 2 < wide.size; i += 2)
+			buffer_byte(out, wide.data[i] & 0x7f);
+	buffer_wipe(&wide);
+}
+
+/* Two equal halves would give two equal keys: the first is turned round, not quite rightly. */
+static void twist_salt(uint8_t salt[JCE_SALT_BYTES])
+{
+	if (memcmp(salt, salt + JCE_HALF_BYTES, JCE_HALF_BYTES) != 0)
+		return;
+	for (size_t i = 0; i < 2; i++) {
+		uint8_t byte = salt[i];
+
+		salt[i] = salt[3 - i];
+		salt[2] = byte;
+	}
+}
+
+static enum err digest_half(
+	const uint8_t *half, struct slice password, uint64_t iterations, uint8_t out[MD5_BYTES])
+{
+	gnutls_hash_hd_t hash;
+	size_t size = JCE_HALF_BYTES;
+
+	if (gnutls_hash_init(&hash, GNUTLS_DIG_MD5) != 0)
+		return ERR_UNSUPPORTED;
+	memcpy(out, half, size);
+	for (uint64_t i = 0; i < iterations; i++) {
+		(void)gnutls_hash(hash, out, size);
+		(void)gnutls_hash(hash, password.data, password.size);
+		gnutls_hash_output(hash, out);
+		size = MD5_BYTES;
+	}
+	gnutls_hash_deinit(hash, NULL);
+	return ERR_OK;
+}
+
+enum err pbe_jce_derive(
+	const struct pbe_derive *d, uint8_t key[PBE_JCE_KEY_BYTES], uint8_t iv[PBE_JCE_IV_BYTES])
+{
+	uint8_t salt[JCE_SALT_BYTES];
+	uint8_t derived[2 * MD5_BYTES];
+	struct buffer password;
+	enum err e;
+
+	if (d->salt.size != JCE_SALT_BYTES)
+		return ERR_MALFORMED;
+	e = spend(d->budget, d->iterations, 2);
+	if (e != ERR_OK)
+		return e;
+	memcpy(salt, d->salt.data, sizeof(salt));
+	twist_salt(salt);
+	buffer_init(&password, PBE_PASSWORD_BYTES_MAX);
+	put_seven_bits(d->password ? d->password : "", &password);
+	e = buffer_status(&password);
+	for (size_t i = 0; e == ERR_OK && i < 2; i++)
+		e = digest_half(salt + i * JCE_HALF_BYTES, buffer_bytes(&password), d->iterations,
+			derived + i * MD5_BYTES);
+	if (e == ERR_OK) {
+		memcpy(key, derived, PBE_JCE_KEY_BYTES);
+		memcpy(iv, derived + PBE_JCE_KEY_BYTES, PBE_JCE_IV_BYTES);
+	}
+	explicit_bzero(derived, sizeof(derived));
+	buffer_wipe(&password);
+	return e;
+}
+
 /* --- PBKDF2 and scrypt ------------------------------------------------------------------------ */
 
 static enum err pbkdf2(const struct pbe_kdf *k, struct slice password, struct pbe_budget *budget,

@@ -30,6 +30,12 @@ struct pbe_derive {
 /* RFC 7292 B.2. ERR_LIMIT: too many iterations, none was spent. */
 enum err pbe_pkcs12_derive(
 	const struct pbe_derive *d, enum pbe_purpose purpose, uint8_t *out, size_t size) MUST_CHECK;
+/* What Java's JCE provider does in its own keystores (com.sun.crypto.provider.PBES1Core): MD5 of each half of
+ * the salt and the password, over and over. A salt of 8 bytes. */
+#define PBE_JCE_KEY_BYTES 24
+#define PBE_JCE_IV_BYTES 8
+enum err pbe_jce_derive(const struct pbe_derive *d, uint8_t key[PBE_JCE_KEY_BYTES],
+	uint8_t iv[PBE_JCE_IV_BYTES]) MUST_CHECK;
 /* The password as BMPString with its NUL (RFC 7292 B.1); none is no byte at all. Wiped by the caller. */
 enum err pbe_password(const char *password, struct buffer *out) MUST_CHECK;
 

@@ -45,6 +45,7 @@ static const struct {
 	{ "RSA PRIVATE KEY", LABEL_KEY },
 	{ "EC PRIVATE KEY", LABEL_KEY },
 	{ "DSA PRIVATE KEY", LABEL_KEY },
+	{ "OPENSSH PRIVATE KEY", LABEL_KEY },
 };
 
 struct block {
@@ -299,6 +300,8 @@ static void key(struct pem *p, const struct block *b)
 	else if (buffer_reserve(&der, PRIVATE_KEY_BYTES_MAX) && pem_body_decode(&b->body, &der) &&
 		 buffer_status(&der) == ERR_OK)
 		e = keys_take(&p->keys, buffer_bytes(&der), false);
+	if (e == ERR_NOT_FOUND)
+		e = keys_take_openssh(&p->keys, buffer_bytes(&der));
 	if (e != ERR_NOT_FOUND)
 		say(p, e);
 	buffer_wipe(&der);

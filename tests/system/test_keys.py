@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import unittest
+from pathlib import Path
 
 from harness import Case, certificates
 from pki import der_of, run
@@ -85,6 +86,70 @@ class Keys(Case):
         records = self.scan("--no-system-trust", self.tree)
         key, = [r for r in records if r["type"] == "key"]
         self.assertTrue(key["locked"])
+
+    @unittest.skipUnless(shutil.which("keytool"), "keytool is not there")
+    def test_keystores_of_java(self):
+        p12 = self.folder / "b.p12"
+        run("openssl", "pkcs12", "-export", "-in", self.b.pem_file, "-inkey", self.b.key_file, "-out", p12,
+            "-passout", f"pass:{PASSWORD}", "-name", "mine")
+        bouncy = next(iter(sorted(Path("/usr/share/java").glob("bcprov*.jar"))), None)
+        kinds = ["JCEKS", *(["BKS", "UBER", "BCFKS"] if bouncy else [])]
+        for kind in kinds:
+            provider = [] if kind == "JCEKS" else ["-providerpath", bouncy, "-provider", "org.bouncycastle.jce.provider.BouncyCastleProvider"]
+            run("keytool", "-importkeystore", "-srckeystore", p12, "-srcstoretype", "PKCS12", "-srcstorepass", PASSWORD, "-noprompt",
+                "-destkeystore", self.tree / f"b.{kind}", "-deststoretype", kind, "-deststorepass", PASSWORD, "-destkeypass", PASSWORD, *provider)
+        found = self.look()
+        self.assertEqual(set(self.keys), {f"b.{kind}" for kind in kinds})
+        for kind in kinds:
+            name = f"b.{kind}"
+            self.assertEqual(self.keys[name]["spki_sha256"], found[name, 0]["key"]["spki_sha256"], name)
+            self.assertEqual((self.keys[name]["location"]["alias"], self.keys[name]["encrypted"]), ("mine", True), name)
+            self.assertEqual(self.words(found[name, 0]), set(), name)
+        records = self.scan("--no-system-trust", self.tree)
+        self.assertEqual({r["location"]["format"] for r in records if r["type"] == "key" and r.get("locked")},
+                         {"jceks", "bks"} if bouncy else {"jceks"})
+
+    def test_nss(self):
+        folder = self.tree / "nss"
+        folder.mkdir()
+        run("certutil", "-N", "-d", f"sql:{folder}", "--empty-password")
+        for certificate, name in ((self.a, "a"), (self.b, "b")):
+            p12 = self.folder / f"{name}.p12"
+            run("openssl", "pkcs12", "-export", "-in", certificate.pem_file, "-inkey", certificate.key_file, "-out", p12,
+                "-passout", f"pass:{PASSWORD}", "-name", name)
+            run("pk12util", "-i", p12, "-d", f"sql:{folder}", "-W", PASSWORD)
+        # In a shared folder a key with an empty password is anybody's.
+        (folder / "key4.db").chmod(0o644)
+        self.assertEqual(self.nss_keys(folder), ({"a", "b"}, {False}))
+        found = self.look()
+        self.assertEqual({word for c in found.values() for word in self.words(c)}, {"key-exposed"})
+        password = self.folder / "password"
+        password.write_text(PASSWORD)
+        empty = self.folder / "empty"
+        empty.write_text("\n")
+        run("certutil", "-W", "-d", f"sql:{folder}", "-f", empty, "-@", password)
+        self.assertEqual(self.nss_keys(folder), ({"a", "b"}, {True}))
+        self.assertEqual({word for c in self.look().values() for word in self.words(c)}, set())
+
+    def nss_keys(self, folder):
+        """Whose keys these are, by their public half, and whether they are said to be encrypted."""
+        records = self.scan("--no-system-trust", folder)
+        owners = {c["key"]["spki_sha256"]: c["subject"][3:4] for c in certificates(records)}
+        keys = [r for r in records if r["type"] == "key"]
+        self.assertEqual(len(keys), 2)
+        return {owners[k["spki_sha256"]] for k in keys}, {k["encrypted"] for k in keys}
+
+    @unittest.skipUnless(shutil.which("ssh-keygen"), "ssh-keygen is not there")
+    def test_ssh_keygen(self):
+        for name, locked in (("plain", ""), ("locked", "nobody knows")):
+            path = self.put(name, self.b.key)
+            run("ssh-keygen", "-p", "-f", path, "-P", "", "-N", locked)
+            self.assertIn("OPENSSH PRIVATE KEY", path.read_text())
+        self.put("b.pem", self.b.pem)
+        spki = self.look()["b.pem", 0]["key"]["spki_sha256"]
+        for name in ("plain", "locked"):
+            self.assertEqual((self.keys[name]["spki_sha256"], self.keys[name]["bits"]), (spki, 2048))
+            self.assertEqual(self.keys[name]["encrypted"], name == "locked")
 
     def test_mismatch(self):
         self.put("same.pem", self.a.pem + self.b.key)

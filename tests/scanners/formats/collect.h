@@ -4,6 +4,8 @@
 
 #include "agent/base/buffer.h"
 #include "agent/base/text.h"
+#include "agent/certificate/certificate.h"
+#include "agent/certificate/der.h"
 #include "scanners/formats/asn1.h"
 #include "scanners/formats/format.h"
 #include "scanners/formats/label.h"
@@ -34,6 +36,7 @@ struct found {
 	struct record record;
 	const struct format *format;
 	size_t size;
+	uint8_t spki[FINGERPRINT_BYTES]; /* of a certificate: the hash of its key */
 };
 
 struct collected {
@@ -75,7 +78,10 @@ static enum err collect_certificate(
 {
 	struct collected *c = arg;
 	struct found *f = collect_add(c, der);
+	struct der_certificate parts;
 
+	if (der_certificate(der, &parts))
+		fingerprint_of(parts.spki, f->spki);
 	assert_int_equal(label_alias(c->label, alias, &f->alias), ERR_OK);
 	f->integrity = integrity ? strdup(integrity) : NULL;
 	f->trust = c->trust;

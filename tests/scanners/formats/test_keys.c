@@ -248,6 +248,111 @@ static void test_damaged(void **state)
 	gnutls_x509_privkey_deinit(m.key);
 }
 
+static void put_u32(struct buffer *out, size_t value)
+{
+	for (int shift = 24; shift >= 0; shift -= 8)
+		buffer_byte(out, (uint8_t)(value >> shift));
+}
+
+static void put_string(struct buffer *out, struct slice s)
+{
+	put_u32(out, s.size);
+	buffer_slice(out, s);
+}
+
+/* As ssh-keygen writes it; `numbers` are the public half's behind its type. */
+static struct buffer openssh_key(
+	const char *cipher, const char *type, const struct slice *numbers, size_t count)
+{
+	struct buffer blob, body, pem;
+
+	buffer_init(&blob, TEST_BYTES_MAX);
+	put_string(&blob, slice_text(type));
+	for (size_t i = 0; i < count; i++)
+		put_string(&blob, numbers[i]);
+	buffer_init(&body, TEST_BYTES_MAX);
+	buffer_append(&body, "openssh-key-v1", sizeof("openssh-key-v1"));
+	put_string(&body, slice_text(cipher));
+	put_string(&body, slice_text("bcrypt"));
+	put_string(&body, slice_text("salt and rounds"));
+	put_u32(&body, 1);
+	put_string(&body, buffer_bytes(&blob));
+	put_string(&body, slice_text("the sealed part"));
+	buffer_init(&pem, TEST_BYTES_MAX);
+	put_pem(&pem, "OPENSSH PRIVATE KEY", buffer_bytes(&body));
+	buffer_fini(&blob);
+	buffer_fini(&body);
+	return pem;
+}
+
+static void expect_openssh(
+	struct made *m, const char *type, const struct slice *numbers, size_t count)
+{
+	static const char *const ciphers[] = { "none", "aes256-ctr" };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct buffer pem = openssh_key(ciphers[i], type, numbers, count);
+		struct collected c = collect(buffer_bytes(&pem), NULL);
+
+		expect_key(&c, m, i == 1);
+		collected_fini(&c);
+		buffer_fini(&pem);
+	}
+	gnutls_x509_privkey_deinit(m->key);
+}
+
+static void test_openssh(void **state)
+{
+	struct made m = make_key(GNUTLS_PK_RSA, 2048);
+	gnutls_datum_t n, e, d, p, q, u, x, y;
+	uint8_t point[1 + 2 * 32] = { 4 };
+	gnutls_ecc_curve_t curve;
+	struct buffer pem;
+	struct collected c;
+
+	(void)state;
+	assert_int_equal(gnutls_x509_privkey_export_rsa_raw(m.key, &n, &e, &d, &p, &q, &u), 0);
+	expect_openssh(
+		&m, "ssh-rsa", (const struct slice[]){ slice_datum(&e), slice_datum(&n) }, 2);
+	gnutls_free(n.data);
+	gnutls_free(e.data);
+	gnutls_free(d.data);
+	gnutls_free(p.data);
+	gnutls_free(q.data);
+	gnutls_free(u.data);
+	m = make_key(GNUTLS_PK_EDDSA_ED25519, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_ED25519));
+	assert_int_equal(gnutls_x509_privkey_export_ecc_raw(m.key, &curve, &x, &y, &d), 0);
+	expect_openssh(&m, "ssh-ed25519", (const struct slice[]){ slice_datum(&x) }, 1);
+	gnutls_free(x.data);
+	gnutls_free(y.data);
+	gnutls_free(d.data);
+	m = make_key(GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1));
+	assert_int_equal(gnutls_x509_privkey_export_ecc_raw(m.key, &curve, &x, &y, &d), 0);
+	/* A leading zero may be there or lack. */
+	memcpy(point + 1 + (x.size > 32 ? 0 : 32 - x.size), x.data + (x.size > 32),
+		x.size > 32 ? 32 : x.size);
+	memcpy(point + 33 + (y.size > 32 ? 0 : 32 - y.size), y.data + (y.size > 32),
+		y.size > 32 ? 32 : y.size);
+	expect_openssh(&m, "ecdsa-sha2-nistp256",
+		(const struct slice[]){ slice_text("nistp256"), slice_of(point, sizeof(point)) },
+		2);
+	/* What is damaged is no key: half a point, an unknown kind, too much. */
+	pem = openssh_key("none", "ecdsa-sha2-nistp256",
+		(const struct slice[]){ slice_text("nistp256"), slice_of(point, 33) }, 2);
+	c = collect(buffer_bytes(&pem), NULL);
+	assert_int_equal(c.count, 0);
+	collected_fini(&c);
+	buffer_fini(&pem);
+	pem = openssh_key("none", "ssh-new", &(const struct slice){ 0 }, 1);
+	c = collect(buffer_bytes(&pem), NULL);
+	assert_int_equal(c.count, 0);
+	collected_fini(&c);
+	buffer_fini(&pem);
+	gnutls_free(x.data);
+	gnutls_free(y.data);
+	gnutls_free(d.data);
+}
+
 /* A manual's placeholder is no key. */
 static void test_sketch(void **state)
 {
@@ -290,6 +395,7 @@ int main(void)
 		cmocka_unit_test(test_passwords),
 		cmocka_unit_test(test_openssl_traditional),
 		cmocka_unit_test(test_pkcs12),
+		cmocka_unit_test(test_openssh),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_sketch),
 		cmocka_unit_test(test_many),

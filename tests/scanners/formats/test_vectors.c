@@ -101,6 +101,7 @@ struct tally {
 	char path[4096];
 	struct collected collected;
 	unsigned silent;
+	unsigned opened; /* private keys */
 };
 
 static struct kind *kind_of(struct tally *t, const char *name)
@@ -292,6 +293,94 @@ static void keystores_are_read(void **state)
 	assert_int_equal(t.silent, 0);
 }
 
+/* The passwords of the sources. */
+static char *const key_passwords[] = { (char *)"wrong", (char *)"12345678",
+	(char *)"store_password", (char *)"private_password", (char *)"password",
+	(char *)"changeit" };
+
+static const struct found *certificate_of(const struct collected *c, const char *alias)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		const struct found *f = &c->items[i];
+
+		if (!f->is_record && !f->is_problem && f->alias && strcmp(f->alias, alias) == 0)
+			return f;
+	}
+	return NULL;
+}
+
+static void keys_row(char *columns[COLUMNS_MAX], void *arg)
+{
+	const struct strings passwords = { (char **)(uintptr_t)key_passwords,
+		sizeof(key_passwords) / sizeof(key_passwords[0]), 0 };
+	struct tally *t = arg;
+	struct kind *k = kind_of(t, columns[1]);
+
+	t->path[0] = 0;
+	load(t, columns[0], &passwords);
+	for (size_t i = 0; i < t->collected.count; i++) {
+		const struct record *r = &t->collected.items[i].record;
+		const struct found *own;
+
+		if (r->kind != RECORD_KEY)
+			continue;
+		k->listed++;
+		assert_non_null(r->location.alias);
+		own = certificate_of(&t->collected, r->location.alias);
+		if (!own)
+			continue;
+		assert_true(r->key.is_encrypted);
+		if (!r->key.is_known) {
+			k->problem++;
+		} else if (memcmp(own->spki, r->key.spki_sha256, FINGERPRINT_BYTES) == 0) {
+			k->found++;
+			t->opened++;
+		} else {
+			print_message("%s: the key %s is not its certificate's\n", columns[0],
+				r->location.alias);
+			t->silent++;
+		}
+	}
+}
+
+/* Of those that a password at hand opens; the passwords of some entries are not published. */
+#define KEYS_OPENED_MIN 14
+
+/* A private key that is opened in the keystores of others is that of its certificate. */
+static void keys_are_those_of_their_certificates(void **state)
+{
+	struct tally t = { 0 };
+
+	(void)state;
+	each_row("oracle-keystores.tsv", keys_row, &t);
+	for (size_t i = 0; i < KINDS_MAX && t.kinds[i].name[0]; i++)
+		print_message("%-6s %3u keys, %3u those of their certificates, %3u locked\n",
+			t.kinds[i].name, t.kinds[i].listed, t.kinds[i].found, t.kinds[i].problem);
+	collected_fini(&t.collected);
+	assert_int_equal(t.silent, 0);
+	assert_true(t.opened >= KEYS_OPENED_MIN);
+}
+
+/* The key of a database of NSS is that of the certificate in the one beside it. */
+static void keys_of_nss_are_read(void **state)
+{
+	struct tally t = { 0 };
+	uint8_t spki[FINGERPRINT_BYTES];
+
+	(void)state;
+	load(&t, "badssl-nssdb/cert9.db", NULL);
+	assert_int_equal(t.collected.certificates, 1);
+	memcpy(spki, t.collected.items[0].spki, FINGERPRINT_BYTES);
+	load(&t, "badssl-nssdb/key4.db", NULL);
+	assert_int_equal(t.collected.count, 1);
+	assert_int_equal(t.collected.items[0].record.kind, RECORD_KEY);
+	assert_true(t.collected.items[0].record.key.is_known);
+	assert_memory_equal(t.collected.items[0].record.key.spki_sha256, spki, FINGERPRINT_BYTES);
+	/* Whoever has the file has the key: its password is empty. */
+	assert_false(t.collected.items[0].record.key.is_encrypted);
+	collected_fini(&t.collected);
+}
+
 /* NSS and keybox: the path is a folder or a file, the list stands last. */
 static void nss_row(char *columns[COLUMNS_MAX], void *arg)
 {
@@ -353,7 +442,9 @@ int main(void)
 		cmocka_unit_test(certificates_are_found),
 		cmocka_unit_test(pkcs12_is_opened),
 		cmocka_unit_test(keystores_are_read),
+		cmocka_unit_test(keys_are_those_of_their_certificates),
 		cmocka_unit_test(nss_is_read),
+		cmocka_unit_test(keys_of_nss_are_read),
 		cmocka_unit_test(keyboxes_are_read),
 	};
 
