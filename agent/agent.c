@@ -249,12 +249,20 @@ static enum err apply_jobs(struct agent *a, const struct settings *s, struct why
 	return e;
 }
 
+/* "off" is the first of the words. */
+static enum alert_severity severity_of(int word)
+{
+	return word ? (enum alert_severity)(word - 1) : SEVERITY_COUNT;
+}
+
 static enum err apply_alerts(struct agent *a, const struct settings *s, struct why *why)
 {
 	struct alerts_conf conf = { .store = a->store,
 		.inventory = a->inventory,
 		.outbox = a->outbox,
 		.thresholds = s->thresholds,
+		.keys = { .exposed = severity_of(s->alerts.key_exposed),
+			.shared = severity_of(s->alerts.key_shared) },
 		.renotify_ms = s->alerts.renotify_ms };
 	const struct receiver_conf **receivers = NULL;
 	struct strings names = { 0 };

@@ -60,6 +60,7 @@ enum err alerts_new(const struct alerts_conf *conf, struct alerts **out, struct 
 	a->inventory = conf->inventory;
 	a->outbox = conf->outbox;
 	a->thresholds = conf->thresholds;
+	a->keys = conf->keys;
 	a->renotify_s = conf->renotify_ms / 1000;
 	if (conf->renotify_ms > 0 && !a->renotify_s)
 		a->renotify_s = 1;
@@ -210,7 +211,10 @@ static void turn_fini(struct turn *t)
 enum err alerts_evaluate(struct alerts *a, int64_t now, struct why *why)
 {
 	struct alerts_search search = {
-		.inventory = a->inventory, .thresholds = &a->thresholds, .now = now
+		.inventory = a->inventory,
+		.thresholds = &a->thresholds,
+		.keys = a->keys,
+		.now = now,
 	};
 	struct turn t = { .alerts = a, .now = now };
 	struct links *links = NULL;

@@ -22,11 +22,18 @@
 
 struct alerts;
 
+/* How severe it is that a private key is not its holder's alone; SEVERITY_COUNT: it is not told. */
+struct alerts_keys {
+	enum alert_severity exposed;
+	enum alert_severity shared;
+};
+
 struct alerts_conf {
 	struct store *store;         /* borrowed */
 	struct inventory *inventory; /* borrowed */
 	struct outbox *outbox;       /* borrowed */
 	struct thresholds thresholds;
+	struct alerts_keys keys;
 	int64_t renotify_ms; /* 0 = never */
 	/* Copied, names too. A receiver that is new is told at once of all that fires. */
 	const struct receiver_conf *const *receivers;

@@ -98,6 +98,7 @@ struct candidate *candidates_find(const struct candidates *c, const char *key);
 struct alerts_search {
 	struct inventory *inventory;
 	const struct thresholds *thresholds;
+	struct alerts_keys keys;
 	bool has_read_files; /* the certificates of this host are known */
 	int64_t now;
 };

@@ -9,6 +9,7 @@ struct alerts {
 	struct inventory *inventory;
 	struct outbox *outbox;
 	struct thresholds thresholds;
+	struct alerts_keys keys;
 	int64_t renotify_s;
 	struct receiver_conf *receivers; /* owned, names too */
 	size_t receivers_count;

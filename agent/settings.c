@@ -24,6 +24,8 @@
 
 static const char *const level_words[] = { "error", "warn", "info", "debug", NULL };
 
+static const char *const severity_words[] = { "off", "info", "warning", "critical", NULL };
+
 static enum err check_threshold(const char *value, struct why *why)
 {
 	struct threshold ignored;
@@ -94,6 +96,18 @@ static const struct schema_field alert_fields[] = {
 		.minimum = RENOTIFY_MIN_MS,
 		.maximum = RENOTIFY_MAX_MS,
 		.help = "how often an alert that goes on is told again" },
+	{ .key = "key_exposed",
+		.type = SCHEMA_WORD,
+		.offset = offsetof(struct alert_settings, key_exposed),
+		.standard = "critical",
+		.words = severity_words,
+		.help = "how severe it is that every user can read a private key" },
+	{ .key = "key_shared",
+		.type = SCHEMA_WORD,
+		.offset = offsetof(struct alert_settings, key_shared),
+		.standard = "warning",
+		.words = severity_words,
+		.help = "how severe it is that certificates of different names have one private key" },
 	{ 0 },
 };
 

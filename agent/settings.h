@@ -33,6 +33,8 @@ struct alert_settings {
 	char *warning;
 	char *critical;
 	int64_t renotify_ms;
+	int key_exposed; /* a place in the words off, info, warning, critical */
+	int key_shared;
 };
 
 /* Candidates for some paths only. */

@@ -71,6 +71,7 @@ struct world {
 	size_t receivers_count;
 	int64_t renotify_ms;
 	struct thresholds thresholds;
+	struct alerts_keys keys;
 	int64_t now;
 };
 
@@ -265,6 +266,7 @@ static void open_alerts(struct world *w)
 	struct alerts_conf conf = { .store = w->store,
 		.inventory = w->inventory,
 		.thresholds = w->thresholds,
+		.keys = w->keys,
 		.renotify_ms = w->renotify_ms,
 		.receivers = list,
 		.receivers_count = w->receivers_count };
@@ -891,8 +893,8 @@ static void test_states_for_the_metrics(void **state)
 	assert_int_equal(c.expiry_warning, 2);
 	/* One look is not trouble yet. */
 	assert_int_equal(c.endpoint_warning, 0);
-	/* Nine kinds, each in every severity. */
-	assert_int_equal(c.rows, 9 * SEVERITY_COUNT);
+	/* Eleven kinds, each in every severity. */
+	assert_int_equal(c.rows, 11 * SEVERITY_COUNT);
 	world_close(&w);
 }
 
@@ -997,6 +999,70 @@ static void test_bystanders_of_a_chain_are_silent(void **state)
 	world_close(&w);
 }
 
+/* What is noted of the key of the certificate at /etc/api.pem; PROBLEM_COUNT: nothing. */
+static void note_key(struct world *w, enum problem problem)
+{
+	struct key_note note = { .problem = problem,
+		.uri = (char *)"file:///etc/api.key",
+		.message = (char *)"the sentence" };
+	const struct key_notes notes = { &note, 1 };
+	uint8_t fingerprint[FINGERPRINT_BYTES];
+	const struct key_note_row row = { .job = "files",
+		.uri = "file:///etc/api.pem",
+		.fingerprint = fingerprint,
+		.notes = &notes };
+	struct why why = { 0 };
+
+	fingerprint_paper(paper_find("right"), fingerprint);
+	assert_int_equal(inventory_key_notes_clear(w->inventory, &why), ERR_OK);
+	if (problem != PROBLEM_COUNT)
+		assert_int_equal(inventory_key_notes_put(w->inventory, &row, &why), ERR_OK);
+	assert_int_equal(inventory_commit(w->inventory, &why), ERR_OK);
+}
+
+static void test_keys_of_others(void **state)
+{
+	static const struct {
+		enum problem problem;
+		struct alerts_keys keys;
+		const char *said;
+		const char *over;
+	} cases[] = {
+		{ PROBLEM_KEY_EXPOSED, { SEVERITY_CRITICAL, SEVERITY_COUNT },
+			"ops[fired critical right]", "ops[resolved: recovered critical right]" },
+		{ PROBLEM_KEY_SHARED, { SEVERITY_COUNT, SEVERITY_WARNING },
+			"ops[fired warning right]", "ops[resolved: recovered warning right]" },
+		{ PROBLEM_KEY_EXPOSED, { SEVERITY_COUNT, SEVERITY_WARNING }, "", "" },
+		{ PROBLEM_KEY_SHARED, { SEVERITY_CRITICAL, SEVERITY_COUNT }, "", "" },
+		/* Which breaks it is told as all that does. */
+		{ PROBLEM_KEY_MISMATCH, { SEVERITY_COUNT, SEVERITY_COUNT },
+			"ops[fired warning right]", "ops[resolved: recovered warning right]" },
+	};
+	char said[SAID_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct world w = { .receivers = &ops,
+			.receivers_count = 1,
+			.keys = cases[i].keys,
+			.thresholds = thresholds_default,
+			.now = START + DAY };
+
+		clock_pin(w.now);
+		world_open(&w);
+		run_pass(&w, "files", "file:///etc/api.pem=right");
+		note_key(&w, cases[i].problem);
+		evaluate(&w, said);
+		assert_string_equal(said, cases[i].said);
+		w.now += HOUR;
+		run_pass(&w, "files", "file:///etc/api.pem=right");
+		note_key(&w, PROBLEM_COUNT);
+		evaluate(&w, said);
+		assert_string_equal(said, cases[i].over);
+		world_close(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1027,6 +1093,7 @@ int main(void)
 		cmocka_unit_test(test_state_and_message_are_stored_together),
 		cmocka_unit_test(test_damaged_state_is_forgotten_aloud),
 		cmocka_unit_test(test_bystanders_of_a_chain_are_silent),
+		cmocka_unit_test(test_keys_of_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,11 +3,12 @@ import json
 import math
 import os
 import shutil
+import signal
 import subprocess
 import unittest
 from pathlib import Path
 
-from harness import Case, certificates
+from harness import Case, Receiver, certificates, wait_for
 from pki import der_of, run
 
 PASSWORD = "changeit-not"
@@ -150,6 +151,38 @@ class Keys(Case):
         for name in ("plain", "locked"):
             self.assertEqual((self.keys[name]["spki_sha256"], self.keys[name]["bits"]), (spki, 2048))
             self.assertEqual(self.keys[name]["encrypted"], name == "locked")
+
+    def test_the_agent_tells(self):
+        receiver = Receiver([(200, {}, b"ok", 0)])
+        self.addCleanup(receiver.close)
+        self.put("a.pem", self.a.pem)
+        key = self.put("a.key", self.a.key, 0o644)
+        other = self.pki.make("other.example.org", key=self.b.key)
+        self.put("b.pem", self.b.pem)
+        self.put("other.pem", other.pem)
+        self.put("b.key", self.b.key)
+        agent = self.agent(f"""
+scanners: {{files: [{{paths: ["{self.tree}"], every: 1h}}]}}
+trust: {{system: false}}
+alerts: {{key_shared: info}}
+exporters:
+  prometheus: [{{listen: ["127.0.0.1:PORT"]}}]
+  webhooks: [{{name: hook, url: "http://127.0.0.1:{receiver.port}/"}}]
+""")
+        self.ready(agent)
+
+        def told(word):
+            return [a for r in receiver.requests for a in json.loads(r["body"])["alerts"] if word in a["labels"]["alertname"]]
+
+        wait_for(lambda: told("KeyExposed") and told("KeyShared"), 30, "the alerts")
+        exposed, = told("KeyExposed")
+        self.assertEqual(exposed["labels"]["severity"], "critical")
+        self.assertIn(f"every user of this host can read its private key {key}", exposed["annotations"]["summary"])
+        self.assertEqual({a["labels"]["severity"] for a in told("KeyShared")}, {"info"})
+        self.assertEqual(len(told("KeyShared")), 2)
+        key.chmod(0o600)
+        agent.send_signal(signal.SIGUSR1)
+        wait_for(lambda: [a for a in told("KeyExposed") if a["status"] == "resolved"], 30, "that it is over")
 
     def test_mismatch(self):
         self.put("same.pem", self.a.pem + self.b.key)
