@@ -32,6 +32,9 @@ const struct anchor *trust_named(
 	const struct trust *t, struct slice name, uint64_t hash, size_t nth);
 /* The name of the first of these stores that holds it; borrowed from the trust. */
 const char *anchor_store(const struct trust *t, const struct anchor *a, uint64_t stores);
+/* The stores that distrust the certificate of that issuer (with its dn_hash) and serial number, wherever it is. */
+uint64_t trust_blocked(
+	const struct trust *t, struct slice issuer, uint64_t issuer_hash, struct slice serial);
 /* A number that differs between stores, and in one store after each trust_add. */
 uint64_t trust_generation(const struct trust *t);
 

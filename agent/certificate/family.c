@@ -45,29 +45,34 @@ static const struct anchor *trusted(const struct anchor *a, const struct judge_q
 }
 
 /* What the stores that count say of it. */
-static void node_limit(struct node *n, const struct anchor *a, const struct judge_question *q)
+static void node_limit(struct node *n, const struct anchor *a, const struct trust *trust,
+	const struct judge_question *q)
 {
 	uint64_t stores = q->stores ? *q->stores : TRUST_ALL_STORES;
 
 	n->anchor = trusted(a, q);
 	n->is_distrusted = a && a->distrusted & stores;
+	if (trust_blocked(trust, n->at.issuer, n->issuer_hash, n->at.serial) & stores) {
+		n->anchor = NULL;
+		n->is_distrusted = true;
+	}
 	for (size_t i = 0; n->anchor && i < a->attached_count; i++)
 		(void)extension_attach(a->attached[i], &n->extensions);
 }
 
-static enum err add_anchor(struct family *f, const struct anchor *a, const struct judge_question *q)
+/* `held` may lie in the pool, which says nothing of trusting it. */
+static enum err add_anchor(const struct trust *trust, const struct judge_question *q,
+	struct family *f, const struct anchor *held)
 {
 	struct node *n;
 
-	if (is_member(f, a->fingerprint))
+	if (is_member(f, held->fingerprint))
 		return ERR_OK;
 	n = next_place(f);
 	if (!n)
 		return f->is_cut ? ERR_OK : ERR_MEMORY;
-	if (node_of_anchor(a, n)) {
-		n->anchor = NULL;
-		if (q)
-			node_limit(n, a, q);
+	if (node_of_anchor(held, n)) {
+		node_limit(n, trust_find(trust, held->fingerprint), trust, q);
 		f->count++;
 	}
 	return ERR_OK;
@@ -84,15 +89,15 @@ static enum err add_certificate(const struct trust *trust, const struct judge_qu
 	if (!n)
 		return f->is_cut ? ERR_OK : ERR_MEMORY;
 	if (node_of_certificate(p, n)) {
-		node_limit(n, trust_find(trust, p->facts.fingerprint), q);
+		node_limit(n, trust_find(trust, p->facts.fingerprint), trust, q);
 		f->count++;
 	}
 	return ERR_OK;
 }
 
-/* `q` is NULL for those that nobody trusts. */
-static enum err add_store(
-	const struct trust *store, const struct judge_question *q, struct family *f, size_t below)
+/* From the trust, or from the pool. */
+static enum err add_store(const struct trust *trust, const struct judge_question *q,
+	struct family *f, size_t below, const struct trust *from)
 {
 	const struct anchor *a;
 	enum err e = ERR_OK;
@@ -100,10 +105,10 @@ static enum err add_store(
 	for (size_t i = 0; e == ERR_OK && i < NAMESAKES_MAX; i++) {
 		const struct node *n = &f->members[below];
 
-		a = trust_named(store, n->at.issuer, n->issuer_hash, i);
+		a = trust_named(from, n->at.issuer, n->issuer_hash, i);
 		if (!a)
 			break;
-		e = add_anchor(f, a, q);
+		e = add_anchor(trust, q, f, a);
 	}
 	return e;
 }
@@ -113,7 +118,7 @@ static enum err add_store(
 static enum err add_issuers(
 	const struct trust *trust, const struct judge_question *q, struct family *f, size_t below)
 {
-	enum err e = add_store(trust, q, f, below);
+	enum err e = add_store(trust, q, f, below, trust);
 
 	for (size_t i = 0; e == ERR_OK && i < q->candidates_count; i++) {
 		const struct parsed_certificate *p = q->candidates[i];
@@ -124,7 +129,7 @@ static enum err add_issuers(
 			e = add_certificate(trust, q, f, p);
 	}
 	if (e == ERR_OK && q->pool)
-		e = add_store(q->pool, NULL, f, below);
+		e = add_store(trust, q, f, below, q->pool);
 	return e;
 }
 

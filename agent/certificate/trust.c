@@ -3,6 +3,7 @@
 #include "agent/certificate/trust.h"
 
 #include "agent/certificate/anchors.h"
+#include "agent/certificate/blocked.h"
 #include "agent/certificate/certificate.h"
 #include "agent/certificate/der.h"
 #include "agent/certificate/dn.h"
@@ -21,6 +22,7 @@ struct trust {
 	struct strings names; /* of stores; anchors borrow them */
 	uint8_t **blocks;     /* owned: the DER of each trust_add, anchors point into it */
 	size_t blocks_count;
+	struct blocked_list blocked; /* its items point into blocks */
 	uint64_t generation;
 };
 
@@ -44,6 +46,7 @@ void trust_free(struct trust *t)
 	for (size_t i = 0; i < t->blocks_count; i++)
 		free(t->blocks[i]);
 	free(t->blocks);
+	blocked_fini(&t->blocked);
 	strings_fini(&t->names);
 	free(t->by_subject);
 	free(t->anchors);
@@ -136,6 +139,12 @@ struct slice trust_der(const struct trust *t, const uint8_t fingerprint[FINGERPR
 	return a ? a->der : slice_of(NULL, 0);
 }
 
+uint64_t trust_blocked(
+	const struct trust *t, struct slice issuer, uint64_t issuer_hash, struct slice serial)
+{
+	return blocked_by(&t->blocked, issuer, issuer_hash, serial);
+}
+
 uint64_t trust_generation(const struct trust *t)
 {
 	return t->generation;
@@ -149,7 +158,8 @@ struct adding {
 	struct trust_limits *limits; /* owned: of each certificate in `block` */
 	size_t found;
 	struct buffer
-		extensions; /* of p11-kit: SubjectPublicKeyInfo and Extension, one after another */
+		extensions;  /* of p11-kit: SubjectPublicKeyInfo and Extension, one after another */
+	struct buffer names; /* of p11-kit: issuer and serial number of what is distrusted */
 	bool is_system;
 	bool is_distrust; /* all that is found is distrusted */
 	size_t skipped;
@@ -304,6 +314,8 @@ static size_t add_object(struct adding *a, struct slice left)
 		(void)add_der(a, buffer_bytes(&o.value), &o.limits);
 	else if (o.is_certificate && (!o.limits.is_unsaid || a->is_distrust) && o.pem.size)
 		(void)add_pem(a, o.pem, &o.limits);
+	else if (o.is_certificate && (o.limits.is_distrusted || a->is_distrust))
+		buffer_slice(&a->names, buffer_bytes(&o.name));
 	p11kit_fini(&o);
 	return size;
 }
@@ -456,6 +468,19 @@ static enum err keep_extensions(struct trust *t, struct adding *a, uint64_t stor
 	return ERR_OK;
 }
 
+static enum err keep_names(struct trust *t, struct adding *a, uint64_t store)
+{
+	struct slice names = buffer_bytes(&a->names);
+
+	if (!names.size)
+		return buffer_status(&a->names);
+	if (!make_room(t, 0))
+		return ERR_MEMORY;
+	t->blocks[t->blocks_count++] = a->names.data;
+	buffer_init(&a->names, TRUST_BYTES_MAX);
+	return blocked_add(&t->blocked, names, store);
+}
+
 /* Gives the gathered DER to the store, cut to its size. */
 static enum err keep(struct trust *t, struct adding *a, uint64_t store)
 {
@@ -483,12 +508,16 @@ static enum err add_bytes(
 
 	buffer_init(&a->block, TRUST_BYTES_MAX);
 	buffer_init(&a->extensions, TRUST_BYTES_MAX);
+	buffer_init(&a->names, TRUST_BYTES_MAX);
 	add_all(a, bytes);
 	e = buffer_status(&a->block);
 	if (e == ERR_OK)
 		e = keep(t, a, store);
+	if (e == ERR_OK)
+		e = keep_names(t, a, store);
 	buffer_fini(&a->block);
 	buffer_fini(&a->extensions);
+	buffer_fini(&a->names);
 	free(a->limits);
 	t->generation++;
 	return e == ERR_LIMIT ? why_fail(why, e, "more than %d anchors", ANCHORS_MAX) : e;

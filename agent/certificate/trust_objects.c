@@ -70,6 +70,8 @@ static int64_t until_of(struct slice value)
 
 struct attributes {
 	struct p11kit_object *object;
+	struct buffer issuer;
+	struct buffer serial;
 	bool is_trusted;
 	bool is_distrusted;
 };
@@ -83,8 +85,11 @@ static void take_line(struct attributes *a, struct slice line)
 		o->is_certificate = p11kit_is(value, "certificate");
 		o->is_extension = p11kit_is(value, "x-certificate-extension");
 	} else if (p11kit_key(line, "value", &value)) {
-		buffer_clear(&o->value);
 		p11kit_unquote(value, &o->value);
+	} else if (p11kit_key(line, "issuer", &value)) {
+		p11kit_unquote(value, &a->issuer);
+	} else if (p11kit_key(line, "serial-number", &value)) {
+		p11kit_unquote(value, &a->serial);
 	} else if (p11kit_key(line, "trusted", &value)) {
 		a->is_trusted = p11kit_is(value, "true");
 	} else if (p11kit_key(line, "x-distrusted", &value)) {
@@ -94,12 +99,30 @@ static void take_line(struct attributes *a, struct slice line)
 	}
 }
 
+/* Both, each one whole element of its kind. */
+static void take_name(struct attributes *a)
+{
+	struct slice issuer = buffer_bytes(&a->issuer);
+	struct slice serial = buffer_bytes(&a->serial);
+	struct der_item name;
+	struct der_item number;
+
+	if (der_take(&issuer, DER_SEQUENCE, &name) && !issuer.size &&
+		der_take(&serial, DER_INTEGER, &number) && !serial.size) {
+		buffer_slice(&a->object->name, name.whole);
+		buffer_slice(&a->object->name, number.whole);
+	}
+}
+
 void p11kit_read(struct slice section, struct p11kit_object *out)
 {
 	struct attributes a = { .object = out };
 
 	*out = (struct p11kit_object){ .limits = { .server_until = TIME_UNKNOWN } };
 	buffer_init(&out->value, VALUE_BYTES_MAX);
+	buffer_init(&out->name, VALUE_BYTES_MAX);
+	buffer_init(&a.issuer, VALUE_BYTES_MAX / 4);
+	buffer_init(&a.serial, VALUE_BYTES_MAX / 4);
 	while (section.size) {
 		if (!out->pem.size && slice_starts(section, PEM_MARKER, strlen(PEM_MARKER)))
 			out->pem = section;
@@ -111,9 +134,14 @@ void p11kit_read(struct slice section, struct p11kit_object *out)
 		out->is_certificate = true;
 	out->limits.is_distrusted = a.is_distrusted;
 	out->limits.is_unsaid = !a.is_trusted && !a.is_distrusted;
+	if (!out->pem.size && !out->value.size)
+		take_name(&a);
+	buffer_fini(&a.issuer);
+	buffer_fini(&a.serial);
 }
 
 void p11kit_fini(struct p11kit_object *o)
 {
 	buffer_fini(&o->value);
+	buffer_fini(&o->name);
 }

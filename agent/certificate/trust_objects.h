@@ -30,6 +30,7 @@ struct p11kit_object {
 	bool is_extension;
 	struct trust_limits limits;
 	struct buffer value; /* DER, of `value`; empty where it is PEM */
+	struct buffer name;  /* DER of issuer and serial number, where there is no certificate */
 	struct slice pem;    /* the first PEM block and what follows, in the text */
 };
 /* Bytes of the section at the start of `text`. A NUL, which parts files, ends it too. */

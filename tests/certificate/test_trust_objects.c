@@ -142,6 +142,69 @@ static void test_blocklist(void **state)
 	}
 }
 
+static void put_quoted(struct buffer *out, const char *key, uint8_t tag, struct slice value)
+{
+	buffer_format(out, "%s: \"", key);
+	if (tag)
+		buffer_format(out, "%%%02x%%%02zx", tag, value.size);
+	for (size_t i = 0; i < value.size; i++)
+		buffer_format(out, "%%%02x", value.data[i]);
+	buffer_text(out, "\"\n");
+}
+
+/* An object of p11-kit's blocklists without the certificate. */
+static void put_number(struct buffer *out, const struct made *m, const char *rest)
+{
+	struct der_certificate c;
+
+	assert_true(der_certificate(m->parsed.der, &c));
+	buffer_format(out, "%s\nclass: certificate\n", P11KIT_MARKER);
+	put_quoted(out, "issuer", 0, c.issuer);
+	put_quoted(out, "serial-number", DER_INTEGER, c.serial);
+	buffer_text(out, rest);
+}
+
+static void test_distrust_by_number(void **state)
+{
+	struct pki *p = *state;
+	const struct made *blocked[] = { &p->leaf, &p->root };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct buffer list;
+		struct verdict v;
+
+		buffer_clear(&p->text);
+		put_pem(&p->text, "CERTIFICATE", p->root.parsed.der);
+		buffer_byte(&p->text, 0);
+		put_number(&p->text, blocked[i], "x-distrusted: true\n");
+		v = judged(p, PURPOSE_SERVER, slice_of(NULL, 0));
+		assert_true(v.problems & PROBLEM_BIT(PROBLEM_UNTRUSTED_ISSUER));
+		assert_true(rules_have(&v.violations, RULE_DISTRUSTED));
+		assert_null(v.trust);
+		verdict_fini(&v);
+		/* What lies in a blocklist need not say so. */
+		buffer_clear(&p->text);
+		put_pem(&p->text, "CERTIFICATE", p->root.parsed.der);
+		buffer_init(&list, TEXT_BYTES_MAX);
+		put_number(&list, blocked[i], "");
+		v = judged(p, PURPOSE_SERVER, buffer_bytes(&list));
+		assert_true(rules_have(&v.violations, RULE_DISTRUSTED));
+		verdict_fini(&v);
+		buffer_fini(&list);
+	}
+	/* A number of another issuer, one that is not distrusted, and one that is cut off. */
+	buffer_clear(&p->text);
+	put_pem(&p->text, "CERTIFICATE", p->root.parsed.der);
+	buffer_byte(&p->text, 0);
+	put_number(&p->text, &p->leaf, "");
+	buffer_format(&p->text,
+		"%s\nclass: certificate\nissuer: \"%%30%%00\"\nserial-number: \"%%02%%01%%01\"\n"
+		"x-distrusted: true\n%s\nclass: certificate\nissuer: \"%%30%%05\"\n"
+		"x-distrusted: true\n",
+		P11KIT_MARKER, P11KIT_MARKER);
+	expect(p, PURPOSE_SERVER, 0, -1);
+}
+
 static void test_distrust_of_servers_after(void **state)
 {
 	struct pki *p = *state;
@@ -241,6 +304,7 @@ int main(void)
 		TEST(test_trusted_and_not),
 		TEST(test_distrust_wins),
 		TEST(test_blocklist),
+		TEST(test_distrust_by_number),
 		TEST(test_distrust_of_servers_after),
 		TEST(test_openssl_settings),
 		TEST(test_attached_constraints),
