@@ -306,6 +306,9 @@ static void trust_store(struct parser *p, struct parser_store *s)
 		/* Its bit must stay its own. */
 		(void)!trust_add(
 			p->trust, s->name, s->is_system, slice_of(NULL, 0), NULL, NULL, NULL);
+	} else if (!added && !s->is_distrusted && !s->is_system && s->size &&
+		   trust_is_empty(p->trust, trust_stores(p->trust) - 1)) {
+		log_warn("trust store %s holds no certificate", s->name);
 	} else
 		log_debug("trust store %s: %zu anchors, %zu unreadable", s->name, added, skipped);
 	buffer_fini(&s->bytes);

@@ -10,6 +10,22 @@
 
 #define CERTIFICATES_MAX 4096
 
+/* Files that were given, but help nobody. */
+#define NOTES_MAX (2 * VERIFY_FILES_MAX)
+#define OPTION_UNTRUSTED "untrusted"
+#define OPTION_CRL "crl"
+struct note {
+	const char *option;
+	size_t file;
+	const char *message; /* borrowed */
+};
+
+/* A revocation list, and the file that it came in. */
+struct list {
+	gnutls_datum_t der; /* owned */
+	size_t file;
+};
+
 struct verifying {
 	const struct parser_context *context;
 	const struct parser_place *place;
@@ -18,13 +34,15 @@ struct verifying {
 	const struct parsed_certificate **candidates; /* owned */
 	uint8_t **ders;                               /* owned, one each */
 	size_t count;
-	struct crl *crls;      /* owned */
-	gnutls_datum_t *lists; /* owned: what `crls` point into, where it was PEM */
+	struct crl *crls;   /* owned */
+	struct list *lists; /* owned: what `crls` point into */
 	size_t crls_count;
+	size_t file; /* that is being read, among those of its option */
+	struct note notes[NOTES_MAX];
+	size_t notes_count;
 	bool is_first_bad; /* what should have been verified could not be read */
 	char *complaint;   /* owned: why */
 	enum reason reason;
-	bool is_unread; /* something else given could not be read */
 };
 
 static void verifying_fini(struct verifying *v)
@@ -37,21 +55,25 @@ static void verifying_fini(struct verifying *v)
 	free(v->candidates);
 	free(v->ders);
 	for (size_t i = 0; i < v->crls_count; i++)
-		gnutls_free(v->lists[i].data);
+		gnutls_free(v->lists[i].der.data);
 	free(v->lists);
 	free(v->crls);
 	free(v->complaint);
 	verify_case_fini(&v->given);
 }
 
+static void note(struct verifying *v, const char *option, const char *message)
+{
+	if (v->notes_count < NOTES_MAX)
+		v->notes[v->notes_count++] = (struct note){ option, v->file, message };
+}
+
 /* --- what is given ------------------------------------------------------------------------------- */
 
 static enum err complain(struct verifying *v, enum reason reason, const char *message)
 {
-	if (v->count || v->complaint) {
-		v->is_unread = true;
+	if (v->count || v->complaint)
 		return ERR_OK;
-	}
 	/* The first certificate is what was asked about: another one must not stand in for it. */
 	v->is_first_bad = true;
 	v->reason = reason;
@@ -141,7 +163,7 @@ static enum err read_certificates(struct verifying *v, struct slice bytes, unsig
 static enum err add_crl(struct verifying *v, gnutls_datum_t *der)
 {
 	struct crl *crls = reallocarray(v->crls, v->crls_count + 1, sizeof(*crls));
-	gnutls_datum_t *lists = NULL;
+	struct list *lists = NULL;
 
 	if (crls) {
 		v->crls = crls;
@@ -153,11 +175,11 @@ static enum err add_crl(struct verifying *v, gnutls_datum_t *der)
 	}
 	v->lists = lists;
 	if (crl_parse(slice_of(der->data, der->size), &crls[v->crls_count], NULL, NULL) != ERR_OK) {
-		v->is_unread = true;
+		note(v, OPTION_CRL, "it is no revocation list, or a damaged one");
 		gnutls_free(der->data);
 		return ERR_OK;
 	}
-	v->lists[v->crls_count++] = *der;
+	v->lists[v->crls_count++] = (struct list){ *der, v->file };
 	return ERR_OK;
 }
 
@@ -186,7 +208,7 @@ static enum err read_crls(struct verifying *v, struct slice bytes)
 		if (gnutls_pem_base64_decode2("X509 CRL", &pem, &der) == 0)
 			e = add_crl(v, &der);
 		else
-			v->is_unread = true;
+			note(v, OPTION_CRL, "a PEM block of it is damaged");
 		bytes = slice_after(bytes, sizeof(begin) - 1);
 		at = bytes.size ? memmem(bytes.data, bytes.size, begin, sizeof(begin) - 1) : NULL;
 	}
@@ -199,10 +221,15 @@ static enum err read_all(struct verifying *v)
 
 	if ((e == ERR_OK || e == ERR_NOT_FOUND) && !v->count && !v->complaint)
 		e = complain(v, REASON_MALFORMED, "it holds no certificate");
-	for (size_t i = 0; e != ERR_MEMORY && i < v->given.untrusted_count; i++)
-		e = read_certificates(v, v->given.untrusted[i], 0);
-	for (size_t i = 0; e != ERR_MEMORY && i < v->given.crls_count; i++)
-		e = v->given.crls[i].size ? read_crls(v, v->given.crls[i]) : ERR_OK;
+	for (v->file = 0; e != ERR_MEMORY && v->file < v->given.untrusted_count; v->file++) {
+		size_t before = v->count;
+
+		e = read_certificates(v, v->given.untrusted[v->file], 0);
+		if (v->count == before)
+			note(v, OPTION_UNTRUSTED, "it holds no certificate");
+	}
+	for (v->file = 0; e != ERR_MEMORY && v->file < v->given.crls_count; v->file++)
+		e = read_crls(v, v->given.crls[v->file]);
 	return e == ERR_MEMORY ? e : ERR_OK;
 }
 
@@ -260,7 +287,42 @@ static enum err tell_issuer(
 	return e;
 }
 
-static enum err verify(const struct verifying *v)
+/* Which lists said nothing, and why. */
+static void note_lists(struct verifying *v)
+{
+	for (size_t i = 0; v->given.revocation != REVOCATION_OFF && i < v->crls_count; i++) {
+		const struct crl *c = &v->crls[i];
+
+		v->file = v->lists[i].file;
+		if (!c->has_spoken)
+			note(v, OPTION_CRL,
+				c->fault && *c->fault ? c->fault
+						      : "it is of no issuer in the path");
+	}
+}
+
+static enum err tell_notes(const struct verifying *v)
+{
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && i < v->notes_count; i++) {
+		const struct note *n = &v->notes[i];
+		struct record r = { 0 };
+
+		e = record_problem(
+			&r, v->place->scanner, v->place->uri, REASON_UNSUPPORTED, n->message);
+		r.location.index = (uint32_t)n->file;
+		r.location.alias = strdup(n->option);
+		if (e == ERR_OK && !r.location.alias)
+			e = ERR_MEMORY;
+		if (e == ERR_OK)
+			e = v->context->record(v->context->arg, &r);
+		record_fini(&r);
+	}
+	return e;
+}
+
+static enum err verify(struct verifying *v)
 {
 	const struct verify_case *c = &v->given;
 	struct judge_question q = { .leaf = &v->parsed[0],
@@ -295,7 +357,8 @@ static enum err verify(const struct verifying *v)
 	e = tell(v, 0, &v->parsed[0], &verdict);
 	for (size_t i = 1; e == ERR_OK && i < count; i++)
 		e = tell_issuer(v, i, path[i]);
-	return e;
+	note_lists(v);
+	return e == ERR_OK ? tell_notes(v) : e;
 }
 
 enum err parser_verify(

@@ -37,6 +37,10 @@ struct crl {
 	bool only_attributes;
 	bool is_indirect;
 	uint16_t reasons; /* those it speaks of */
+	/* What questions came to: filled by the judge. */
+	bool has_spoken; /* of one certificate at least */
+	const char
+		*fault; /* why it did not of the last other one; "" where it is another issuer's */
 	/* The key its signature was checked with last, and the outcome: filled by crl_ask. */
 	bool has_checked_key;
 	bool is_signed;
@@ -82,7 +86,8 @@ struct crl_answer {
 	uint16_t reasons; /* what CRL_GOOD speaks of: CRL_REASONS_ALL, or fewer */
 	unsigned reason;  /* of CRL_REVOKED */
 	int64_t revoked_at;
-	const char *why; /* a sentence for the last three words, else "" */
+	const char
+		*why; /* a sentence for the last three words, and for one out of scope; else "" */
 };
 
 /* Checks the signature once for each signer. */

@@ -58,6 +58,17 @@ static bool point_is_named(struct slice points, struct slice name)
 	return false;
 }
 
+static const char *kind_fault(const struct crl *list, bool is_ca)
+{
+	if (list->only_attributes)
+		return "it speaks of attribute certificates only";
+	if (list->only_users && is_ca)
+		return "it does not speak of CAs";
+	if (list->only_cas && !is_ca)
+		return "it speaks of CAs only";
+	return "";
+}
+
 /* False, with the answer given, where the list is not about this certificate. */
 static bool is_in_scope(const struct crl *list, const struct subject *s, struct crl_answer *out)
 {
@@ -65,9 +76,10 @@ static bool is_in_scope(const struct crl *list, const struct subject *s, struct 
 	struct slice point = list->point;
 
 	say(out, CRL_SILENT, "");
-	if (!dn_equal(list->issuer, s->at.issuer) || list->only_attributes ||
-		(list->only_users && s->extensions.is_ca) ||
-		(list->only_cas && !s->extensions.is_ca))
+	if (!dn_equal(list->issuer, s->at.issuer))
+		return false;
+	out->why = kind_fault(list, s->extensions.is_ca);
+	if (*out->why)
 		return false;
 	if (!point.size)
 		return true;
@@ -75,6 +87,7 @@ static bool is_in_scope(const struct crl *list, const struct subject *s, struct 
 		say(out, CRL_UNSUPPORTED, "its distribution point is named relative to its issuer");
 		return false;
 	}
+	out->why = "it is of a distribution point that the certificate does not name";
 	return point_is_named(points, point);
 }
 
@@ -119,12 +132,12 @@ static bool is_believable(struct crl *list, const struct crl_question *q,
 {
 	const char *fault = form_fault(list, q->is_strict);
 
-	if (fault)
-		say(out, CRL_INVALID, fault);
-	else if (list->is_delta)
+	if (list->is_delta)
 		say(out, CRL_UNSUPPORTED, "it is a delta, of use only with its base");
 	else if (list->is_indirect)
 		say(out, CRL_UNSUPPORTED, "it is indirect: it speaks for several issuers");
+	else if (fault)
+		say(out, CRL_INVALID, fault);
 	else if (!dn_equal(signer->at.subject, list->issuer))
 		say(out, CRL_INVALID, "its issuer is another");
 	/* 6.3.3 (f) */

@@ -51,6 +51,12 @@ static bool ask_one(const struct asking *a, struct crl *list, size_t i, const st
 		said->reasons |= answer.reasons;
 	if (answer.word == CRL_REVOKED)
 		said->is_revoked = true;
+	if (answer.word == CRL_GOOD && answer.reasons != CRL_REASONS_ALL)
+		list->fault = "it speaks of some reasons for revocation only";
+	else if (answer.word == CRL_GOOD || answer.word == CRL_REVOKED)
+		list->has_spoken = true;
+	else if (!list->fault || *answer.why)
+		list->fault = answer.why;
 	return answer.word == CRL_GOOD || answer.word == CRL_REVOKED || answer.word == CRL_SILENT;
 }
 

@@ -132,6 +132,14 @@ const char *trust_store_name(const struct trust *t, size_t store)
 	return store < t->names.count ? t->names.items[store] : NULL;
 }
 
+bool trust_is_empty(const struct trust *t, size_t store)
+{
+	for (size_t i = 0; i < t->count; i++)
+		if (t->anchors[i].stores >> store & 1)
+			return false;
+	return true;
+}
+
 struct slice trust_der(const struct trust *t, const uint8_t fingerprint[FINGERPRINT_BYTES])
 {
 	const struct anchor *a = trust_find(t, fingerprint);

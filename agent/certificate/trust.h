@@ -27,6 +27,7 @@ enum err trust_distrust(
 /* How many were added, and their names; borrowed from `t`. */
 size_t trust_stores(const struct trust *t);
 const char *trust_store_name(const struct trust *t, size_t store);
+bool trust_is_empty(const struct trust *t, size_t store);
 /* Name of the store that holds this very certificate, or NULL; borrowed from `t`. */
 const char *trust_holds(const struct trust *t, const uint8_t fingerprint[FINGERPRINT_BYTES]);
 

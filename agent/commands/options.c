@@ -31,7 +31,7 @@ static const struct option_row rows[] = {
 		"folder of the inventory; a scan without it remembers nothing" },
 	{ "output", 'o', "FORMAT", OPTION_TEXT, AT(output),
 		USE_SCANNING | USE_LIST | USE_SHOW | USE_VERIFY,
-		"table, detail, json, jsonl or csv (standard: table)" },
+		"table, detail, json, jsonl or csv (standard: table); of verify text or json" },
 	{ "trust", 0, "FILE|DIR", OPTION_TEXTS, AT(trust), USE_SCANNING | USE_VERIFY,
 		"CAs trusted besides those of the system; may be given often" },
 	{ "untrusted", 0, "FILE", OPTION_TEXTS, AT(untrusted), USE_VERIFY,

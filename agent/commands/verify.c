@@ -18,11 +18,12 @@
 #include <string.h>
 
 #define FILE_BYTES_MAX PARSER_FINDING_BYTES_MAX
-#define RECORDS_MAX (RECORD_CHAIN_MAX + 1)
+#define RECORDS_MAX (RECORD_CHAIN_MAX + 1 + 2 * VERIFY_FILES_MAX)
 #define DEADLINE_MS 30000
 #define TICK_MS 200
 #define DEPTH_MAX 1000
 #define URI_BYTES_MAX (64 * 1024)
+#define NAMES_SAID_MAX 10
 
 struct verify {
 	const struct options *options;
@@ -39,6 +40,7 @@ struct verify {
 	bool is_done;
 	struct record records[RECORDS_MAX]; /* owned */
 	size_t records_count;
+	size_t path_count; /* the first of them are certificates; then comes what helped nobody */
 };
 
 /* ---- what is asked ------------------------------------------------------------------------------ */
@@ -182,9 +184,12 @@ static enum err on_record(void *owner, const struct record *r)
 	if (e == ERR_OK)
 		e = record_decode(buffer_bytes(&bytes), &v->records[v->records_count]);
 	buffer_fini(&bytes);
-	if (e == ERR_OK)
-		v->records_count++;
-	return e;
+	if (e != ERR_OK)
+		return e;
+	v->records_count++;
+	if (r->kind == RECORD_CERTIFICATE)
+		v->path_count++;
+	return ERR_OK;
 }
 
 static void on_done(void *owner, bool crashed)
@@ -303,15 +308,62 @@ static void say_rules(const char *label, const struct rules *rules)
 /* The anchor at the top, as a tree grows downwards. */
 static void say_path(const struct verify *v)
 {
-	for (size_t i = v->records_count; i-- > 0;) {
+	for (size_t i = v->path_count; i-- > 0;) {
 		const struct certificate_record *r = &v->records[i].certificate;
 		char expires[TIME_TEXT_BYTES];
-		size_t depth = v->records_count - 1 - i;
+		size_t depth = v->path_count - 1 - i;
 
 		time_rfc3339(r->facts.not_after, expires);
-		say("%-10s %*s%s%s  until %s%s\n", depth ? "" : "path", (int)(2 * depth), "",
+		say("%-10s %*s%s%s  %s %s%s\n", depth ? "" : "path", (int)(2 * depth), "",
 			depth ? "\\ " : "", r->facts.subject[0] ? r->facts.subject : "(no name)",
+			clock_now_s() > r->facts.not_after ? "expired" : "until",
 			expires[0] ? expires : "?", r->verdict.is_anchor ? "  (trusted)" : "");
+	}
+}
+
+/* What helps to mend it: which names there are, whose certificate is missing. */
+static void say_help(const struct verify *v, uint32_t problems)
+{
+	const struct certificate *leaf = &v->records[0].certificate.facts;
+	const struct certificate *last = &v->records[v->path_count - 1].certificate.facts;
+
+	if (problems & PROBLEM_BIT(PROBLEM_NAME_MISMATCH)) {
+		say("%-10s %s\n", "asked for", v->given.name);
+		for (size_t i = 0; i < leaf->names.count && i < NAMES_SAID_MAX; i++)
+			say("%-10s %s\n", i ? "" : "it covers", leaf->names.items[i]);
+		if (leaf->names.count > NAMES_SAID_MAX)
+			say("%-10s and %zu more\n", "", leaf->names.count - NAMES_SAID_MAX);
+		if (!leaf->names.count)
+			say("%-10s no name\n", "it covers");
+	}
+	if (problems & PROBLEM_BIT(PROBLEM_INCOMPLETE_CHAIN))
+		say("%-10s %s, which issued %s\n", "missing", last->issuer[0] ? last->issuer : "?",
+			last->subject[0] ? last->subject : "it");
+}
+
+/* The file that a note is on, as it was written; NULL for what is no note. */
+static const char *file_of(const struct verify *v, const struct record *note)
+{
+	const struct strings *files =
+		strcmp(note->location.alias ? note->location.alias : "", "crl") == 0
+			? &v->options->crls
+			: &v->options->untrusted;
+
+	return note->kind == RECORD_PROBLEM && note->location.alias &&
+			       note->location.index < files->count
+		       ? files->items[note->location.index]
+		       : NULL;
+}
+
+/* Files that were given and helped nobody: who gave them should know. */
+static void say_notes(const struct verify *v)
+{
+	for (size_t i = v->path_count; i < v->records_count; i++) {
+		const struct record *r = &v->records[i];
+		const char *file = file_of(v, r);
+
+		if (file)
+			say("%-10s %s: %s\n", r->location.alias, file, r->problem.message);
 	}
 }
 
@@ -339,6 +391,8 @@ static void say_verdict(const struct verify *v, bool is_valid)
 			"problem");
 	say_rules("because", &r->verdict.violations);
 	say_rules("lint", &r->verdict.lint);
+	say_help(v, problems);
+	say_notes(v);
 	say_path(v);
 }
 
@@ -352,6 +406,39 @@ static cJSON *json_of(const struct verify *v, size_t i)
 	return record_json(&s, &v->settings->thresholds, clock_now_s());
 }
 
+static bool put_note(const struct record *r, const char *file, cJSON *notes)
+{
+	cJSON *one = cJSON_CreateObject();
+	char *name = text_escaped(slice_text(file));
+	bool good = one && name && cJSON_AddStringToObject(one, "option", r->location.alias) &&
+		    cJSON_AddStringToObject(one, "file", name) &&
+		    cJSON_AddStringToObject(one, "message", r->problem.message) &&
+		    cJSON_AddItemToArray(notes, one);
+
+	if (!good)
+		cJSON_Delete(one);
+	free(name);
+	return good;
+}
+
+/* Absent where all that was given was of use. */
+static bool put_notes(const struct verify *v, cJSON *whole)
+{
+	cJSON *notes = NULL;
+	bool good = true;
+
+	for (size_t i = v->path_count; good && i < v->records_count; i++) {
+		const char *file = file_of(v, &v->records[i]);
+
+		if (!file)
+			continue;
+		if (!notes)
+			notes = cJSON_AddArrayToObject(whole, "notes");
+		good = notes && put_note(&v->records[i], file, notes);
+	}
+	return good;
+}
+
 static enum err write_json(const struct verify *v, bool is_valid)
 {
 	cJSON *whole = cJSON_CreateObject();
@@ -360,13 +447,14 @@ static enum err write_json(const struct verify *v, bool is_valid)
 		    cJSON_AddBoolToObject(whole, "valid", is_valid);
 	char *text = NULL;
 
-	for (size_t i = 0; good && i < v->records_count; i++) {
+	for (size_t i = 0; good && i < v->path_count; i++) {
 		cJSON *one = json_of(v, i);
 
 		good = one && cJSON_AddItemToArray(path, one);
 		if (!good)
 			cJSON_Delete(one);
 	}
+	good = good && put_notes(v, whole);
 	if (good)
 		text = cJSON_Print(whole);
 	cJSON_Delete(whole);
@@ -459,7 +547,7 @@ static int run(const struct options *o)
 const struct command verify_command = {
 	.name = "verify",
 	.arguments = "CERTIFICATE",
-	.help = "is this certificate valid, by RFC 5280 to the letter?",
+	.help = "says whether a certificate is valid, by RFC 5280 to the letter",
 	.details =
 		"CERTIFICATE is a file in any format; the first in it is verified, others in it may be its\n"
 		"issuers. The verdict is the scan's own, but what a scan only mentions as lint because TLS\n"

@@ -111,8 +111,9 @@ class Pki:
         work = self.folder / "ca"
         work.mkdir(exist_ok=True)
         (work / "index").write_text("")
+        (work / "number").write_text("01\n")
         extension = f"issuingDistributionPoint = critical, @scope\n[scope]\n{scope}" if scope else "2.5.29.27 = critical, DER:020101"
-        (work / "cnf").write_text(f"[ca]\ndefault_ca = me\n[me]\ndatabase = {work}/index\ndefault_md = sha256\n"
+        (work / "cnf").write_text(f"[ca]\ndefault_ca = me\n[me]\ndatabase = {work}/index\ncrlnumber = {work}/number\ndefault_md = sha256\n"
                                   f"default_crl_days = 7\ncrl_extensions = with\n[with]\nauthorityKeyIdentifier = keyid\n{extension}\n")
         pem = run("openssl", "ca", "-gencrl", "-config", work / "cnf", "-cert", issuer.pem_file, "-keyfile", issuer.key_file)
         return run("openssl", "crl", "-outform", "DER", input=pem)

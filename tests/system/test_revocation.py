@@ -372,7 +372,7 @@ class Revocation(Case):
     def test_deltas_and_indirect_lists_are_reported(self):
         url = self.web.url("/ca.crl")
         self.put(self.leaf("a.example.org", f'crl_dist_points = "{url}"'))
-        for scope, word in (("indirectCRL = TRUE", "indirect"), (None, "delta")):
+        for scope, word in (("indirectCRL = TRUE", "indirect"), (None, "delta"), ("onlyAA = TRUE", "attribute")):
             self.web.files["/ca.crl"] = self.pki.scoped_crl(self.root, scope)
             said = self.only(self.look())
             self.assertEqual(said["verdict"]["problems"], ["revocation-unknown"])

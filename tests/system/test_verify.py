@@ -121,6 +121,29 @@ class Verify(Case):
         self.assertIn(b"no-crl", self.verify("--crl", self.crl([]), "--revocation", "hard", *args, code=1).stdout)
         self.assertIn(b"crl-unusable", self.verify("--crl", self.crl([]), "--at", self.later(60), *args, code=1).stdout)
 
+    def test_what_was_given_for_nothing(self):
+        garbage = self.folder / "garbage"
+        garbage.write_bytes(b"\x00garbage" * 50)
+        sub, leaf = ("--untrusted", self.folder / "sub.pem"), self.folder / "leaf.pem"
+        for scope, words in ((None, "a delta"), ("indirectCRL = TRUE", "is indirect"), ("onlyCA = TRUE", "of CAs only"),
+                             ("onlyAA = TRUE", "attribute certificates only"), ("onlysomereasons = keyCompromise", "some reasons"),
+                             ("fullname = URI:http://other.example/x.crl", "distribution point")):
+            path = self.folder / "scoped.crl"
+            path.write_bytes(self.pki.scoped_crl(self.sub, scope))
+            done = self.leafwatch("verify", "--no-system-trust", "--trust", self.folder / "root.pem", *sub, "--crl", path, leaf, code=None)
+            line, = [line for line in done.stdout.decode().splitlines() if line.startswith("crl ")]
+            self.assertIn(f"{path}: ", line)
+            self.assertIn(words, line, scope)
+            self.assertIn(b"revocation-unknown", done.stdout)
+        done = self.verify(*sub, "--crl", garbage, "--untrusted", garbage, "-o", "json", leaf)
+        self.assertEqual([(n["option"], n["file"]) for n in json.loads(done.stdout)["notes"]], [("untrusted", str(garbage)), ("crl", str(garbage))])
+        done = self.leafwatch("verify", "--no-system-trust", "--trust", garbage, leaf, code=1)
+        self.assertIn(b"holds no certificate", done.stderr)
+        self.assertIn(b"missing    CN=Verify Sub, which issued CN=verify.example", done.stdout)
+        done = self.verify(*sub, "--name", "dns:other.example", leaf, code=1).stdout.decode()
+        self.assertIn("asked for  other.example", done)
+        self.assertIn("it covers  dns:verify.example", done)
+
     def later(self, days):
         return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
