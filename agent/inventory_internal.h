@@ -123,8 +123,26 @@ struct pool_size {
 	int64_t bytes;
 };
 
-struct revocation_map;
-struct uses_map;
+struct inventory;
+
+/* Loaded when it is first taken, then shared until rows change (inventory_shared.c). The first member of what
+ * is shared. */
+enum shared_slot { SHARED_REVOCATION, SHARED_USES, SHARED_COUNT };
+struct shared_kind;
+struct shared {
+	const struct shared_kind *kind;
+	unsigned users; /* the inventory, while it is up to date, is one */
+};
+struct shared_kind {
+	enum shared_slot slot;
+	size_t bytes;
+	enum err (*load)(struct inventory *i, struct shared *s, struct why *why);
+	void (*fini)(struct shared *s);
+};
+enum err shared_take(struct inventory *i, const struct shared_kind *kind, struct shared **out,
+	struct why *why) MUST_CHECK;
+void shared_release(struct shared *s);
+void shared_forget(struct inventory *i, enum shared_slot slot);
 
 struct inventory {
 	struct store *store; /* borrowed */
@@ -136,8 +154,7 @@ struct inventory {
 	struct buffer facts;
 	struct buffer detail;
 	struct buffer history;
-	struct revocation_map *revocation; /* one of its users, or NULL */
-	struct uses_map *uses;             /* likewise */
+	struct shared *shared[SHARED_COUNT]; /* one of its users, or NULL */
 	struct pool_size pool[2]; /* [0] without issuers, [1] of CAs; once is_pool_counted */
 	bool is_pool_counted;
 	bool was_pool_full; /* and that was said */
@@ -255,8 +272,8 @@ enum err inventory_leave(struct inventory *i, bool is_own, enum err e, struct wh
 enum err inventory_put_revocation(
 	struct inventory *i, const struct record *r, int64_t now, struct why *why) MUST_CHECK;
 
-/* What all sources said, by certificate. */
-/* Loaded when first taken, then shared until something is stored. */
+/* What all sources said, by certificate; shared until something is stored. */
+struct revocation_map;
 enum err revocation_map_take(
 	struct inventory *i, struct revocation_map **out, struct why *why) MUST_CHECK;
 void revocation_map_release(struct revocation_map *m);
@@ -271,8 +288,8 @@ bool revocation_map_find(const struct revocation_map *m,
 bool revocation_map_find_above(const struct revocation_map *m, const struct fingerprints *chain,
 	int64_t now, struct revocation *out);
 
-/* What active configurations use certificates' files for. Loaded when first taken, then shared until what they
- * name changes. */
+/* What active configurations use certificates' files for; shared until what they name changes. */
+struct uses_map;
 enum err uses_map_take(struct inventory *i, struct uses_map **out, struct why *why) MUST_CHECK;
 void uses_map_release(struct uses_map *m);
 void uses_map_forget(struct inventory *i);

@@ -155,24 +155,23 @@ struct source {
 };
 
 struct revocation_map {
-	unsigned users;         /* the inventory, while it is up to date, is one */
+	struct shared shared;
 	struct source *sources; /* owned */
 	size_t sources_count;
 	struct entry *entries; /* owned, sorted by fingerprint */
 	size_t count;
 };
 
-void revocation_map_release(struct revocation_map *m)
+static void fini(struct shared *s)
 {
-	if (!m || --m->users)
-		return;
+	struct revocation_map *m = (struct revocation_map *)s;
+
 	for (size_t n = 0; n < m->sources_count; n++) {
 		free(m->sources[n].uri);
 		free(m->sources[n].message);
 	}
 	free(m->sources);
 	free(m->entries);
-	free(m);
 }
 
 static enum err add_row(struct revocation_map *m, sqlite3_stmt *row, int64_t *last)
@@ -215,8 +214,9 @@ static int by_fingerprint(const void *a, const void *b)
 	return memcmp(a, b, FINGERPRINT_BYTES);
 }
 
-static enum err load(struct inventory *i, struct revocation_map *m, struct why *why)
+static enum err load(struct inventory *i, struct shared *s, struct why *why)
 {
+	struct revocation_map *m = (struct revocation_map *)s;
 	sqlite3_stmt *rows = NULL;
 	int64_t last = 0;
 	bool is_row = true;
@@ -238,36 +238,31 @@ static enum err load(struct inventory *i, struct revocation_map *m, struct why *
 	return e;
 }
 
+static const struct shared_kind kind = {
+	.slot = SHARED_REVOCATION,
+	.bytes = sizeof(struct revocation_map),
+	.load = load,
+	.fini = fini,
+};
+
 enum err revocation_map_take(struct inventory *i, struct revocation_map **out, struct why *why)
 {
-	struct revocation_map *m = i->revocation;
-	enum err e = ERR_OK;
+	struct shared *s = NULL;
+	enum err e = shared_take(i, &kind, &s, why);
 
-	if (!m) {
-		m = calloc(1, sizeof(*m));
-		if (!m)
-			return ERR_MEMORY;
-		m->users = 1;
-		e = load(i, m, why);
-		if (e != ERR_OK) {
-			revocation_map_release(m);
-			return e;
-		}
-		/* Who only reads cannot know when another process writes. */
-		if (i->store->lock_fd >= 0 || !i->store->path)
-			i->revocation = m;
-		else
-			m->users = 0;
-	}
-	m->users++;
-	*out = m;
-	return ERR_OK;
+	if (e == ERR_OK)
+		*out = (struct revocation_map *)s;
+	return e;
+}
+
+void revocation_map_release(struct revocation_map *m)
+{
+	shared_release((struct shared *)m);
 }
 
 void revocation_map_forget(struct inventory *i)
 {
-	revocation_map_release(i->revocation);
-	i->revocation = NULL;
+	shared_forget(i, SHARED_REVOCATION);
 }
 
 /* What one source's word is worth now. Once revoked is revoked, also when nobody can be asked. */

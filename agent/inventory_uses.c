@@ -19,21 +19,20 @@
 enum { USE_CLIENT = 1, USE_SERVER = 2 };
 
 struct uses_map {
-	unsigned users;
+	struct shared shared;
 	struct strings files; /* uris; a folder's with its last slash */
 	struct index index;
 	uint8_t *uses; /* owned; of each file, as bits */
 	size_t room;
 };
 
-void uses_map_release(struct uses_map *m)
+static void fini(struct shared *s)
 {
-	if (!m || --m->users)
-		return;
+	struct uses_map *m = (struct uses_map *)s;
+
 	strings_fini(&m->files);
 	index_fini(&m->index);
 	free(m->uses);
-	free(m);
 }
 
 /* ---- loading ------------------------------------------------------------------------------------ */
@@ -111,8 +110,9 @@ static enum err add_row(struct inventory *i, struct uses_map *m, sqlite3_stmt *r
 	return e;
 }
 
-static enum err load(struct inventory *i, struct uses_map *m, struct why *why)
+static enum err load(struct inventory *i, struct shared *s, struct why *why)
 {
+	struct uses_map *m = (struct uses_map *)s;
 	sqlite3_stmt *rows = NULL;
 	bool is_row = true;
 	enum err e = store_prepare(i->store,
@@ -129,36 +129,31 @@ static enum err load(struct inventory *i, struct uses_map *m, struct why *why)
 	return e;
 }
 
+static const struct shared_kind kind = {
+	.slot = SHARED_USES,
+	.bytes = sizeof(struct uses_map),
+	.load = load,
+	.fini = fini,
+};
+
 enum err uses_map_take(struct inventory *i, struct uses_map **out, struct why *why)
 {
-	struct uses_map *m = i->uses;
-	enum err e = ERR_OK;
+	struct shared *s = NULL;
+	enum err e = shared_take(i, &kind, &s, why);
 
-	if (!m) {
-		m = calloc(1, sizeof(*m));
-		if (!m)
-			return ERR_MEMORY;
-		m->users = 1;
-		e = load(i, m, why);
-		if (e != ERR_OK) {
-			uses_map_release(m);
-			return e;
-		}
-		/* Who only reads cannot know when another process writes. */
-		if (i->store->lock_fd >= 0 || !i->store->path)
-			i->uses = m;
-		else
-			m->users = 0;
-	}
-	m->users++;
-	*out = m;
-	return ERR_OK;
+	if (e == ERR_OK)
+		*out = (struct uses_map *)s;
+	return e;
+}
+
+void uses_map_release(struct uses_map *m)
+{
+	shared_release((struct shared *)m);
 }
 
 void uses_map_forget(struct inventory *i)
 {
-	uses_map_release(i->uses);
-	i->uses = NULL;
+	shared_forget(i, SHARED_USES);
 }
 
 /* ---- judging by it ------------------------------------------------------------------------------ */
