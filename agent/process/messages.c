@@ -88,7 +88,7 @@ enum err finding_piece_decode(struct slice bytes, struct finding_piece *out)
 		f.total = wire_get_u64(&w);
 		f.scanner = wire_get_bytes(&w, SCANNER_NAME_BYTES_MAX);
 		f.place = wire_get_bytes(&w, PLACE_BYTES_MAX);
-		f.label = wire_get_bytes(&w, LABEL_BYTES_MAX);
+		f.label = wire_get_bytes(&w, FINDING_LABEL_BYTES_MAX);
 		f.owner.is_known = wire_get_bool(&w);
 		f.owner.mode = wire_get_u16(&w);
 		f.owner.uid = wire_get_u32(&w);

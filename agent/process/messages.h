@@ -16,7 +16,7 @@
 #define FINDING_PIECE_BYTES (256 * 1024)
 #define RECORD_PIECE_BYTES (256 * 1024)
 #define PLACE_BYTES_MAX (64 * 1024)
-#define LABEL_BYTES_MAX (4 * 1024)
+#define FINDING_LABEL_BYTES_MAX (4 * 1024)
 
 /* The life of a reader or probe process is one pass: SETUP, MEMORY*, WORK*, FINISH from main; it
  * answers with FINDING, RECORD (problems), UNCHANGED, WORK_DONE, PROGRESS, then MEMORY*, FINISHED.

@@ -374,7 +374,7 @@ enum err tell_locked(struct worker *w, const struct stat *st, struct slice bytes
 		e = tell_begin(w);
 	if (e != ERR_OK)
 		return e;
-	head = head_of(w, st);
+	head = head_of(w, slice_of(NULL, 0), st);
 	head.kind = FINDING_LOCKED;
 	return tell_end(w, channel_finding(w->walk->channel, &head, bytes));
 }
