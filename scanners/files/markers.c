@@ -128,7 +128,7 @@ static void fill_tables(struct markers *m)
 	memset(m->high_halves, 0, sizeof(m->high_halves));
 	memset(m->core_starting, 0, sizeof(m->core_starting));
 	for (unsigned i = 0; i < m->cores_count; i++) {
-		m->core_starting[m->cores[i][0]] |= UINT32_C(1) << i;
+		m->core_starting[m->cores[i][0]] |= UINT64_C(1) << i;
 		for (size_t at = 0; at < MARKER_CORE_BYTES; at++) {
 			m->low_halves[at][m->cores[i][at] & 15] |= (uint8_t)(1U << i % 8);
 			m->high_halves[at][m->cores[i][at] >> 4] |= (uint8_t)(1U << i % 8);
@@ -215,8 +215,8 @@ __attribute__((target("avx2"))) static __m256i cores_at(
 
 static bool is_core(const struct markers *m, const uint8_t *bytes)
 {
-	for (uint32_t left = m->core_starting[bytes[0]]; left; left &= left - 1)
-		if (memcmp(m->cores[__builtin_ctz(left)], bytes, MARKER_CORE_BYTES) == 0)
+	for (uint64_t left = m->core_starting[bytes[0]]; left; left &= left - 1)
+		if (memcmp(m->cores[__builtin_ctzll(left)], bytes, MARKER_CORE_BYTES) == 0)
 			return true;
 	return false;
 }

@@ -23,7 +23,7 @@ struct markers {
 	 * however many markers share it. */
 	uint8_t cores[MARKERS_MAX][MARKER_CORE_BYTES];
 	unsigned cores_count;
-	uint32_t core_starting[256]; /* by first byte: the cores that begin with it */
+	uint64_t core_starting[256]; /* by first byte: the cores that begin with it */
 	/* Of the n-th byte of a core, by its lower and by its upper half: which cores, core i as bit i % 8. */
 	uint8_t low_halves[MARKER_CORE_BYTES][16];
 	uint8_t high_halves[MARKER_CORE_BYTES][16];
