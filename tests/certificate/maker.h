@@ -31,6 +31,9 @@ struct recipe {
 	const char *dns; /* a name, or NULL */
 	const char *purpose;
 	const char *permitted_dns; /* a name constraint, or NULL */
+	struct slice names;        /* DER of GeneralNames, or empty */
+	struct slice constraints;  /* DER of NameConstraints, or empty */
+	gnutls_x509_privkey_t key; /* borrowed; NULL: a new one */
 	gnutls_pk_algorithm_t algorithm;
 	unsigned bits;
 	gnutls_digest_algorithm_t digest;
@@ -88,6 +91,14 @@ static inline void made_extensions(struct made *m, const struct recipe *r)
 			0);
 	if (r->purpose)
 		assert_int_equal(gnutls_x509_crt_set_key_purpose_oid(m->crt, r->purpose, 0), 0);
+	if (r->names.size)
+		assert_int_equal(gnutls_x509_crt_set_extension_by_oid(
+					 m->crt, "2.5.29.17", r->names.data, r->names.size, 0),
+			0);
+	if (r->constraints.size)
+		assert_int_equal(gnutls_x509_crt_set_extension_by_oid(m->crt, "2.5.29.30",
+					 r->constraints.data, r->constraints.size, 1),
+			0);
 	if (r->permitted_dns) {
 		gnutls_x509_name_constraints_t nc;
 		gnutls_datum_t name = { (unsigned char *)(uintptr_t)r->permitted_dns,
@@ -119,7 +130,10 @@ static inline void make(struct made *m, const struct recipe *r, const struct mad
 	*m = (struct made){ 0 };
 	issuer = issuer ? issuer : m;
 	assert_int_equal(gnutls_x509_privkey_init(&m->key), 0);
-	assert_int_equal(gnutls_x509_privkey_generate(m->key, r->algorithm, r->bits, 0), 0);
+	if (r->key)
+		assert_int_equal(gnutls_x509_privkey_cpy(m->key, r->key), 0);
+	else
+		assert_int_equal(gnutls_x509_privkey_generate(m->key, r->algorithm, r->bits, 0), 0);
 	assert_int_equal(gnutls_x509_crt_init(&m->crt), 0);
 	assert_int_equal(gnutls_x509_crt_set_version(m->crt, 3), 0);
 	assert_int_equal(
