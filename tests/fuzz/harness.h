@@ -27,9 +27,11 @@ static enum err harness_record(void *arg, const struct record *r)
 	return ERR_OK;
 }
 
-static int harness_run(
-	enum err (*look)(const struct parser_context *, const struct parser_place *, struct slice),
-	const uint8_t *data, size_t size)
+typedef enum err (*harness_look)(
+	const struct parser_context *, const struct parser_place *, struct slice);
+
+/* `store` is trusted, and what it says of distrust holds; it may be empty. */
+static int harness_run_with(harness_look look, struct slice input, struct slice store)
 {
 	const struct parser_place place = { .scanner = "files", .uri = "file:///fuzz" };
 	char secret[] = "secret", changeit[] = "changeit";
@@ -45,11 +47,21 @@ static int harness_run(
 	if (trust_new(&trust) == ERR_OK && judge_cache_new(16, &cache) == ERR_OK) {
 		context.trust = trust;
 		context.cache = cache;
-		(void)!look(&context, &place, slice_of(data, size));
+		if (store.size) {
+			(void)!trust_add(trust, "trusted", false, store, NULL, NULL, NULL);
+			(void)!trust_add(trust, "blocked", true, store, NULL, NULL, NULL);
+			(void)!trust_distrust(trust, "blocked", store, NULL);
+		}
+		(void)!look(&context, &place, input);
 	}
 	judge_cache_free(cache);
 	trust_free(trust);
 	return 0;
+}
+
+static inline int harness_run(harness_look look, const uint8_t *data, size_t size)
+{
+	return harness_run_with(look, slice_of(data, size), slice_of(NULL, 0));
 }
 
 #endif

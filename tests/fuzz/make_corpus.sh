@@ -442,3 +442,65 @@ open("locked/all", "wb").write(source(1, b"file:///etc/x", lines) + source(1, b"
     + source(1, b"file:///etc/z", fly) + source(2, b"file:///p", b"a\r\nsecret\n\n") + b"\0" + store)
 open("locked/cut-off", "wb").write(source(2, b"file:///p", b"secret")[:-3])
 EOF
+
+# Trust stores, and certificates with issuers from elsewhere: of the DER above.
+mkdir -p trust completion
+python3 - <<'EOF'
+import base64, struct
+leaf, root = (open(f"der/{name}", "rb").read() for name in ("leaf", "root"))
+
+
+def pem(label, der):
+    return f"-----BEGIN {label}-----\n{base64.encodebytes(der).decode()}-----END {label}-----\n"
+
+
+def parts(der):
+    """Serial number, issuer and SubjectPublicKeyInfo, with their headers."""
+    def element(at):
+        size, head = der[at + 1], 2
+        if size & 0x80:
+            head += size & 0x7F
+            size = int.from_bytes(der[at + 2:at + head], "big")
+        return head, at + head + size
+
+    at = element(0)[0]
+    at += element(at)[0]
+    found = []
+    while at < len(der) and len(found) < 7:
+        end = element(at)[1]
+        found.append(der[at:end])
+        at = end
+    return found[1], found[3], found[6]
+
+
+def quoted(data):
+    return '"' + "".join(f"%{byte:02x}" for byte in data) + '"'
+
+
+mark = "[p11-kit-object-v1]\n"
+serial, issuer, _ = parts(leaf)
+files = {
+    "trusted": mark + 'label: "Root"\ntrusted: true\nnss-server-distrust-after: "%32%36%30201000000Z"\n' + pem("CERTIFICATE", root),
+    "distrusted": mark + "class: certificate\nx-distrusted: true\nvalue: " + quoted(root) + "\n" + pem("CERTIFICATE", leaf),
+    "by-number": pem("CERTIFICATE", root) + pem("CERTIFICATE", leaf) + "\0" + mark +
+                 f"class: certificate\nissuer: {quoted(issuer)}\nserial-number: {quoted(serial)}\nx-distrusted: true\n",
+    "attached": mark + "trusted: true\n" + pem("CERTIFICATE", root) + mark +
+                "class: x-certificate-extension\nobject-id: 2.5.29.30\nvalue: "
+                '"%30%1a%06%03%55%1d%1e%04%13%30%11%a0%0f%30%0d%82%0bexample.org"\n' + pem("PUBLIC KEY", parts(root)[2]) + pem("CERTIFICATE", leaf),
+    "openssl": pem("TRUSTED CERTIFICATE", root + bytes.fromhex("300c300a06082b06010505070301")) + pem("CERTIFICATE", leaf),
+}
+for name, text in files.items():
+    with open(f"trust/{name}", "wb") as f:
+        f.write(text.encode())
+
+
+def case(purpose, certificate, issuers, shunned):
+    sized = lambda data: struct.pack("<I", len(data)) + data
+    return bytes([purpose]) + sized(certificate) + struct.pack("<II", len(issuers), shunned) + b"".join(map(sized, issuers))
+
+
+for name, data in {"whole": case(1, leaf, [root], 0), "shunned": case(0, leaf, [root, leaf, root], 1), "alone": case(2, root, [], 0),
+                   "cut-off": case(1, leaf, [root], 0)[:-9]}.items():
+    with open(f"completion/{name}", "wb") as f:
+        f.write(data)
+EOF
