@@ -91,7 +91,8 @@ static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pi
 	return real->C_Login(session, user, pin, size);
 }
 
-static CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG size, CK_BYTE *out, CK_ULONG *out_size)
+static CK_RV sign(
+	CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG size, CK_BYTE *out, CK_ULONG *out_size)
 {
 	read_orders();
 	/* Without a place for it the size is asked for. */
