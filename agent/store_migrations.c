@@ -116,6 +116,8 @@ const char *const store_migrations[] = {
 	"CREATE TABLE wanting(certificate INTEGER NOT NULL, purpose INTEGER NOT NULL,"
 	" judging INTEGER NOT NULL, lack INTEGER NOT NULL, known BLOB NOT NULL,"
 	" PRIMARY KEY(certificate, purpose, judging)) WITHOUT ROWID;",
+	/* Endpoints have their duration. */
+	"DELETE FROM endpoint;",
 };
 
 const size_t store_migrations_count = sizeof(store_migrations) / sizeof(store_migrations[0]);

@@ -262,6 +262,9 @@ struct endpoint_record {
 	struct presented presented;
 	char *proxy; /* what it was reached through, without credentials, or NULL */
 	struct process process;
+	/* What the probe took for it, over all its connections, from the first one on; neither waiting for its turn nor
+	 * resolving its name is part of it. */
+	uint32_t duration_ms;
 };
 
 /* What could not be seen, and why. */

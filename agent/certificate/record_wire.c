@@ -140,6 +140,7 @@ static void put_endpoint(struct buffer *out, const struct endpoint_record *e)
 	put_presented(out, &e->presented);
 	wire_put_text(out, e->proxy);
 	process_encode(out, &e->process);
+	wire_put_u32(out, e->duration_ms);
 }
 
 static void put_problem(struct buffer *out, const struct problem_record *p)
@@ -453,6 +454,7 @@ static void get_endpoint(struct wire *w, struct endpoint_record *e)
 	get_presented(w, &e->presented);
 	e->proxy = get_optional(w);
 	process_decode(w, &e->process);
+	e->duration_ms = wire_get_u32(w);
 }
 
 static void get_problem(struct wire *w, struct problem_record *p)

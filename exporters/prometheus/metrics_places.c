@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ENDPOINT_SERIES_LEAST (2 + CLIENT_CERTIFICATE_COUNT)
+#define ENDPOINT_SERIES_LEAST (3 + CLIENT_CERTIFICATE_COUNT)
 #define LABELS_BYTES_MAX 16384
 #define FILE_SCHEME "file:"
 #define NUMBER_BYTES 16
@@ -178,6 +178,7 @@ static enum err each_endpoint(void *arg, const struct sighting *s)
 		(e->chain.count || (e->handshake && strcmp(e->handshake, "ok") == 0));
 	place->endpoint.mode = e->client_certificate;
 	place->endpoint.acceptable_cas = e->acceptable_cas.count;
+	place->endpoint.duration_ms = e->duration_ms;
 	keep_history(place, s);
 	return keep_links(c, place, s);
 }
@@ -280,6 +281,9 @@ static void write_endpoint(struct collecting *c, const struct place *p, struct s
 {
 	with_location(c, location, slice_of(NULL, 0));
 	sample(c, METRICS_ENDPOINT_UP, p->endpoint.is_up);
+	exposition_sample(&c->r->metrics->samples[METRICS_ENDPOINT_DURATION],
+		metrics_families[METRICS_ENDPOINT_DURATION].name, buffer_bytes(&c->labels),
+		p->endpoint.duration_ms / 1000.0);
 	sample(c, METRICS_ENDPOINT_CAS, (int64_t)p->endpoint.acceptable_cas);
 	sample(c, METRICS_ENDPOINT_WEAKENED, p->endpoint.is_weakened);
 	sample_time(c, METRICS_ENDPOINT_MODE_CHANGED, p->endpoint.mode_changed);

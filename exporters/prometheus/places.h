@@ -32,6 +32,7 @@ struct place {
 			bool is_up;
 			enum client_certificate mode;
 			size_t acceptable_cas;
+			uint32_t duration_ms;
 			/* What it asked for over time; TIME_UNKNOWN for never. */
 			bool is_weakened;
 			bool has_list;

@@ -406,6 +406,15 @@ static void process_facts(struct detail *d, const struct process *p)
 	fact_time(d, "newest worker", p->worker_started);
 }
 
+static void fact_duration(struct detail *d, uint32_t ms)
+{
+	struct buffer text;
+
+	buffer_init(&text, LABEL_CELLS);
+	buffer_format(&text, "%" PRIu32 " ms", ms);
+	fact_buffer(d, "probe took", &text, INK_PLAIN);
+}
+
 static enum err endpoint(void *arg, const struct sighting *s)
 {
 	struct detail *d = arg;
@@ -423,6 +432,7 @@ static enum err endpoint(void *arg, const struct sighting *s)
 	fact(d, "address", r->address, INK_PLAIN);
 	fact(d, "through proxy", r->proxy, INK_PLAIN);
 	fact(d, "server name", r->server_name, INK_PLAIN);
+	fact_duration(d, r->duration_ms);
 	fact(d, "protocol", r->protocol, INK_PLAIN);
 	fact(d, "cipher suite", r->cipher_suite, INK_PLAIN);
 	fact(d, "client certificate", client_certificate_word(r->client_certificate), INK_PLAIN);

@@ -328,6 +328,7 @@ static bool fill_endpoint(cJSON *to, const struct record *r)
 	       put_text(to, "cipher_suite", e->cipher_suite) &&
 	       put(to, "reachable", cJSON_CreateBool(e->is_reachable)) &&
 	       put_text(to, "handshake", e->handshake) &&
+	       put(to, "duration_seconds", cJSON_CreateNumber(e->duration_ms / 1000.0)) &&
 	       put_text(to, "client_certificate", client_certificate_word(e->client_certificate)) &&
 	       put_text(to, "client_certificate_evidence", e->client_certificate_evidence) &&
 	       put_strings(to, "acceptable_cas", &e->acceptable_cas) &&

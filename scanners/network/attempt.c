@@ -50,6 +50,7 @@ struct attempt {
 	struct attempt_start what; /* owned */
 	int64_t deadline_ms;       /* monotonic */
 	int64_t stalled_ms;        /* all->stalled_ms up to which the deadline was moved */
+	int64_t spent_ms;          /* on protocols that were tried before this one */
 	int64_t connect_ms;        /* when the connection was asked for */
 	int64_t round_trip_ms;
 	int64_t patience_ms; /* the TLS session's, that the timer runs for; 0 = none */
@@ -232,6 +233,15 @@ static bool is_datagram(const struct attempt *a)
 	return target_protocol(&a->what.target)->is_datagram;
 }
 
+/* Of its own time: what moved the deadline is not counted. */
+static int64_t used_ms(const struct attempt *a)
+{
+	int64_t stalled = a->all->stalled_ms - a->stalled_ms;
+	int64_t ms = clock_monotonic_ms() - stalled - (a->deadline_ms - a->all->timeout_ms);
+
+	return ms > 0 ? ms : 0;
+}
+
 /* The only way out. */
 static void finish(struct attempt *a, enum err e)
 {
@@ -242,6 +252,7 @@ static void finish(struct attempt *a, enum err e)
 	if (e == ERR_OK && try_another(a))
 		return;
 	a->phase = PHASE_OVER;
+	a->seen.facts.duration_ms = (uint32_t)(a->spent_ms + used_ms(a));
 	link_out(a);
 	/* Before the report, so that a main that is slow to read does not hold the server's connection. */
 	socket_drop(a);
@@ -837,6 +848,7 @@ void attempt_start_fini(struct attempt_start *s)
 /* The same target once more: its addresses are known. */
 static bool restart(struct attempt *a)
 {
+	a->spent_ms += used_ms(a);
 	socket_drop(a);
 	tls_free(a->tls);
 	a->tls = NULL;

@@ -310,6 +310,7 @@ static void endpoints_tell_their_mode(void **state)
 	s = fake_endpoint(&f, "tls://a:443", CLIENT_CERTIFICATE_OPTIONAL);
 	fake_add_text(&s->record.endpoint.acceptable_cas, "CN=One");
 	fake_add_text(&s->record.endpoint.acceptable_cas, "CN=Two");
+	s->record.endpoint.duration_ms = 1250;
 	(void)fake_endpoint(&f, "tls://b:443", CLIENT_CERTIFICATE_NONE);
 	s = fake_endpoint(&f, "tls://c:443", CLIENT_CERTIFICATE_UNKNOWN);
 	s->record.endpoint.is_reachable = false;
@@ -321,6 +322,7 @@ static void endpoints_tell_their_mode(void **state)
 	expect_line(text, "leafwatch_endpoint_up{location=\"tls://b:443\"} 0");
 	expect_line(text, "leafwatch_endpoint_up{location=\"tls://c:443\"} 0");
 	expect_line(text, "leafwatch_endpoint_acceptable_cas{location=\"tls://a:443\"} 2");
+	expect_line(text, "leafwatch_endpoint_probe_duration_seconds{location=\"tls://a:443\"} 1.25");
 	expect_line(text,
 		"leafwatch_endpoint_client_certificate{location=\"tls://a:443\",mode=\"optional\"} 1");
 	expect_line(text,
