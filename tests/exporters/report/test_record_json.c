@@ -107,12 +107,13 @@ static void an_endpoint(void **state)
 	s = fake_endpoint(&f, "tls://api.example.org:443", CLIENT_CERTIFICATE_REQUIRED);
 	s->record.endpoint.client_certificate_evidence = fake_dup("alert 116 after Finished");
 	fake_add_text(&s->record.endpoint.acceptable_cas, "CN=Internal Root CA");
+	s->record.endpoint.duration_ms = 1250;
 	expect_json(&f,
 		"{\"type\":\"endpoint\",\"location\":{\"scanner\":\"endpoints\","
 		"\"uri\":\"tls://api.example.org:443\"},\"address\":\"192.0.2.1\",\"port\":443,"
 		"\"server_name\":\"api.example.org\",\"protocol\":\"TLS1.3\","
 		"\"cipher_suite\":\"TLS_AES_256_GCM_SHA384\",\"reachable\":true,"
-		"\"handshake\":\"ok\",\"client_certificate\":\"required\","
+		"\"handshake\":\"ok\",\"duration_seconds\":1.25,\"client_certificate\":\"required\","
 		"\"client_certificate_evidence\":\"alert 116 after Finished\","
 		"\"acceptable_cas\":[\"CN=Internal Root CA\"],\"stapled_ocsp\":\"none\"," SEEN "}");
 	fake_view_fini(&f);
@@ -200,7 +201,7 @@ static void a_listener(void **state)
 		"{\"type\":\"endpoint\",\"location\":{\"scanner\":\"listeners\","
 		"\"uri\":\"tls://127.0.0.1:443\"},\"address\":\"127.0.0.1\",\"port\":443,"
 		"\"protocol\":\"TLS1.3\",\"cipher_suite\":\"TLS_AES_256_GCM_SHA384\","
-		"\"reachable\":true,\"handshake\":\"ok\",\"client_certificate\":\"none\","
+		"\"reachable\":true,\"handshake\":\"ok\",\"duration_seconds\":0,\"client_certificate\":\"none\","
 		"\"acceptable_cas\":[],\"stapled_ocsp\":\"none\",\"process\":{\"pid\":4711,"
 		"\"name\":\"nginx\",\"unit\":\"nginx.service\",\"container\":\"0123456789ab\","
 		"\"started\":\"2025-12-31T00:00:00Z\",\"worker_started\":\"2026-01-01T00:00:00Z\"}," SEEN
