@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define INIT_PID 1
+
 /* A socket with its process. */
 struct owned {
 	const struct listening_socket *socket; /* borrowed */
@@ -14,6 +16,7 @@ struct owned {
 };
 
 struct gathering {
+	const struct socket_units *units; /* borrowed */
 	struct listeners *out;
 	size_t room;
 };
@@ -139,11 +142,25 @@ static enum err merge(struct listener *l, const struct process *p)
 	return ERR_OK;
 }
 
+/* systemd opened it and has started no service for it yet: it is its .socket unit's. */
+static enum err name_unit(
+	const struct socket_units *units, const struct listening_socket *s, struct process *p)
+{
+	const char *unit = p->pid == INIT_PID ? socket_units_find(units, s) : NULL;
+
+	if (!unit)
+		return ERR_OK;
+	free(p->unit);
+	p->unit = strdup(unit);
+	return p->unit ? ERR_OK : ERR_MEMORY;
+}
+
 static enum err add(struct gathering *g, const struct owned *o)
 {
 	char host[LISTENER_HOST_BYTES];
 	struct listeners *l = g->out;
 	struct listener *held;
+	enum err e;
 
 	if (!write_host(o->socket, host) || is_twin(l, o))
 		return ERR_OK;
@@ -163,7 +180,8 @@ static enum err add(struct gathering *g, const struct owned *o)
 	*held = (struct listener){ .port = o->socket->port };
 	memcpy(held->host, host, sizeof(host));
 	l->count++;
-	return process_copy(&held->process, o->process);
+	e = process_copy(&held->process, o->process);
+	return e == ERR_OK ? name_unit(g->units, o->socket, &held->process) : e;
 }
 
 static const struct process *owner_of(
@@ -178,9 +196,9 @@ static const struct process *owner_of(
 }
 
 static enum err gather(const struct sockets *sockets, const struct owners *owners,
-	const uint64_t *inodes, struct listeners *out)
+	const uint64_t *inodes, struct gathering *g)
 {
-	struct gathering g = { .out = out };
+	struct listeners *out = g->out;
 	struct owned *all = calloc(sockets->count + 1, sizeof(*all));
 	enum err e = ERR_OK;
 
@@ -193,14 +211,15 @@ static enum err gather(const struct sockets *sockets, const struct owners *owner
 	}
 	qsort(all, sockets->count, sizeof(*all), compare_sockets);
 	for (size_t i = 0; e == ERR_OK && i < sockets->count; i++)
-		e = add(&g, &all[i]);
+		e = add(g, &all[i]);
 	free(all);
 	return e;
 }
 
-enum err listeners_from(
-	const struct sockets *sockets, const char *proc, struct listeners *out, struct why *why)
+enum err listeners_from(const struct sockets *sockets, const struct socket_units *units,
+	const char *proc, struct listeners *out, struct why *why)
 {
+	struct gathering g = { .units = units, .out = out };
 	uint64_t *inodes = calloc(sockets->count + 1, sizeof(*inodes));
 	struct owners owners = { 0 };
 	enum err e;
@@ -213,7 +232,7 @@ enum err listeners_from(
 	e = owners_find(proc, inodes, sockets->count, &owners, why);
 	if (e == ERR_OK) {
 		out->is_cut = owners.is_cut;
-		e = gather(sockets, &owners, inodes, out);
+		e = gather(sockets, &owners, inodes, &g);
 	}
 	owners_fini(&owners);
 	free(inodes);

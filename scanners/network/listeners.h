@@ -4,6 +4,7 @@
 
 #include "agent/base/err.h"
 #include "agent/certificate/record.h"
+#include "scanners/network/socket_units.h"
 #include "scanners/network/sockets.h"
 
 #include <net/if.h>
@@ -29,9 +30,10 @@ struct listeners {
 
 /* One listener for each address and port: a socket bound to any stands for its loopback address, one of v6
  * only where the same process does not listen there by v4; of several sockets at one place (SO_REUSEPORT)
- * the oldest process counts. `proc` is "/proc". `out` starts as {0}. */
-enum err listeners_from(const struct sockets *sockets, const char *proc, struct listeners *out,
-	struct why *why) MUST_CHECK;
+ * the oldest process counts. One that systemd alone holds has the unit of its files (`units`). `proc` is "/proc".
+ * `out` starts as {0}. */
+enum err listeners_from(const struct sockets *sockets, const struct socket_units *units,
+	const char *proc, struct listeners *out, struct why *why) MUST_CHECK;
 void listeners_fini(struct listeners *l);
 
 #endif

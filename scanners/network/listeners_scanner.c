@@ -95,6 +95,7 @@ static enum err open_plan(const void *conf, const struct scan_hints *hints, void
 	const struct listeners_conf *own = conf;
 	struct plan *plan = calloc(1, sizeof(*plan));
 	struct sockets sockets = { 0 };
+	struct socket_units units = { 0 };
 	enum err e;
 
 	(void)hints;
@@ -103,7 +104,10 @@ static enum err open_plan(const void *conf, const struct scan_hints *hints, void
 	plan->is_fanning = own && own->fan_out;
 	e = sockets_read(&sockets, why);
 	if (e == ERR_OK)
-		e = listeners_from(&sockets, PROC, &plan->listeners, why);
+		e = socket_units_read(socket_unit_folders, socket_unit_folders_count, &units);
+	if (e == ERR_OK)
+		e = listeners_from(&sockets, &units, PROC, &plan->listeners, why);
+	socket_units_fini(&units);
 	sockets_fini(&sockets);
 	if (e != ERR_OK) {
 		close_plan(plan);

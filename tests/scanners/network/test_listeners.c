@@ -54,6 +54,7 @@ static void test_places(void **state)
 		{ "fe80::2%lo", 83, 0 },
 	};
 	struct sockets sockets = { .items = items, .count = sizeof(items) / sizeof(items[0]) };
+	const struct socket_units units = { 0 };
 	struct listeners l = { 0 };
 	struct proc p;
 
@@ -68,7 +69,7 @@ static void test_places(void **state)
 	proc_link(&p, 20, "fd/1", "socket:[3]");
 	proc_add(&p, 21, "new", 5, NULL);
 	proc_link(&p, 21, "fd/1", "socket:[4]");
-	assert_int_equal(listeners_from(&sockets, p.root, &l, NULL), ERR_OK);
+	assert_int_equal(listeners_from(&sockets, &units, p.root, &l, NULL), ERR_OK);
 	assert_int_equal(l.count, sizeof(wanted) / sizeof(wanted[0]));
 	for (size_t i = 0; i < l.count; i++) {
 		assert_string_equal(l.items[i].host, wanted[i].host);
@@ -86,6 +87,7 @@ static void test_shared_port(void **state)
 	struct listening_socket items[] = { sock("0.0.0.0", 443, 30), sock("0.0.0.0", 443, 10),
 		sock("0.0.0.0", 443, 20) };
 	struct sockets sockets = { .items = items, .count = 3 };
+	const struct socket_units units = { 0 };
 	struct listeners l = { 0 };
 	struct proc p;
 
@@ -97,10 +99,45 @@ static void test_shared_port(void **state)
 	proc_link(&p, 8, "fd/1", "socket:[20]");
 	proc_add(&p, 9, "haproxy", 90, NULL);
 	proc_link(&p, 9, "fd/1", "socket:[30]");
-	assert_int_equal(listeners_from(&sockets, p.root, &l, NULL), ERR_OK);
+	assert_int_equal(listeners_from(&sockets, &units, p.root, &l, NULL), ERR_OK);
 	assert_int_equal(l.count, 1);
 	assert_int_equal(l.items[0].process.pid, 8);
 	assert_int_equal(l.items[0].process.worker_started, PROC_BOOTED + 90);
+	listeners_fini(&l);
+	proc_free(&p);
+}
+
+/* What systemd alone holds is its .socket unit's; a service that has it too is the one. */
+static void test_socket_activation(void **state)
+{
+	struct listening_socket items[] = { sock("::", 22, 1), sock("::", 631, 2),
+		sock("::", 99, 3) };
+	struct sockets sockets = { .items = items, .count = 3 };
+	char name[] = "ssh.socket";
+	char *names[] = { name };
+	struct unit_address addresses[] = { { .is_any = true, .port = 22 },
+		{ .is_any = true, .port = 631 } };
+	const struct socket_units units = {
+		.names = { .items = names, .count = 1 }, .items = addresses, .count = 2
+	};
+	struct listeners l = { 0 };
+	struct proc p;
+
+	(void)state;
+	proc_new(&p);
+	proc_add(&p, 1, "systemd", 1, "0::/init.scope\n");
+	proc_link(&p, 1, "fd/1", "socket:[1]");
+	proc_link(&p, 1, "fd/2", "socket:[2]");
+	proc_link(&p, 1, "fd/3", "socket:[3]");
+	proc_add(&p, 30, "cupsd", 9, "0::/system.slice/cups.service\n");
+	proc_link(&p, 30, "fd/3", "socket:[2]");
+	assert_int_equal(listeners_from(&sockets, &units, p.root, &l, NULL), ERR_OK);
+	assert_int_equal(l.count, 3);
+	assert_string_equal(l.items[0].process.unit, "ssh.socket");
+	assert_int_equal(l.items[0].process.pid, 1);
+	assert_int_equal(l.items[1].port, 99);
+	assert_null(l.items[1].process.unit);
+	assert_string_equal(l.items[2].process.unit, "cups.service");
 	listeners_fini(&l);
 	proc_free(&p);
 }
@@ -160,6 +197,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_shared_port),
+		cmocka_unit_test(test_socket_activation),
 		cmocka_unit_test(test_plan),
 	};
 
