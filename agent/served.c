@@ -1,17 +1,19 @@
-/* What listeners serve, beside what lies on disk. */
+/* What this host serves, beside what lies on disk. */
 #include "agent/served.h"
 
+#include "agent/own_addresses.h"
 #include "agent/served_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Listeners compared; a host with more has the rest uncompared. */
+/* Servers compared; a host with more has the rest uncompared. */
 #define SERVED_MAX 8192
 
 struct comparing {
 	struct inventory *inventory;
 	const char *proc;
+	struct own_addresses own;
 	int64_t now;
 	struct served *items; /* owned */
 	size_t count;
@@ -29,6 +31,7 @@ static void served_fini(struct served *s)
 {
 	free(s->uri);
 	free(s->job);
+	free(s->address);
 	process_fini(&s->process);
 	record_fini(&s->leaf);
 	for (size_t i = 0; i < s->lying_count; i++)
@@ -45,8 +48,11 @@ static enum err on_endpoint(void *arg, const struct sighting *sight)
 	const struct record *r = sight->record;
 	struct served *s;
 
-	if (!record_is_listener(r) || !r->endpoint.chain.count || sight->is_stale ||
-		c->count == SERVED_MAX)
+	bool is_listener = record_is_listener(r);
+
+	if (!r->endpoint.chain.count || sight->is_stale || c->count == SERVED_MAX)
+		return ERR_OK;
+	if (!is_listener && !own_addresses_have(&c->own, r->endpoint.address))
 		return ERR_OK;
 	if (c->count == c->room) {
 		size_t room = c->room ? 2 * c->room : 16;
@@ -58,10 +64,11 @@ static enum err on_endpoint(void *arg, const struct sighting *sight)
 		c->room = room;
 	}
 	s = &c->items[c->count++];
-	*s = (struct served){ .port = r->endpoint.port };
+	*s = (struct served){ .port = r->endpoint.port, .is_listener = is_listener };
 	s->uri = strdup(r->location.uri);
 	s->job = strdup(sight->job);
-	if (!s->uri || !s->job)
+	s->address = r->endpoint.address ? strdup(r->endpoint.address) : NULL;
+	if (!s->uri || !s->job || (r->endpoint.address && !s->address))
 		return ERR_MEMORY;
 	return process_copy(&s->process, &r->endpoint.process);
 }
@@ -90,11 +97,44 @@ static enum err on_leaf(void *arg, const struct sighting *sight)
 	return copy_record(sight->record, &s->leaf);
 }
 
+/* How well a listener's place fits an endpoint's: its very address, or the loopback that one bound to any stands for. */
+static unsigned fit_of(const struct served *listener, const struct served *s)
+{
+	if (!listener->is_listener || !listener->process.pid || listener->port != s->port ||
+		!listener->address || !s->address)
+		return 0;
+	if (strcmp(listener->address, s->address) == 0)
+		return 2;
+	return strcmp(listener->address, "127.0.0.1") == 0 || strcmp(listener->address, "::1") == 0;
+}
+
+/* A named endpoint is served by the process that listens there. */
+static enum err find_processes(struct comparing *c)
+{
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && i < c->count; i++) {
+		struct served *s = &c->items[i];
+		const struct served *best = NULL;
+
+		for (size_t n = 0; !s->is_listener && n < c->count; n++)
+			if (fit_of(&c->items[n], s) > (best ? fit_of(best, s) : 0))
+				best = &c->items[n];
+		if (!best)
+			continue;
+		process_fini(&s->process);
+		e = process_copy(&s->process, &best->process);
+	}
+	return e;
+}
+
 static enum err gather(struct comparing *c)
 {
 	const struct inventory_filter endpoints = { .kind = RECORD_ENDPOINT };
 	enum err e = inventory_each(c->inventory, &endpoints, on_endpoint, c, c->why);
 
+	if (e == ERR_OK)
+		e = find_processes(c);
 	for (size_t i = 0; e == ERR_OK && i < c->count; i++) {
 		const struct inventory_filter leaf = { .kind = RECORD_CERTIFICATE,
 			.uri = c->items[i].uri };
@@ -269,8 +309,10 @@ enum err served_update(struct inventory *i, const char *proc, int64_t now, struc
 {
 	struct comparing c = { .inventory = i, .proc = proc, .now = now, .why = why };
 	const struct inventory_filter certificates = { .kind = RECORD_CERTIFICATE };
-	enum err e = gather(&c);
+	enum err e = own_addresses_read(&c.own, why);
 
+	if (e == ERR_OK)
+		e = gather(&c);
 	/* Without anything served the rest of the inventory need not be gone through. */
 	if (e == ERR_OK && c.count)
 		e = inventory_each(i, &certificates, on_certificate, &c, why);
@@ -283,5 +325,6 @@ enum err served_update(struct inventory *i, const char *proc, int64_t now, struc
 	for (size_t n = 0; n < c.count; n++)
 		served_fini(&c.items[n]);
 	free(c.items);
+	own_addresses_fini(&c.own);
 	return e;
 }

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-/* Compares what this host's listeners serve with the files in the inventory, and remembers there what is
+/* Compares what this host serves (its listeners, and endpoints by name whose address is its own) with the files in the inventory, and remembers there what is
  * newer on disk (the problem served-differs-from-disk); what no longer differs is forgotten. Asks the
  * system when a file changed, and `proc` ("/proc") what a process has open. After each pass. */
 enum err served_update(

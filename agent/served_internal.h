@@ -63,6 +63,8 @@ struct served {
 	char *uri; /* owned, as the rest */
 	char *job;
 	uint16_t port;
+	char *address;    /* NULL: not known */
+	bool is_listener; /* found by its socket; else by its name, at an address of this host */
 	struct process process;
 	struct record leaf;
 	struct likeness like; /* borrowed from leaf */

@@ -154,6 +154,7 @@ static void serve(struct world *w, const struct one *o)
 
 	memset(chain, (int)o->n, sizeof(chain));
 	r.endpoint.port = 443;
+	r.endpoint.address = (char *)"127.0.0.1";
 	r.endpoint.handshake = (char *)"ok";
 	r.endpoint.is_reachable = true;
 	r.endpoint.chain = (struct fingerprints){ chain, 1 };
@@ -164,6 +165,28 @@ static void serve(struct world *w, const struct one *o)
 		.worker_started = w->worker_started };
 	OK(w, inventory_put(w->inventory, pass, &r, w->now, &w->why));
 	put(w, pass, LISTENER, 0, o);
+	end(w, pass);
+}
+
+/* By its name, at an address; the process is the listener's. */
+#define NAMED "tls://www.example.org:443"
+static void serve_by_name(struct world *w, const char *address, const struct one *o)
+{
+	uint8_t chain[1][FINGERPRINT_BYTES];
+	struct record r = { .kind = RECORD_ENDPOINT,
+		.location = { .scanner = (char *)"endpoints", .uri = (char *)NAMED } };
+	int64_t pass = begin(w, "endpoints");
+
+	memset(chain, (int)o->n, sizeof(chain));
+	r.endpoint.port = 443;
+	r.endpoint.address = (char *)(uintptr_t)address;
+	r.endpoint.handshake = (char *)"ok";
+	r.endpoint.is_reachable = true;
+	r.endpoint.chain = (struct fingerprints){ chain, 1 };
+	r.endpoint.process =
+		(struct process){ .started = TIME_UNKNOWN, .worker_started = TIME_UNKNOWN };
+	OK(w, inventory_put(w->inventory, pass, &r, w->now, &w->why));
+	put(w, pass, NAMED, 0, o);
 	end(w, pass);
 }
 
@@ -207,14 +230,19 @@ static enum err read_told(void *arg, const struct sighting *s)
 	return ERR_OK;
 }
 
-static struct told update(struct world *w)
+static struct told update_at(struct world *w, const char *uri)
 {
-	const struct inventory_filter filter = { .kind = RECORD_CERTIFICATE, .uri = LISTENER };
+	const struct inventory_filter filter = { .kind = RECORD_CERTIFICATE, .uri = uri };
 	struct told told = { .has_problem = false };
 
 	OK(w, served_update(w->inventory, w->proc.root, NOW, &w->why));
 	OK(w, inventory_each(w->inventory, &filter, read_told, &told, &w->why));
 	return told;
+}
+
+static struct told update(struct world *w)
+{
+	return update_at(w, LISTENER);
 }
 
 #define OLD                                  \
@@ -269,6 +297,31 @@ static void seen_once_is_enough(void **state)
 	assert_true(t.has_problem);
 	assert_non_null(strstr(t.message,
 		"a newer one with the same names lies at /x/a.pem since 2026-01-01T00:01:00Z, but nginx"));
+}
+
+static void an_endpoint_by_name_at_an_own_address(void **state)
+{
+	struct world *w = *state;
+	struct told t;
+
+	LAY(w, { "file:///x/a.pem", NEW });
+	/* Whose process it is, is not known; then it is the listener's. */
+	serve_by_name(w, "127.0.0.1", &(struct one)OLD);
+	t = update_at(w, NAMED);
+	assert_true(t.has_problem);
+	assert_null(strstr(t.message, "nginx"));
+	serve(w, &(struct one)OLD);
+	t = update_at(w, NAMED);
+	assert_true(t.has_problem);
+	assert_non_null(strstr(t.message, "nginx (pid 4711, nginx.service)"));
+	assert_true(update(w).has_problem);
+	/* One bound to any is known by its loopback address. */
+	serve_by_name(w, "127.0.0.2", &(struct one)OLD);
+	assert_non_null(strstr(update_at(w, NAMED).message, "nginx (pid 4711"));
+	/* Another host's: what lies here is nothing to it. */
+	serve_by_name(w, "192.0.2.1", &(struct one)OLD);
+	assert_false(update_at(w, NAMED).has_problem);
+	assert_true(update(w).has_problem);
 }
 
 static void one_that_reloaded_is_told_apart(void **state)
@@ -507,6 +560,7 @@ int main(void)
 #define WORLD(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		WORLD(a_newer_one_where_it_was),
+		WORLD(an_endpoint_by_name_at_an_own_address),
 		WORLD(seen_once_is_enough),
 		WORLD(one_that_reloaded_is_told_apart),
 		WORLD(what_never_counts),

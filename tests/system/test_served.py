@@ -72,6 +72,13 @@ class Served(Case):
         self.assertIn("reload it", differs["message"])
         shown = self.leafwatch("scan", "listeners:", self.tree, "-o", "detail").stdout.decode()
         self.assertIn("newer on disk", shown)
+        # By its name, too: with the listener's process, and without a look at listeners of nobody's.
+        named = f"tls://api.example.org@127.0.0.1:{port}"
+        for sources, said in ((["listeners:"], "nginx"), ([], "its process still serves this one")):
+            records = self.scan("--trust", self.ca.pem_file, *sources, self.tree, f"api.example.org@127.0.0.1:{port}")
+            by_name, = [c for c in certificates(records) if c["location"] | {"index": 0} == c["location"] and c["location"]["uri"] == named]
+            self.assertIn(WORD, by_name["verdict"]["problems"])
+            self.assertIn(said, by_name["served_differs"]["message"])
         table = self.leafwatch("scan", "listeners:", self.tree).stdout.decode()
         self.assertRegex(table, rf"(?m)^127\.0\.0\.1:{port} +nginx {pid} .*{WORD}")
         os.kill(pid, signal.SIGHUP)
