@@ -322,7 +322,8 @@ static void endpoints_tell_their_mode(void **state)
 	expect_line(text, "leafwatch_endpoint_up{location=\"tls://b:443\"} 0");
 	expect_line(text, "leafwatch_endpoint_up{location=\"tls://c:443\"} 0");
 	expect_line(text, "leafwatch_endpoint_acceptable_cas{location=\"tls://a:443\"} 2");
-	expect_line(text, "leafwatch_endpoint_probe_duration_seconds{location=\"tls://a:443\"} 1.25");
+	expect_line(
+		text, "leafwatch_endpoint_probe_duration_seconds{location=\"tls://a:443\"} 1.25");
 	expect_line(text,
 		"leafwatch_endpoint_client_certificate{location=\"tls://a:443\",mode=\"optional\"} 1");
 	expect_line(text,
