@@ -88,8 +88,9 @@ static enum err write_listeners(const struct view *view, struct buffer *out)
 		write_messages(out, rows);
 	}
 	if (e == ERR_OK && l.plains.sockets)
-		buffer_format(out, "<p class=\"muted\">%zu listening socket%s no TLS.</p>\n",
-			l.plains.sockets, l.plains.sockets == 1 ? " speaks" : "s speak");
+		buffer_format(out, "<p class=\"muted\">%zu listening socket%s no TLS%s.</p>\n",
+			l.plains.sockets, l.plains.sockets == 1 ? " speaks" : "s speak",
+			l.plains.datagrams ? ", or were not asked (UDP)" : "");
 	listening_fini(&l);
 	return e;
 }

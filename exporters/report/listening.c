@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define ROWS_FIRST 32
+#define UDP "udp://" /* of a socket that is listed only */
 #define CELL_BYTES_MAX ((size_t)2 * RECORD_TEXT_BYTES_MAX)
 
 void listening_fini(struct listening *l)
@@ -129,21 +130,28 @@ static enum err add_row(struct listening_rows *rows, const struct sighting *s)
 	return row->uri ? ERR_OK : ERR_MEMORY;
 }
 
-static enum err add_plain(struct listening_plains *plains, const struct endpoint_record *e)
+static enum err add_plain(struct listening_plains *plains, const struct record *r)
 {
+	const struct endpoint_record *e = &r->endpoint;
 	const char *name = e->process.name ? e->process.name : "";
+	bool is_datagram = strncmp(r->location.uri, UDP, strlen(UDP)) == 0;
+	const char *unit = is_datagram && e->process.unit ? e->process.unit : "";
 	struct listening_plain *plain;
 
 	plains->sockets++;
-	plains->unreachable += !e->is_reachable;
+	plains->datagrams += is_datagram;
+	plains->unreachable += !is_datagram && !e->is_reachable;
 	for (size_t i = 0; i < plains->count; i++)
 		if (plains->items[i].port == e->port &&
+			plains->items[i].is_datagram == is_datagram &&
 			strncmp(plains->items[i].name, name, LISTENING_NAME_BYTES - 1) == 0)
 			return ERR_OK;
 	plain = grow((void **)&plains->items, &plains->count, &plains->capacity, sizeof(*plain));
 	if (!plain)
 		return ERR_MEMORY;
 	plain->port = e->port;
+	plain->is_datagram = is_datagram;
+	memcpy(plain->unit, unit, text_cut(unit, LISTENING_NAME_BYTES - 1));
 	memcpy(plain->name, name, text_cut(name, LISTENING_NAME_BYTES - 1));
 	return ERR_OK;
 }
@@ -154,7 +162,7 @@ static enum err collect(void *arg, const struct sighting *s)
 
 	if (s->gone_at != TIME_UNKNOWN || !record_is_listener(s->record))
 		return ERR_OK;
-	return record_is_plain_listener(s->record) ? add_plain(&l->plains, &s->record->endpoint)
+	return record_is_plain_listener(s->record) ? add_plain(&l->plains, s->record)
 						   : add_row(&l->rows, s);
 }
 
@@ -243,8 +251,11 @@ static int compare_plains(const void *a, const void *b)
 	const struct listening_plain *x = a;
 	const struct listening_plain *y = b;
 
-	return x->port != y->port ? (x->port > y->port) - (x->port < y->port)
-				  : strcmp(x->name, y->name);
+	if (x->port != y->port)
+		return (x->port > y->port) - (x->port < y->port);
+	if (x->is_datagram != y->is_datagram)
+		return x->is_datagram ? 1 : -1;
+	return strcmp(x->name, y->name);
 }
 
 enum err listening_collect(const struct view *view, struct listening *out)

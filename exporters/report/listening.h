@@ -39,7 +39,9 @@ struct listening_rows {
 /* A socket without TLS. */
 struct listening_plain {
 	uint16_t port;
+	bool is_datagram;
 	char name[LISTENING_NAME_BYTES]; /* of its process, or "" */
+	char unit[LISTENING_NAME_BYTES]; /* of a UDP socket: systemd's, or "" */
 };
 
 struct listening_plains {
@@ -48,6 +50,7 @@ struct listening_plains {
 	size_t capacity;
 	size_t sockets; /* with those of one port at several addresses */
 	size_t unreachable;
+	size_t datagrams; /* of UDP: not all were asked */
 };
 
 struct listening {

@@ -11,7 +11,7 @@
 #define WIDTH_WITH_UNIT 100
 /* More sockets without TLS than this are only counted unless all are wanted. */
 #define PLAIN_SHOWN 12
-#define WORDS_BYTES 128
+#define WORDS_BYTES 192
 
 static void paint_rows(const struct listening_rows *rows, struct paint *p)
 {
@@ -112,8 +112,9 @@ static void paint_plain(
 {
 	char words[WORDS_BYTES];
 
-	(void)snprintf(words, sizeof(words), "%u%s%s%s", (unsigned)plain->port,
-		*plain->name ? " " : "", plain->name, is_last ? "" : ",");
+	(void)snprintf(words, sizeof(words), "%u%s%s%s%s%s%s%s", (unsigned)plain->port,
+		plain->is_datagram ? "/udp" : "", *plain->name ? " " : "", plain->name,
+		*plain->unit ? " (" : "", plain->unit, *plain->unit ? ")" : "", is_last ? "" : ",");
 	paint_words(p, used, words, INK_DIM);
 }
 
@@ -127,8 +128,9 @@ static void paint_plains(const struct listening_plains *plains, struct paint *p)
 
 	if (!plains->count)
 		return;
-	(void)snprintf(words, sizeof(words), "%zu listening %s no TLS:", plains->sockets,
-		plains->sockets == 1 ? "socket speaks" : "sockets speak");
+	(void)snprintf(words, sizeof(words), "%zu listening %s no TLS%s:", plains->sockets,
+		plains->sockets == 1 ? "socket speaks" : "sockets speak",
+		plains->datagrams ? ", or were not asked (UDP)" : "");
 	paint_words(p, &used, words, INK_DIM);
 	for (size_t i = 0; i < shown; i++)
 		paint_plain(p, &used, &plains->items[i], i + 1 == plains->count);

@@ -14,7 +14,13 @@
 #define PROTOCOL_BYTES_MAX 32
 #define ITEM_BYTES_MAX (8 * 1024)
 
-enum { TARGET_UNNAMED = 1, TARGET_QUIET = 2, TARGET_SUGGESTED = 4, TARGET_CONFIGURED = 8 };
+enum {
+	TARGET_UNNAMED = 1,
+	TARGET_QUIET = 2,
+	TARGET_SUGGESTED = 4,
+	TARGET_CONFIGURED = 8,
+	TARGET_LISTED = 16
+};
 
 void probe_options_encode(struct buffer *out, const struct probe_options *o)
 {
@@ -116,7 +122,7 @@ enum reason complaint_reason(enum complaint kind)
 
 void target_uri(struct buffer *out, const struct target *t)
 {
-	buffer_format(out, "%s://", target_protocol(t)->name);
+	buffer_format(out, "%s://", t->is_listed ? "udp" : target_protocol(t)->name);
 	if (t->name)
 		buffer_format(out, "%s@", t->name);
 	if (strchr(t->host, ':')) {
@@ -142,7 +148,8 @@ void target_encode(struct buffer *out, const struct target *t)
 	wire_put_u8(out,
 		(uint8_t)((t->is_unnamed ? TARGET_UNNAMED : 0) | (t->is_quiet ? TARGET_QUIET : 0) |
 			  (t->is_suggested ? TARGET_SUGGESTED : 0) |
-			  (t->is_configured ? TARGET_CONFIGURED : 0)));
+			  (t->is_configured ? TARGET_CONFIGURED : 0) |
+			  (t->is_listed ? TARGET_LISTED : 0)));
 	wire_put_text(out, t->complaint);
 	wire_put_u16(out, t->own);
 	wire_put_u16(out, t->discovery);
@@ -177,10 +184,11 @@ enum err target_decode(struct slice bytes, struct target *out)
 	t.is_quiet = flags & TARGET_QUIET;
 	t.is_suggested = flags & TARGET_SUGGESTED;
 	t.is_configured = flags & TARGET_CONFIGURED;
+	t.is_listed = flags & TARGET_LISTED;
 	if (t.is_suggested)
 		(void)wire_get_raw(&w, t.usual_leaf, FINGERPRINT_BYTES);
 	t.complaint_kind = (enum complaint)kind;
-	if (wire_end(&w) != ERR_OK || kind >= COMPLAINT_COUNT || flags >= 2 * TARGET_CONFIGURED ||
+	if (wire_end(&w) != ERR_OK || kind >= COMPLAINT_COUNT || flags >= 2 * TARGET_LISTED ||
 		(!t.complaint && !t.own && !t.discovery && (!t.host || !t.port || !t.protocol))) {
 		target_fini(&t);
 		return ERR_MALFORMED;

@@ -71,6 +71,7 @@ struct target {
 	 * shows who asks for none is told again only where a configuration says that it serves the name. */
 	bool is_suggested;
 	bool is_configured;
+	bool is_listed; /* a UDP socket of this host: told, and not talked to */
 	uint8_t usual_leaf[FINGERPRINT_BYTES]; /* of one that is_suggested */
 	/* Not a target at all but a complaint to pass on: why it cannot be probed, or NULL. */
 	char *complaint;
@@ -80,7 +81,7 @@ struct target {
 /* Never NULL. */
 const struct protocol *target_protocol(const struct target *t);
 void target_fini(struct target *t);
-/* "tls://host:port", "smtp://name@host:port", v6 in brackets. */
+/* "tls://host:port", "smtp://name@host:port", v6 in brackets; "udp://host:port" of one that is only listed. */
 void target_uri(struct buffer *out, const struct target *t);
 void target_encode(struct buffer *out, const struct target *t);
 enum err target_decode(struct slice bytes, struct target *out) MUST_CHECK;

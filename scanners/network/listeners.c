@@ -36,6 +36,8 @@ static int compare_sockets(const void *a, const void *b)
 	const struct listening_socket *y = ((const struct owned *)b)->socket;
 	int order;
 
+	if (x->is_datagram != y->is_datagram)
+		return x->is_datagram ? 1 : -1;
 	if (x->family != y->family)
 		return x->family == AF_INET ? -1 : 1;
 	if (x->port != y->port)
@@ -82,10 +84,12 @@ static bool write_host(const struct listening_socket *s, char out[LISTENER_HOST_
 
 /* ---- one listener a place ------------------------------------------------------------------------ */
 
-static struct listener *find(const struct listeners *l, const char *host, uint16_t port)
+static struct listener *find(
+	const struct listeners *l, const char *host, const struct listening_socket *s)
 {
 	for (size_t i = 0; i < l->count; i++)
-		if (l->items[i].port == port && strcmp(l->items[i].host, host) == 0)
+		if (l->items[i].port == s->port && l->items[i].is_datagram == s->is_datagram &&
+			strcmp(l->items[i].host, host) == 0)
 			return &l->items[i];
 	return NULL;
 }
@@ -102,7 +106,7 @@ static bool is_twin(const struct listeners *l, const struct owned *o)
 
 	if (o->socket->family != AF_INET6 || !IN6_IS_ADDR_UNSPECIFIED(&o->socket->address))
 		return false;
-	v4 = find(l, "127.0.0.1", o->socket->port);
+	v4 = find(l, "127.0.0.1", o->socket);
 	return v4 && is_same_process(&v4->process, o->process);
 }
 
@@ -146,7 +150,8 @@ static enum err merge(struct listener *l, const struct process *p)
 static enum err name_unit(
 	const struct socket_units *units, const struct listening_socket *s, struct process *p)
 {
-	const char *unit = p->pid == INIT_PID ? socket_units_find(units, s) : NULL;
+	const char *unit =
+		p->pid == INIT_PID && !s->is_datagram ? socket_units_find(units, s) : NULL;
 
 	if (!unit)
 		return ERR_OK;
@@ -164,7 +169,7 @@ static enum err add(struct gathering *g, const struct owned *o)
 
 	if (!write_host(o->socket, host) || is_twin(l, o))
 		return ERR_OK;
-	held = find(l, host, o->socket->port);
+	held = find(l, host, o->socket);
 	if (held)
 		return merge(held, o->process);
 	if (l->count == g->room) {
@@ -177,7 +182,7 @@ static enum err add(struct gathering *g, const struct owned *o)
 		g->room = room;
 	}
 	held = &l->items[l->count];
-	*held = (struct listener){ .port = o->socket->port };
+	*held = (struct listener){ .port = o->socket->port, .is_datagram = o->socket->is_datagram };
 	memcpy(held->host, host, sizeof(host));
 	l->count++;
 	e = process_copy(&held->process, o->process);

@@ -18,6 +18,7 @@
 struct listener {
 	char host[LISTENER_HOST_BYTES]; /* where to connect: loopback for a socket bound to any */
 	uint16_t port;
+	bool is_datagram;
 	struct process process; /* owned; pid 0 where it is not known */
 };
 

@@ -118,6 +118,23 @@ static enum err open_plan(const void *conf, const struct scan_hints *hints, void
 	return ERR_OK;
 }
 
+/* A datagram that nobody understands may be logged, or counted as an attack, so only what is known for DTLS is asked:
+ * CoAP (RFC 7252), STUN and TURN (RFC 7350), RADIUS (RFC 7360), SNMP (RFC 6353), syslog (RFC 6012), IPFIX (RFC
+ * 7011), DNS (RFC 8094 has 853, which is QUIC's today: not asked), RDP's gateway, and openssl's own. */
+static bool speaks_dtls(const struct listener *l)
+{
+	static const uint16_t ports[] = { 5684, 5349, 2083, 10161, 10162, 6514, 4740, 3391, 4433 };
+	static const char *const names[] = { "turnserver", "gnutls-serv", "openssl" };
+
+	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
+		if (ports[i] == l->port)
+			return true;
+	for (size_t i = 0; l->process.name && i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(l->process.name, names[i]) == 0)
+			return true;
+	return false;
+}
+
 /* Said once a pass: whose sockets these are could not be told of all. */
 static enum err complaint_item(const struct listeners *l, struct scan_item *out)
 {
@@ -155,7 +172,8 @@ static enum err next_name(const struct plan *plan, struct scan_item *out)
 	for (size_t i = 0; e == ERR_OK && !target.process.pid && i < plan->listeners.count; i++) {
 		const struct listener *l = &plan->listeners.items[i];
 
-		if (target.host && l->port == target.port && strcmp(l->host, target.host) == 0) {
+		if (target.host && !l->is_datagram && l->port == target.port &&
+			strcmp(l->host, target.host) == 0) {
 			process_fini(&target.process);
 			e = process_copy(&target.process, &l->process);
 			break;
@@ -188,6 +206,10 @@ static enum err next_item(void *arg, struct scan_item *out, struct why *why)
 		.is_unnamed = true,
 		.is_quiet = true,
 		.process = l->process };
+	if (l->is_datagram) {
+		target.protocol = protocol_find(slice_text("dtls"));
+		target.is_listed = !speaks_dtls(l);
+	}
 	return target_item(&target, out);
 }
 

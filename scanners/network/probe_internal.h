@@ -117,6 +117,9 @@ enum err probe_tell_kept(struct probe *p, const char *place) MUST_CHECK;
 enum err probe_tell_progress(struct probe *p) MUST_CHECK;
 /* Is there nothing to tell of a target that nobody said speaks TLS? */
 bool probe_tell_is_idle(const struct target *t, const struct session *seen);
+/* A UDP socket of this host, by its place "udp://…"; `word` says what became of the handshake. */
+#define PROBE_NOT_ASKED "not-asked"
+enum err probe_tell_listed(struct probe *p, const struct target *t, const char *word) MUST_CHECK;
 /* What such a session is worth: of a listening socket, that it is there. */
 enum err probe_tell_idle(
 	struct probe *p, const struct attempt_start *what, const struct session *seen) MUST_CHECK;

@@ -145,6 +145,11 @@ static enum err enqueue(struct probe *p, struct entry *entry)
 		start_drop(&entry->waiter);
 		return e;
 	}
+	if (t->is_listed) {
+		e = probe_tell_listed(p, t, PROBE_NOT_ASKED);
+		entry_end(entry);
+		return e;
+	}
 	if (t->complaint) {
 		e = probe_tell_problem(
 			p, entry->what.place, complaint_reason(t->complaint_kind), t->complaint);

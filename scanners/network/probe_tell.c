@@ -139,6 +139,26 @@ bool probe_tell_is_idle(const struct target *t, const struct session *seen)
 	return t->is_quiet && session_is_without_tls(seen);
 }
 
+enum err probe_tell_listed(struct probe *p, const struct target *t, const char *word)
+{
+	struct target at = *t; /* lent */
+	struct session told = { .facts = { .port = t->port,
+					.address = t->host,
+					.handshake = (char *)(uintptr_t)word,
+					.process = t->process } };
+	struct buffer place;
+	enum err e;
+
+	at.is_listed = true;
+	buffer_init(&place, PLACE_BYTES_MAX);
+	target_uri(&place, &at);
+	e = buffer_status(&place);
+	if (e == ERR_OK)
+		e = probe_tell_session(p, buffer_string(&place), &told);
+	buffer_fini(&place);
+	return e;
+}
+
 /* A listening socket of this host that speaks no TLS is no problem, but it is there. */
 enum err probe_tell_idle(
 	struct probe *p, const struct attempt_start *what, const struct session *seen)
@@ -148,6 +168,9 @@ enum err probe_tell_idle(
 
 	if (!what->target.is_quiet || what->target.is_suggested)
 		return ERR_OK;
+	/* Whatever it is, it is no DTLS. */
+	if (target_protocol(&what->target)->is_datagram)
+		return probe_tell_listed(p, &what->target, seen->facts.handshake);
 	if (told.facts.is_reachable)
 		told.facts.handshake = (char *)(uintptr_t)reason_word(REASON_NOT_TLS);
 	return probe_tell_session(p, what->place, &told);

@@ -17,6 +17,9 @@
 #define LINE_BYTES_MAX 512
 #define STATE_LISTEN 10 /* TCP_LISTEN of include/net/tcp_states.h */
 #define STATE_LISTEN_HEX "0A"
+#define STATE_OPEN 7 /* TCP_CLOSE: of UDP, not connected to anybody */
+#define STATE_OPEN_HEX "07"
+#define PORT_RANGE_PATH "/proc/sys/net/ipv4/ip_local_port_range"
 #define ANSWER_BYTES (32 * 1024)
 #define ANSWER_WAIT_S 2
 #define SOCKETS_FIRST 64
@@ -48,7 +51,12 @@ void sockets_fini(struct sockets *s)
 
 /* ---- sock_diag -------------------------------------------------------------------------------- */
 
-static bool send_question(int fd, int family)
+static uint8_t state_of(const struct sockets_kind *kind)
+{
+	return kind->is_datagram ? STATE_OPEN : STATE_LISTEN;
+}
+
+static bool send_question(int fd, const struct sockets_kind *kind)
 {
 	struct {
 		struct nlmsghdr head;
@@ -57,9 +65,9 @@ static bool send_question(int fd, int family)
 		.head = { .nlmsg_len = sizeof(message),
 			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
 			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
-		.question = { .sdiag_family = (uint8_t)family,
-			.sdiag_protocol = IPPROTO_TCP,
-			.idiag_states = UINT32_C(1) << STATE_LISTEN },
+		.question = { .sdiag_family = (uint8_t)kind->family,
+			.sdiag_protocol = kind->is_datagram ? IPPROTO_UDP : IPPROTO_TCP,
+			.idiag_states = UINT32_C(1) << state_of(kind) },
 	};
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 
@@ -67,13 +75,15 @@ static bool send_question(int fd, int family)
 		       sizeof(kernel)) == (ssize_t)sizeof(message);
 }
 
-static enum err take_socket(const struct nlmsghdr *head, int family, struct sockets *out)
+static enum err take_socket(
+	const struct nlmsghdr *head, const struct sockets_kind *kind, struct sockets *out)
 {
 	const struct inet_diag_msg *m = NLMSG_DATA(head);
-	struct listening_socket found = { .family = family };
+	struct listening_socket found = { .family = kind->family,
+		.is_datagram = kind->is_datagram };
 
-	if (head->nlmsg_len < NLMSG_LENGTH(sizeof(*m)) || m->idiag_family != family ||
-		m->idiag_state != STATE_LISTEN || !m->id.idiag_sport)
+	if (head->nlmsg_len < NLMSG_LENGTH(sizeof(*m)) || m->idiag_family != kind->family ||
+		m->idiag_state != state_of(kind) || !m->id.idiag_sport || m->id.idiag_dport)
 		return ERR_OK;
 	memcpy(&found.address, m->id.idiag_src, sizeof(found.address));
 	found.port = ntohs(m->id.idiag_sport);
@@ -83,8 +93,8 @@ static enum err take_socket(const struct nlmsghdr *head, int family, struct sock
 }
 
 /* One datagram of the answer; `*is_over` when it was the last. */
-static enum err take_answer(
-	const struct nlmsghdr *head, size_t size, int family, struct sockets *out, bool *is_over)
+static enum err take_answer(const struct nlmsghdr *head, size_t size,
+	const struct sockets_kind *kind, struct sockets *out, bool *is_over)
 {
 	enum err e = ERR_OK;
 
@@ -100,7 +110,7 @@ static enum err take_answer(
 		if (head->nlmsg_type == NLMSG_ERROR)
 			return ERR_UNSUPPORTED;
 		if (head->nlmsg_type == SOCK_DIAG_BY_FAMILY)
-			e = take_socket(head, family, out);
+			e = take_socket(head, kind, out);
 		if (step >= size)
 			break;
 		size -= step;
@@ -109,7 +119,8 @@ static enum err take_answer(
 	return e;
 }
 
-static enum err read_answers(int fd, int family, struct sockets *out, struct why *why)
+static enum err read_answers(
+	int fd, const struct sockets_kind *kind, struct sockets *out, struct why *why)
 {
 	union {
 		struct nlmsghdr head;
@@ -131,12 +142,12 @@ static enum err read_answers(int fd, int family, struct sockets *out, struct why
 				size < 0 ? strerror(errno) : "an answer that is cut off");
 		/* Only the kernel has port 0. */
 		if (from.nl_pid == 0)
-			e = take_answer(&answer.head, (size_t)size, family, out, &is_over);
+			e = take_answer(&answer.head, (size_t)size, kind, out, &is_over);
 	}
 	return e;
 }
 
-enum err sockets_ask(int family, struct sockets *out, struct why *why)
+enum err sockets_ask(const struct sockets_kind *kind, struct sockets *out, struct why *why)
 {
 	const struct timeval wait = { .tv_sec = ANSWER_WAIT_S };
 	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
@@ -145,7 +156,7 @@ enum err sockets_ask(int family, struct sockets *out, struct why *why)
 	if (fd < 0)
 		return ERR_UNSUPPORTED;
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-	e = send_question(fd, family) ? read_answers(fd, family, out, why) : ERR_UNSUPPORTED;
+	e = send_question(fd, kind) ? read_answers(fd, kind, out, why) : ERR_UNSUPPORTED;
 	(void)close(fd);
 	return e;
 }
@@ -187,9 +198,11 @@ static bool read_port(const char *hex, uint16_t *out)
 enum { FIELD_LOCAL = 1, FIELD_STATE = 3, FIELD_INODE = 9, FIELDS };
 
 /* "  0: 0100007F:1F90 00000000:0000 0A ..." */
-static enum err read_line(char *line, int family, struct sockets *out)
+static enum err read_line(char *line, const struct sockets_kind *kind, struct sockets *out)
 {
-	struct listening_socket found = { .family = family };
+	struct listening_socket found = { .family = kind->family,
+		.is_datagram = kind->is_datagram };
+	const char *state = kind->is_datagram ? STATE_OPEN_HEX : STATE_LISTEN_HEX;
 	char *fields[FIELDS] = { 0 };
 	char *rest = line;
 	char *colon;
@@ -199,13 +212,13 @@ static enum err read_line(char *line, int family, struct sockets *out)
 			fields[i] = strsep(&rest, " \n");
 		} while (fields[i] && !*fields[i]);
 	}
-	if (!fields[FIELD_STATE] || strcmp(fields[FIELD_STATE], STATE_LISTEN_HEX) != 0)
+	if (!fields[FIELD_STATE] || strcmp(fields[FIELD_STATE], state) != 0)
 		return ERR_OK;
 	colon = strchr(fields[FIELD_LOCAL], ':');
 	if (!colon)
 		return ERR_OK;
 	*colon = '\0';
-	if (!read_address(fields[FIELD_LOCAL], family, &found.address) ||
+	if (!read_address(fields[FIELD_LOCAL], kind->family, &found.address) ||
 		!read_port(colon + 1, &found.port))
 		return ERR_OK;
 	if (fields[FIELD_INODE])
@@ -213,52 +226,90 @@ static enum err read_line(char *line, int family, struct sockets *out)
 	return add(out, &found);
 }
 
-enum err sockets_read_table(FILE *table, int family, struct sockets *out)
+enum err sockets_read_table(FILE *table, const struct sockets_kind *kind, struct sockets *out)
 {
 	char line[LINE_BYTES_MAX];
 	enum err e = ERR_OK;
 
 	for (size_t i = 0; e == ERR_OK && i < SOCKETS_LINES_MAX && fgets(line, sizeof(line), table);
 		i++)
-		e = read_line(line, family, out);
+		e = read_line(line, kind, out);
 	return e;
 }
 
-static enum err read_table(const char *path, int family, struct sockets *out, struct why *why)
+static enum err read_table(
+	const char *path, const struct sockets_kind *kind, struct sockets *out, struct why *why)
 {
 	FILE *table = fopen(path, "re");
 	enum err e;
 
 	if (!table) {
 		/* A kernel without IPv6 has no such table. */
-		if (errno == ENOENT && family == AF_INET6)
+		if (errno == ENOENT && kind->family == AF_INET6)
 			return ERR_OK;
 		return why_fail(why, ERR_IO, "%s: %s", path, strerror(errno));
 	}
-	e = sockets_read_table(table, family, out);
+	e = sockets_read_table(table, kind, out);
 	(void)fclose(table);
 	return e;
 }
 
 /* ---- both ------------------------------------------------------------------------------------- */
 
+/* The ports that the kernel gives to who binds none. */
+static void read_port_range(unsigned long *first, unsigned long *last)
+{
+	char line[LINE_BYTES_MAX] = "";
+	FILE *f = fopen(PORT_RANGE_PATH, "re");
+	char *rest = line;
+
+	*first = 32768;
+	*last = 60999;
+	if (!f)
+		return;
+	if (fgets(line, sizeof(line), f)) {
+		*first = strtoul(line, &rest, 10);
+		*last = strtoul(rest, NULL, 10);
+	}
+	(void)fclose(f);
+}
+
+static void leave_out_clients(struct sockets *s)
+{
+	unsigned long first, last;
+	size_t kept = 0;
+
+	read_port_range(&first, &last);
+	for (size_t i = 0; i < s->count; i++) {
+		const struct listening_socket *one = &s->items[i];
+
+		if (!one->is_datagram || one->port < first || one->port > last)
+			s->items[kept++] = *one;
+	}
+	s->count = kept;
+}
+
 enum err sockets_read(struct sockets *out, struct why *why)
 {
 	static const struct {
-		int family;
+		struct sockets_kind kind;
 		const char *table;
-	} ways[] = { { AF_INET, "/proc/net/tcp" }, { AF_INET6, "/proc/net/tcp6" } };
+	} ways[] = { { { AF_INET, false }, "/proc/net/tcp" },
+		{ { AF_INET6, false }, "/proc/net/tcp6" }, { { AF_INET, true }, "/proc/net/udp" },
+		{ { AF_INET6, true }, "/proc/net/udp6" } };
 	enum err e = ERR_OK;
 
 	for (size_t i = 0; e == ERR_OK && i < sizeof(ways) / sizeof(ways[0]); i++) {
 		size_t before = out->count;
 
-		e = sockets_ask(ways[i].family, out, NULL);
+		e = sockets_ask(&ways[i].kind, out, NULL);
 		if (e == ERR_UNSUPPORTED || e == ERR_IO) {
 			out->count = before;
-			e = read_table(ways[i].table, ways[i].family, out, why);
+			e = read_table(ways[i].table, &ways[i].kind, out, why);
 		}
 	}
+	if (e == ERR_OK)
+		leave_out_clients(out);
 	if (e == ERR_LIMIT)
 		return why_fail(why, e, "more than %d listening sockets", SOCKETS_MAX);
 	return e;

@@ -2,13 +2,15 @@
 import http.server
 import json
 import os
+import socket
 import subprocess
 import threading
 import unittest
+from pathlib import Path
 
 import harness
 import servers
-from harness import BINARY, Case, certificates, endpoints, is_open, problems
+from harness import BINARY, Case, certificates, endpoints, is_open, problems, wait_for
 
 
 def at(records, port):
@@ -55,6 +57,48 @@ class Listeners(Case):
         self.assertEqual(endpoint["handshake"], "not-tls")
         self.assertEqual(endpoint["process"]["pid"], os.getpid())
         self.assertEqual([p for p in problems(records) if str(port) in p["location"]["uri"]], [])
+
+    def udp_port(self):
+        """One that is not a client's: below the kernel's own range."""
+        first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+        for port in range(first - 1000 - os.getpid() % 5000, first):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                try:
+                    s.bind(("127.0.0.1", port))
+                    return port
+                except OSError:
+                    continue
+        raise AssertionError("no port is free")
+
+    def test_datagrams(self):
+        asked = self.udp_port()
+        (self.folder / "served.pem").write_text(self.server.pem)
+        self.start("openssl", "s_server", "-dtls", "-accept", f"127.0.0.1:{asked}", "-cert", self.folder / "served.pem", "-key",
+                   self.server.key_file, stdin=subprocess.PIPE)
+        wait_for(lambda: f":{asked:04X} " in Path("/proc/net/udp").read_text(), 20, "s_server")
+        plain = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(plain.close)
+        plain.bind(("127.0.0.1", self.udp_port()))
+        plain.setblocking(False)
+        port = plain.getsockname()[1]
+        client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(client.close)
+        client.bind(("127.0.0.1", 0))
+        records = self.scan("listeners:")
+        endpoint, = at(records, asked)
+        self.assertEqual((endpoint["location"]["uri"], endpoint["protocol"]), (f"dtls://127.0.0.1:{asked}", "DTLS1.2"))
+        self.assertEqual(endpoint["process"]["name"], "openssl")
+        self.assertEqual(endpoint["chain"][0], self.server.fingerprint)
+        listed, = at(records, port)
+        self.assertEqual((listed["location"]["uri"], listed["handshake"], listed["reachable"]), (f"udp://127.0.0.1:{port}", "not-asked", False))
+        self.assertEqual(listed["process"]["pid"], os.getpid())
+        # Nothing was sent to it, and of a client's socket nothing is said.
+        self.assertRaises(BlockingIOError, plain.recv, 1)
+        self.assertEqual(at(records, client.getsockname()[1]), [])
+        self.assertEqual([p for p in problems(records) if str(port) in p["location"]["uri"]], [])
+        table = self.leafwatch("scan", "listeners:", "--all").stdout.decode()
+        self.assertRegex(table, rf"or were not asked \(UDP\): .*\b{port}/udp python")
+        self.assertRegex(table, rf"(?m)^127\.0\.0\.1:{asked} +openssl \d+ .*dtls DTLS1\.2 +none +api\.example\.org")
 
     def test_table(self):
         port = self.nginx_tls()

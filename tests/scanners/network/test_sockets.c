@@ -12,6 +12,15 @@
 
 #include <cmocka.h>
 
+static const struct sockets_kind tcp = { .family = AF_INET };
+static const struct sockets_kind tcp6 = { .family = AF_INET6 };
+static const struct sockets_kind udp = { .family = AF_INET, .is_datagram = true };
+
+static const char udp_table[] =
+	"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+	" 100: 00000000:0035 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 53 2\n"
+	" 101: 0100007F:9C40 0100007F:0035 01 00000000:00000000 00:00000000 00000000     0        0 54 2\n";
+
 static const char v4_table[] =
 	"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 	"   0: 00000000:01BB 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1\n"
@@ -60,8 +69,8 @@ static void test_tables(void **state)
 	FILE *v4 = table(v4_table), *v6 = table(v6_table);
 
 	(void)state;
-	assert_int_equal(sockets_read_table(v4, AF_INET, &s), ERR_OK);
-	assert_int_equal(sockets_read_table(v6, AF_INET6, &s), ERR_OK);
+	assert_int_equal(sockets_read_table(v4, &tcp, &s), ERR_OK);
+	assert_int_equal(sockets_read_table(v6, &tcp6, &s), ERR_OK);
 	assert_int_equal(s.count, sizeof(wanted) / sizeof(wanted[0]));
 	for (size_t i = 0; i < s.count; i++) {
 		char text[INET6_ADDRSTRLEN];
@@ -78,6 +87,55 @@ static void test_tables(void **state)
 	(void)fclose(v6);
 }
 
+/* Of UDP those that are connected to somebody are clients. */
+static void test_datagrams(void **state)
+{
+	struct sockets s = { 0 };
+	FILE *f = table(udp_table);
+
+	(void)state;
+	assert_int_equal(sockets_read_table(f, &udp, &s), ERR_OK);
+	assert_int_equal(s.count, 1);
+	assert_int_equal(s.items[0].port, 53);
+	assert_int_equal(s.items[0].inode, 53);
+	assert_true(s.items[0].is_datagram);
+	sockets_fini(&s);
+	(void)fclose(f);
+}
+
+/* One that this test opens is told by both ways; of what the kernel chose the port of, nothing is said. */
+static void test_live_datagrams(void **state)
+{
+	struct sockaddr_in named = { .sin_family = AF_INET };
+	struct sockaddr_in any = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), other = socket(AF_INET, SOCK_DGRAM, 0);
+	struct sockets s = { 0 };
+	socklen_t size = sizeof(any);
+	size_t found = 0, clients = 0;
+	struct stat st;
+	uint16_t port = 20000;
+
+	(void)state;
+	named.sin_addr.s_addr = any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	do {
+		named.sin_port = htons(++port);
+	} while (bind(fd, (struct sockaddr *)&named, sizeof(named)) != 0 && port < 30000);
+	assert_int_equal(bind(other, (struct sockaddr *)&any, sizeof(any)), 0);
+	assert_int_equal(getsockname(other, (struct sockaddr *)&any, &size), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(sockets_read(&s, NULL), ERR_OK);
+	for (size_t i = 0; i < s.count; i++) {
+		found += s.items[i].is_datagram && s.items[i].port == port &&
+			 s.items[i].inode == st.st_ino;
+		clients += s.items[i].is_datagram && s.items[i].port == ntohs(any.sin_port);
+	}
+	assert_int_equal(found, 1);
+	assert_int_equal(clients, 0);
+	sockets_fini(&s);
+	(void)close(fd);
+	(void)close(other);
+}
+
 static void test_bounded(void **state)
 {
 	struct sockets s = { 0 };
@@ -89,7 +147,7 @@ static void test_bounded(void **state)
 		(void)fprintf(f, "%u: %02X%02X%02X0A:0001 00000000:0000 0A\n", i, i & 255,
 			i >> 8 & 255, i >> 16);
 	rewind(f);
-	assert_int_equal(sockets_read_table(f, AF_INET, &s), ERR_LIMIT);
+	assert_int_equal(sockets_read_table(f, &tcp, &s), ERR_LIMIT);
 	assert_int_equal(s.count, SOCKETS_MAX);
 	sockets_fini(&s);
 	(void)fclose(f);
@@ -137,13 +195,13 @@ static void test_live(void **state)
 	else
 		print_message("no IPv6 here: skipped in part\n");
 	sockets_fini(&s);
-	e = sockets_ask(AF_INET, &s, NULL);
+	e = sockets_ask(&tcp, &s, NULL);
 	if (e == ERR_OK)
 		assert_int_equal(count_of(&s, AF_INET, ntohs(v4.sin_port), st.st_ino), 1);
 	else
 		print_message("this kernel has no sock_diag: skipped in part\n");
 	assert_non_null(f);
-	assert_int_equal(sockets_read_table(f, AF_INET, &by_table), ERR_OK);
+	assert_int_equal(sockets_read_table(f, &tcp, &by_table), ERR_OK);
 	assert_int_equal(count_of(&by_table, AF_INET, ntohs(v4.sin_port), st.st_ino), 1);
 	(void)fclose(f);
 	sockets_fini(&s);
@@ -156,6 +214,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_datagrams),
+		cmocka_unit_test(test_live_datagrams),
 		cmocka_unit_test(test_bounded),
 		cmocka_unit_test(test_live),
 	};
