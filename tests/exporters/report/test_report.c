@@ -278,6 +278,26 @@ static void fake_listeners(struct fake_view *f)
 	}
 }
 
+static void datagrams_in_the_table_of_listeners(void **state)
+{
+	struct fake_view f;
+	struct fake_sighting *s;
+	char *text;
+
+	(void)state;
+	fake_view_init(&f);
+	(void)fake_plain_listener(&f, "tls://127.0.0.1:53", 71, "unbound");
+	s = fake_plain_listener(&f, "udp://127.0.0.1:53", 71, "unbound");
+	s->record.endpoint.process.unit = fake_dup("unbound.service");
+	s->record.endpoint.is_reachable = false;
+	text = write_report("table", &f, 0, false, true);
+	(void)position(text,
+		"2 listening sockets speak no TLS, or were not asked (UDP): 53 unbound, "
+		"53/udp unbound (unbound.service)\n");
+	free(text);
+	fake_view_fini(&f);
+}
+
 static void the_table_of_listeners(void **state)
 {
 	static const unsigned widths[] = { 60, 80, 100, 120, 200 };
@@ -393,6 +413,7 @@ int main(void)
 		cmocka_unit_test(the_table_fits_the_terminal),
 		cmocka_unit_test(the_table_shows_the_worst_first),
 		cmocka_unit_test(the_table_of_listeners),
+		cmocka_unit_test(datagrams_in_the_table_of_listeners),
 		cmocka_unit_test(an_empty_host),
 		cmocka_unit_test(gone_and_stale_are_marked),
 		cmocka_unit_test(colours_only_where_wanted),
