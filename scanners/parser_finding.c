@@ -19,8 +19,6 @@
 #define READ_MESSAGE_BYTES 160
 /* CA certificates kept from earlier batches: a bundle's issuers may stand far from its leaves. */
 #define ISSUERS_MAX 64
-/* Problems told of one file. */
-#define PROBLEMS_MAX 10000
 /* Self-issued CAs in one file that make it somebody's trust store. */
 #define BUNDLE_ROOTS_MIN 10
 
@@ -33,7 +31,7 @@ struct item {
 };
 
 /* Members in members; what lies deeper is told by the archive's own ceiling long before. */
-#define LEVELS_MAX (FORMAT_ARCHIVE_DEPTH_CEILING + FORMAT_DEPTH_MAX)
+#define LEVELS_MAX (FORMAT_ARCHIVE_DEPTH_CEILING + FORMAT_DEPTH_CEILING)
 
 /* What holds again when a member is left. */
 struct outside {
@@ -64,10 +62,13 @@ struct gather {
 	size_t levels; /* members that are entered */
 	size_t certificates;
 	size_t problems;
-	char *trust_flags;   /* owned, or NULL: of the certificate that comes next */
-	struct label *label; /* borrowed: of the text being read */
-	const char *layer;   /* borrowed: of which image's layer it is part; or NULL */
-	enum err status;     /* the first failure, which ends everything */
+	struct strings passwords;  /* borrowed: those that are tried */
+	size_t passwords_left_out; /* candidates besides */
+	bool is_late;              /* it took too long: what comes is not taken any more */
+	char *trust_flags;         /* owned, or NULL: of the certificate that comes next */
+	struct label *label;       /* borrowed: of the text being read */
+	const char *layer;         /* borrowed: of which image's layer it is part; or NULL */
+	enum err status;           /* the first failure, which ends everything */
 };
 
 static void item_fini(struct item *i)
@@ -302,8 +303,13 @@ static enum err add_problem(
 	struct item item = { 0 };
 	enum err e;
 
-	if (++g->problems > PROBLEMS_MAX)
+	if (++g->problems > (size_t)g->budget.limits->problems + 1)
 		return ERR_OK;
+	if (g->problems > (size_t)g->budget.limits->problems) {
+		reason = REASON_LIMIT_REACHED;
+		bytes = slice_of(NULL, 0);
+		message = "more is wrong with it than is told of one file (limits.problems)";
+	}
 	item.record.kind = RECORD_PROBLEM;
 	p = &item.record.problem;
 	*p = (struct problem_record){
@@ -324,6 +330,20 @@ static enum err add_problem(
 		e = add_item(g, &item);
 	item_fini(&item);
 	return e;
+}
+
+/* Told once; then the formats are to end. An archive that has spent all it had has said so. */
+static bool is_late(struct gather *g)
+{
+	if (g->is_late || !format_budget_is_late(&g->budget))
+		return g->is_late;
+	g->is_late = true;
+	if (!g->budget.is_spent)
+		(void)!fail(g, add_problem(g, REASON_LIMIT_REACHED, slice_of(NULL, 0),
+				       "it takes too long: what is behind was not looked at "
+				       "(limits.file_time)"));
+	g->budget.is_spent = true;
+	return true;
 }
 
 static enum err on_problem(void *arg, enum reason reason, struct slice bytes, const char *message)
@@ -405,7 +425,7 @@ static enum err on_certificate(
 {
 	struct gather *g = arg;
 
-	return fail(g, add_certificate(g, der, alias, integrity));
+	return is_late(g) ? ERR_LIMIT : fail(g, add_certificate(g, der, alias, integrity));
 }
 
 static enum err add_record(struct gather *g, struct record *r)
@@ -456,6 +476,11 @@ static enum err on_record(void *arg, struct record *r)
 {
 	struct gather *g = arg;
 
+	if (is_late(g)) {
+		record_fini(r);
+		*r = (struct record){ 0 };
+		return ERR_LIMIT;
+	}
 	return fail(g, r->kind == RECORD_KEY ? add_key(g, r) : add_record(g, r));
 }
 
@@ -578,9 +603,11 @@ static enum err on_nested(void *arg, const char *member, struct slice bytes)
 	struct gather *g = arg;
 	enum err e;
 
-	if (g->depth == FORMAT_DEPTH_MAX)
+	if (is_late(g))
+		return ERR_LIMIT;
+	if (g->depth >= (unsigned)g->budget.limits->nesting)
 		return fail(g, add_problem(g, REASON_LIMIT_REACHED, slice_of(NULL, 0),
-				       "it is nested too deeply"));
+				       "it is nested too deeply (limits.nesting)"));
 	g->depth++;
 	e = member ? parse_member(g, member, bytes) : parse(g, bytes, NULL);
 	g->depth--;
@@ -604,7 +631,8 @@ static enum err parse(struct gather *g, struct slice bytes, const struct format_
 	struct label label = { .text = bytes, .above = g->label };
 	struct format_input in = { .bytes = bytes,
 		.file = file,
-		.passwords = g->context->passwords,
+		.passwords = &g->passwords,
+		.passwords_left_out = g->passwords_left_out,
 		.depth = g->depth,
 		.uri = g->place->uri,
 		.budget = &g->budget };
@@ -640,11 +668,19 @@ enum err parser_file(
 	struct gather g = {
 		.context = c, .place = place, .uri = place->uri, .layer = place->label
 	};
+	size_t tried;
 	enum err e;
 
 	format_budget_init(&g.budget, c->limits, place->file ? place->file->size : bytes.size);
+	tried = (size_t)g.budget.limits->passwords;
+	if (c->passwords)
+		g.passwords = *c->passwords;
+	if (g.passwords.count > tried) {
+		g.passwords_left_out = g.passwords.count - tried;
+		g.passwords.count = tried;
+	}
 	e = place->file ? parse_where_it_lies(&g) : parse(&g, bytes, NULL);
-	if (e == ERR_OK || e == ERR_NOT_FOUND)
+	if (e == ERR_OK || e == ERR_NOT_FOUND || (g.is_late && g.status == ERR_OK))
 		e = tell_all(&g);
 	for (size_t i = 0; i < g.count; i++)
 		item_fini(&g.items[i]);

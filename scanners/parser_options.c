@@ -114,6 +114,15 @@ static void put_limits(struct buffer *out, const struct format_limits *given)
 	wire_put_i64(out, l->ratio);
 	wire_put_u64(out, l->member_bytes);
 	wire_put_i64(out, l->time_ms);
+	wire_put_i64(out, l->nesting);
+	wire_put_i64(out, l->problems);
+	wire_put_i64(out, l->keys);
+	wire_put_i64(out, l->references);
+	wire_put_i64(out, l->places);
+	wire_put_u64(out, l->decoded_bytes);
+	wire_put_i64(out, l->kdf_iterations);
+	wire_put_i64(out, l->kdf_iterations_total);
+	wire_put_i64(out, l->passwords);
 }
 
 static void get_limits(struct wire *w, struct format_limits *l)
@@ -125,7 +134,20 @@ static void get_limits(struct wire *w, struct format_limits *l)
 	l->ratio = wire_get_i64(w);
 	l->member_bytes = wire_get_u64(w);
 	l->time_ms = wire_get_i64(w);
-	w->bad = w->bad || l->certificates < 1 || l->depth < 0 ||
+	l->nesting = wire_get_i64(w);
+	l->problems = wire_get_i64(w);
+	l->keys = wire_get_i64(w);
+	l->references = wire_get_i64(w);
+	l->places = wire_get_i64(w);
+	l->decoded_bytes = wire_get_u64(w);
+	l->kdf_iterations = wire_get_i64(w);
+	l->kdf_iterations_total = wire_get_i64(w);
+	l->passwords = wire_get_i64(w);
+	w->bad = w->bad || l->nesting < 0 || l->nesting > FORMAT_DEPTH_CEILING || l->problems < 0 ||
+		 l->keys < 0 || l->references < 0 || l->places < 0 ||
+		 l->decoded_bytes > PARSER_FINDING_BYTES_MAX || l->kdf_iterations < 0 ||
+		 l->kdf_iterations > FORMAT_KDF_ITERATIONS_CEILING || l->kdf_iterations_total < 0 ||
+		 l->passwords < 0 || l->certificates < 1 || l->depth < 0 ||
 		 l->depth > FORMAT_ARCHIVE_DEPTH_CEILING || l->members < 0 || l->ratio < 1 ||
 		 l->time_ms < 1 || l->member_bytes > PARSER_FINDING_BYTES_MAX;
 }

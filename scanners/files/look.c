@@ -47,7 +47,7 @@ static enum err answer(struct worker *w, struct slice name, struct sniff *f, enu
 		break;
 	case SNIFF_LIMIT:
 		e = tell_problem(w, name, REASON_LIMIT_REACHED,
-			"a text longer than the limit: its end was not searched");
+			"a text longer than the limit: its end was not searched (max_text_size)");
 		is_known = false;
 		break;
 	case SNIFF_FAILED:

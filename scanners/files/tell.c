@@ -315,7 +315,8 @@ static enum err large_outcome(struct worker *w, struct slice name, enum err e, i
 		return tell_errno(w, name, error ? error : EIO);
 	if (e == ERR_LIMIT)
 		return tell_problem(w, name, REASON_LIMIT_REACHED,
-			"more to send than the limit for one file; what is behind it was not looked at");
+			"more to send than the limit for one file; what is behind it was not looked at "
+			"(max_file_size)");
 	return e;
 }
 
@@ -391,7 +392,7 @@ enum err tell_spans(struct worker *w, struct slice name, struct sniff *f, bool *
 	e = tell_large(w, name, f, &spans);
 	if (e == ERR_OK && spans.is_limited) {
 		e = tell_problem(w, name, REASON_LIMIT_REACHED,
-			"a text longer than the limit: its end was not searched");
+			"a text longer than the limit: its end was not searched (max_text_size)");
 		return e == ERR_OK ? known(ERR_BUSY, is_known) : e;
 	}
 	return known(e, is_known);

@@ -19,8 +19,6 @@
 /* Digits that show an element's tag and length, and how many bytes they are. */
 #define HEADER_DIGITS 12
 #define HEADER_BYTES 9
-/* Places of one text that are looked at closely. */
-#define RUNS_MAX 100000
 /* Decoded bytes below which it is a placeholder. */
 #define CONTENT_BYTES_MIN 64
 
@@ -216,8 +214,8 @@ static size_t take(struct finder *f, struct slice text, size_t at)
 	if (e == ERR_LIMIT) {
 		f->found = true;
 		format_place(f->sink, text.data + at);
-		f->status = f->sink->problem(f->sink->arg, REASON_LIMIT_REACHED, slice_of(NULL, 0),
-			"what stands there in base64 is larger than 16 MiB");
+		f->status = format_limited(f->sink,
+			"what stands there in base64 is larger than is decoded", "decoded_size");
 		return end;
 	}
 	if (e != ERR_OK) {
@@ -242,26 +240,28 @@ static enum format_answer base64_parse(
 	struct base64_search search = { .text = in->bytes, .markers = markers };
 	struct finder f = { .sink = sink };
 	size_t from = 0, runs = 0, at, which;
+	const size_t runs_max = (size_t)format_limits_of(in)->places;
 
 	/* Most of what is in base64 there has a password, and keys besides. */
-	buffer_init(&f.bytes, FORMAT_BYTES_MAX);
+	buffer_init(&f.bytes, format_bytes_max(in));
 	while (f.status == ERR_OK && base64_search_next(&search, from, &at, &which)) {
 		size_t end = at + 1;
 		size_t start;
 
 		if (find_start(in->bytes, at, which, &start) && start >= from) {
-			if (++runs > RUNS_MAX)
+			if (++runs > runs_max)
 				break;
 			if (!is_taken(in->bytes, start))
 				end = take(&f, in->bytes, start);
 		}
 		from = end > at ? end : at + 1;
 	}
-	if (runs > RUNS_MAX && f.status == ERR_OK)
-		(void)sink->problem(sink->arg, REASON_LIMIT_REACHED, slice_of(NULL, 0),
-			"base64 begins in too many places: not all were looked at");
+	if (runs > runs_max && f.status == ERR_OK)
+		(void)!format_limited(sink,
+			"base64 begins in too many places: not all were looked at",
+			"base64_places");
 	buffer_wipe(&f.bytes);
-	return f.found || runs > RUNS_MAX ? FORMAT_MINE : FORMAT_NOT_MINE;
+	return f.found || runs > runs_max ? FORMAT_MINE : FORMAT_NOT_MINE;
 }
 
 extern const struct format format_base64;

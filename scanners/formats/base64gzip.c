@@ -4,8 +4,6 @@
 #include "scanners/formats/base64_text.h"
 #include "scanners/formats/format.h"
 
-/* Places of one text that are looked at closely. */
-#define RUNS_MAX 10000
 /* RFC 1952 2.3: a header and a trailer, with nothing between them. */
 #define GZIP_BYTES_MIN 18
 
@@ -43,8 +41,8 @@ static size_t take(struct finder *f, struct slice text, size_t at, size_t which)
 	format_place(f->sink, text.data + at);
 	if (e == ERR_LIMIT) {
 		f->is_mine = true;
-		f->status = f->sink->problem(f->sink->arg, REASON_LIMIT_REACHED, slice_of(NULL, 0),
-			"what stands there in base64 is larger than 16 MiB");
+		f->status = format_limited(f->sink,
+			"what stands there in base64 is larger than is decoded", "decoded_size");
 	} else if (e != ERR_OK) {
 		f->status = e;
 	} else if (is_gzip(buffer_bytes(&f->bytes)) && !base64_is_sketch(slice_after(text, end))) {
@@ -61,23 +59,25 @@ static enum format_answer base64_parse(
 	struct base64_search search = { .text = in->bytes, .markers = markers };
 	struct finder f = { .sink = sink };
 	size_t from = 0, runs = 0, at, which;
+	const size_t runs_max = (size_t)format_limits_of(in)->places;
 
-	buffer_init(&f.bytes, FORMAT_BYTES_MAX);
-	buffer_init(&f.inner, FORMAT_BYTES_MAX);
+	buffer_init(&f.bytes, format_bytes_max(in));
+	buffer_init(&f.inner, format_bytes_max(in));
 	while (f.status == ERR_OK && base64_search_next(&search, from, &at, &which)) {
 		from = at + 1;
 		if (!base64_is_start(in->bytes, at))
 			continue;
-		if (++runs > RUNS_MAX)
+		if (++runs > runs_max)
 			break;
 		from = take(&f, in->bytes, at, which);
 	}
-	if (runs > RUNS_MAX && f.status == ERR_OK)
-		(void)sink->problem(sink->arg, REASON_LIMIT_REACHED, slice_of(NULL, 0),
-			"compressed texts in base64 begin in too many places: not all were looked at");
+	if (runs > runs_max && f.status == ERR_OK)
+		(void)!format_limited(sink,
+			"compressed texts in base64 begin in too many places: not all were looked at",
+			"base64_places");
 	buffer_wipe(&f.bytes);
 	buffer_wipe(&f.inner);
-	return f.is_mine || runs > RUNS_MAX ? FORMAT_MINE : FORMAT_NOT_MINE;
+	return f.is_mine || runs > runs_max ? FORMAT_MINE : FORMAT_NOT_MINE;
 }
 
 extern const struct format format_base64_gzip;

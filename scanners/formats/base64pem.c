@@ -20,7 +20,7 @@ static enum format_answer base64_parse(
 	bool found = false;
 	size_t at = 0, which;
 
-	buffer_init(&plain, FORMAT_BYTES_MAX);
+	buffer_init(&plain, format_bytes_max(in));
 	while ((e == ERR_OK || e == ERR_NOT_FOUND) &&
 		base64_search_next(&search, at, &at, &which)) {
 		format_place(sink, in->bytes.data + at);
@@ -32,8 +32,8 @@ static enum format_answer base64_parse(
 		if (e == ERR_OK)
 			e = sink->nested(sink->arg, NULL, buffer_bytes(&plain));
 		else if (e == ERR_LIMIT)
-			e = sink->problem(sink->arg, REASON_LIMIT_REACHED, slice_of(NULL, 0),
-				"a PEM text in base64 is larger than 16 MiB");
+			e = format_limited(sink, "a PEM text in base64 is larger than is decoded",
+				"decoded_size");
 		found = found || e == ERR_OK;
 	}
 	buffer_wipe(&plain);

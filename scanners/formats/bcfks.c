@@ -312,7 +312,7 @@ static struct slice macked(struct slice bytes)
 static enum format_answer open_store(
 	const struct format_input *in, const struct format_sink *sink, const struct store *s)
 {
-	struct pbe_budget budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX };
+	struct pbe_budget budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX, .file = in->budget };
 	enum format_answer answer = FORMAT_MINE;
 	char oid[ASN1_OID_TEXT_BYTES] = "";
 	const char *password = "";
@@ -321,7 +321,7 @@ static enum format_answer open_store(
 	struct pbe p;
 	enum err e = pbe_read(s->algorithm, &p, oid);
 
-	buffer_init(&plain, FORMAT_BYTES_MAX);
+	buffer_init(&plain, format_bytes_max(in));
 	if (e == ERR_OK)
 		e = try_password(s, &p, password, &budget, &plain);
 	for (size_t i = 0; e == ERR_PASSWORD && in->passwords && i < in->passwords->count; i++) {

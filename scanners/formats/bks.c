@@ -308,13 +308,19 @@ static bool is_mac(const struct head *h, const char *password, struct pbe_budget
 }
 
 /* The MAC is over the entries, and lies behind them. */
-static const char *integrity_of(const struct format_input *in, const struct head *h)
+static const char *integrity_of(
+	const struct format_input *in, const struct format_sink *sink, const struct head *h)
 {
-	struct pbe_budget budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX };
+	struct pbe_budget budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX, .file = in->budget };
 
 	for (size_t i = 0; in->passwords && i < in->passwords->count; i++)
 		if (h->body.size > MAC_BYTES && is_mac(h, in->passwords->items[i], &budget))
 			return NULL;
+	/* Its certificates lie open all the same. */
+	if (in->budget && in->budget->locked_by)
+		(void)!format_limited(sink,
+			"it asks for more key derivation than is allowed: its integrity was not checked",
+			in->budget->locked_by);
 	return "unverified";
 }
 
@@ -325,7 +331,7 @@ static enum format_answer bks_parse(const struct format_input *in, const struct 
 
 	if (!bks_sniff(in->bytes, size) || !read_head(in->bytes, &h))
 		return FORMAT_NOT_MINE;
-	return read_entries(in, sink, h.body, integrity_of(in, &h), NULL);
+	return read_entries(in, sink, h.body, integrity_of(in, sink, &h), NULL);
 }
 
 /* --- UBER ------------------------------------------------------------------------------------- */
@@ -359,7 +365,7 @@ static enum err open_uber(
 
 static enum format_answer uber_parse(const struct format_input *in, const struct format_sink *sink)
 {
-	struct pbe_budget budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX };
+	struct pbe_budget budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX, .file = in->budget };
 	struct file_size_hint size = { .size = in->bytes.size, .is_known = true };
 	enum format_answer answer = FORMAT_MINE;
 	const char *password = NO_PASSWORD;
@@ -369,7 +375,7 @@ static enum format_answer uber_parse(const struct format_input *in, const struct
 
 	if (!uber_sniff(in->bytes, size) || !read_head(in->bytes, &h))
 		return FORMAT_NOT_MINE;
-	buffer_init(&plain, FORMAT_BYTES_MAX);
+	buffer_init(&plain, format_bytes_max(in));
 	e = open_uber(&h, password, &budget, &plain);
 	for (size_t i = 0; e == ERR_PASSWORD && in->passwords && i < in->passwords->count; i++) {
 		password = in->passwords->items[i];

@@ -247,10 +247,10 @@ void config_add(struct config *c, const struct draft *d)
 {
 	if (c->status != ERR_OK || (d->role != REFERENCE_SERVER && !names_file(d->file)))
 		return;
-	if (c->count >= CONFIG_REFERENCES_MAX) {
+	if (c->count >= (size_t)format_limits_of(c->in)->references) {
 		if (!c->is_first && !c->is_limited)
-			c->status = c->sink->problem(c->sink->arg, REASON_LIMIT_REACHED,
-				slice_of(NULL, 0), "it names more files than are kept");
+			c->status = format_limited(
+				c->sink, "it names more files than are kept", "references");
 		c->is_limited = !c->is_first;
 		return;
 	}

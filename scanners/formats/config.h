@@ -5,7 +5,6 @@
 
 #include "scanners/formats/format.h"
 
-#define CONFIG_REFERENCES_MAX 10000
 #define CONFIG_WORD_BYTES_MAX 4096
 
 /* One reading of a text. Every text is read twice: the first reading only finds out whether it is this
@@ -20,7 +19,7 @@ struct config {
 	struct slice password_file;
 	bool is_first;   /* nothing is told yet */
 	bool is_active;  /* its program reads it where it lies */
-	bool is_limited; /* CONFIG_REFERENCES_MAX was told of */
+	bool is_limited; /* that there are too many was told */
 	size_t count;    /* references of this reading */
 	enum err status; /* of the sink */
 };

@@ -14,9 +14,18 @@
 /* Bytes of a file's head that sniffing sees, and that a format may count on. */
 #define SNIFF_HEAD_BYTES 4096
 
-/* Ceilings, named once (issue: reaching one is a problem `limit-reached`). */
+/* Ceilings, named once: the standard of what `limits` in the configuration sets. Reaching one is a problem
+ * `limit-reached` that names its key. */
 #define FORMAT_CERTIFICATES_MAX 1000000
+/* Of contents in one another, as base64 in base64. */
 #define FORMAT_DEPTH_MAX 3
+#define FORMAT_PROBLEMS_MAX 10000
+#define FORMAT_KEYS_MAX 1000
+#define FORMAT_REFERENCES_MAX 10000
+/* Places of one text where base64 begins. */
+#define FORMAT_PLACES_MAX 100000
+#define FORMAT_PASSWORDS_MAX 1000
+/* Of one derivation. */
 #define FORMAT_KDF_ITERATIONS_MAX 1000000
 /* All iterations spent on one file, whatever parts it has and passwords there are: about a second, and
  * eleven passwords on a file that asks for 600,000 as new ones do. */
@@ -27,9 +36,8 @@
 #define FORMAT_BYTES_MAX (16 * 1024 * 1024)
 /* A revocation list, which large CAs let grow. */
 #define FORMAT_CRL_BYTES_MAX (48 * 1024 * 1024)
-/* The standard of what `limits` in the configuration sets: archives in archives, members of all archives of
- * one file, bytes that come out of them, how many for each byte of the file (beyond the free ones), bytes
- * of one member, and the time that all this may take. */
+/* Archives in archives, members of all archives of one file, bytes that come out of them, how many for each
+ * byte of the file (beyond the free ones), bytes of one member, and the time that a file may take. */
 #define FORMAT_ARCHIVE_DEPTH_MAX 3
 #define FORMAT_MEMBERS_MAX 100000
 #define FORMAT_UNPACKED_BYTES_MAX (4ULL * 1024 * 1024 * 1024)
@@ -37,8 +45,10 @@
 #define FORMAT_RATIO_FREE_BYTES (16 * 1024 * 1024)
 #define FORMAT_MEMBER_BYTES_MAX (8 * 1024 * 1024)
 #define FORMAT_TIME_MS_MAX 15000
-/* No configuration allows more archives in archives. */
+/* No configuration allows more archives in archives, more contents in one another, or more work at once. */
 #define FORMAT_ARCHIVE_DEPTH_CEILING 8
+#define FORMAT_DEPTH_CEILING 8
+#define FORMAT_KDF_ITERATIONS_CEILING 10000000
 
 struct format;
 
@@ -56,10 +66,19 @@ struct format_limits {
 	int64_t ratio;
 	uint64_t member_bytes;
 	int64_t time_ms;
+	int64_t nesting;
+	int64_t problems;
+	int64_t keys;
+	int64_t references;
+	int64_t places;
+	uint64_t decoded_bytes;
+	int64_t kdf_iterations;
+	int64_t kdf_iterations_total;
+	int64_t passwords;
 };
 extern const struct format_limits format_limits_standard;
 
-/* What the archives of one file have cost so far. */
+/* What one file has cost so far. */
 struct format_budget {
 	const struct format_limits *limits; /* borrowed */
 	uint64_t file_bytes;
@@ -67,10 +86,15 @@ struct format_budget {
 	int64_t depth;    /* archives that are open */
 	int64_t members;
 	uint64_t unpacked_bytes;
-	bool is_spent; /* a ceiling was reached, and told: nothing more is taken out */
+	bool is_spent;           /* a ceiling was reached, and told: nothing more is taken out */
+	uint64_t kdf_iterations; /* that are left */
+	const char *locked_by;   /* the key of the limit that a derivation has met, or NULL */
 };
 void format_budget_init(
 	struct format_budget *b, const struct format_limits *limits, uint64_t file_bytes);
+
+/* Has the file taken longer than it may? */
+bool format_budget_is_late(const struct format_budget *b);
 
 enum format_answer { FORMAT_BROKEN = -1, FORMAT_NOT_MINE = 0, FORMAT_MINE = 1 };
 
@@ -121,6 +145,7 @@ struct format_input {
 	struct slice bytes;              /* the whole content, or the head of `file` */
 	const struct format_file *file;  /* or NULL; only archives are read so */
 	const struct strings *passwords; /* candidates, tried in order after none and empty */
+	size_t passwords_left_out;       /* candidates that the limit left out */
 	unsigned depth;                  /* 0 = the file itself */
 	const char *uri;                 /* of the file, or NULL: relative names lie beside it */
 	struct format_budget *budget;    /* of the whole file, or NULL: one of its own */
@@ -163,6 +188,13 @@ struct format {
  * algorithm, or NULL), ERR_MALFORMED. */
 enum format_answer format_locked(const struct format_input *in, const struct format_sink *sink,
 	enum err why, const char *algorithm);
+/* Tells that a limit was reached: what that means, and the key that sets it. */
+enum err format_limited(
+	const struct format_sink *sink, const char *what, const char *key) MUST_CHECK;
+/* What the file may have; the standard where nothing is said. */
+const struct format_limits *format_limits_of(const struct format_input *in);
+/* The ceiling of what is decoded or decrypted at once. */
+size_t format_bytes_max(const struct format_input *in);
 /* Reads the DER of a revocation list and tells it, or what is wrong with it. */
 enum err format_crl_tell(const struct format_sink *sink, struct slice der) MUST_CHECK;
 

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#define MESSAGE_BYTES 192
+
 #define FORMAT(name) extern const struct format name;
 #include "scanners/formats/formats.def"
 #undef FORMAT
@@ -24,6 +26,15 @@ const struct format_limits format_limits_standard = {
 	.ratio = FORMAT_RATIO_MAX,
 	.member_bytes = FORMAT_MEMBER_BYTES_MAX,
 	.time_ms = FORMAT_TIME_MS_MAX,
+	.nesting = FORMAT_DEPTH_MAX,
+	.problems = FORMAT_PROBLEMS_MAX,
+	.keys = FORMAT_KEYS_MAX,
+	.references = FORMAT_REFERENCES_MAX,
+	.places = FORMAT_PLACES_MAX,
+	.decoded_bytes = FORMAT_BYTES_MAX,
+	.kdf_iterations = FORMAT_KDF_ITERATIONS_MAX,
+	.kdf_iterations_total = FORMAT_KDF_ITERATIONS_TOTAL_MAX,
+	.passwords = FORMAT_PASSWORDS_MAX,
 };
 
 void format_budget_init(
@@ -32,6 +43,30 @@ void format_budget_init(
 	*b = (struct format_budget){ .limits = limits ? limits : &format_limits_standard,
 		.file_bytes = file_bytes,
 		.start_ms = clock_monotonic_ms() };
+	b->kdf_iterations = (uint64_t)b->limits->kdf_iterations_total;
+}
+
+bool format_budget_is_late(const struct format_budget *b)
+{
+	return clock_monotonic_ms() - b->start_ms > b->limits->time_ms;
+}
+
+const struct format_limits *format_limits_of(const struct format_input *in)
+{
+	return in->budget ? in->budget->limits : &format_limits_standard;
+}
+
+size_t format_bytes_max(const struct format_input *in)
+{
+	return (size_t)format_limits_of(in)->decoded_bytes;
+}
+
+enum err format_limited(const struct format_sink *sink, const char *what, const char *key)
+{
+	char message[MESSAGE_BYTES];
+
+	(void)snprintf(message, sizeof(message), "%s (limits.%s)", what, key);
+	return sink->problem(sink->arg, REASON_LIMIT_REACHED, slice_of(NULL, 0), message);
 }
 
 static bool has_marker(const char *const *markers, struct slice text)
@@ -97,16 +132,24 @@ enum format_answer format_locked(const struct format_input *in, const struct for
 {
 	bool has_candidates = in->passwords && in->passwords->count;
 	enum reason reason = REASON_MALFORMED;
-	char message[192] = "its encrypted content is damaged";
+	char message[MESSAGE_BYTES] = "its encrypted content is damaged";
 
-	if (why == ERR_PASSWORD) {
+	if (why == ERR_PASSWORD && in->passwords_left_out) {
+		reason = REASON_LIMIT_REACHED;
+		(void)snprintf(message, sizeof(message),
+			"%zu passwords were tried on it, and %zu not (limits.password_attempts)",
+			in->passwords->count, in->passwords_left_out);
+	} else if (why == ERR_PASSWORD) {
 		reason = has_candidates ? REASON_WRONG_PASSWORD : REASON_NEEDS_PASSWORD;
 		(void)snprintf(message, sizeof(message), "%s",
 			has_candidates ? "no password given opens it" : "it is encrypted");
 	} else if (why == ERR_LIMIT) {
 		reason = REASON_LIMIT_REACHED;
 		(void)snprintf(message, sizeof(message),
-			"it asks for more key derivation or room than is allowed: not every password was tried");
+			"it asks for more key derivation or room than is allowed: not every password was tried "
+			"(limits.%s)",
+			in->budget && in->budget->locked_by ? in->budget->locked_by
+							    : "decoded_size");
 	} else if (why == ERR_UNSUPPORTED) {
 		reason = REASON_UNSUPPORTED;
 		(void)snprintf(message, sizeof(message),

@@ -39,12 +39,13 @@ static enum err tell(struct keys *k, struct key_record *key)
 
 static bool is_full(struct keys *k, enum err *e)
 {
+	size_t max = (size_t)format_limits_of(k->in)->keys;
+
 	*e = ERR_OK;
-	if (++k->count <= KEYS_MAX)
+	if (++k->count <= max)
 		return false;
-	if (k->count == KEYS_MAX + 1)
-		*e = k->sink->problem(k->sink->arg, REASON_LIMIT_REACHED, slice_of(NULL, 0),
-			"it holds more private keys than are read");
+	if (k->count == max + 1)
+		*e = format_limited(k->sink, "it holds more private keys than are read", "keys");
 	return true;
 }
 
@@ -85,6 +86,19 @@ static enum err try_way(
 	return e == ERR_MALFORMED ? ERR_PASSWORD : e;
 }
 
+/* Once: it holds for all keys of the file. */
+static enum err tell_limit(struct keys *k)
+{
+	const struct format_budget *b = k->in->budget;
+
+	if (k->is_limited)
+		return ERR_OK;
+	k->is_limited = true;
+	return format_limited(k->sink,
+		"a private key asks for more key derivation than is allowed: not every password was tried",
+		b && b->locked_by ? b->locked_by : "kdf_iterations_total");
+}
+
 static enum err try_password(
 	struct keys *k, const struct keys_seal *seal, const char *password, struct key_record *key)
 {
@@ -114,6 +128,8 @@ static enum err try_passwords(struct keys *k, const struct keys_seal *seal, stru
 		if (e == ERR_OK && i < FIXED_PASSWORDS)
 			key->is_encrypted = false;
 	}
+	if (e == ERR_LIMIT)
+		return tell_limit(k);
 	return e == ERR_MEMORY || e == ERR_NOT_FOUND ? e : ERR_OK;
 }
 

@@ -6,9 +6,6 @@
 #include "scanners/formats/format.h"
 #include "scanners/formats/pbe.h"
 
-/* Keys read of one file; what is behind them is not. */
-#define KEYS_MAX 1000
-
 /* Starts as { .in, .sink, .budget }. */
 struct keys {
 	const struct format_input *in;
@@ -18,6 +15,7 @@ struct keys {
 	const char *alias;        /* of the key that comes next, or NULL */
 	struct slice suffix; /* of every password: what Bouncy Castle's FIPS store uses it for */
 	size_t count;
+	bool is_limited; /* that too much derivation was asked for is told */
 };
 
 /* Each reads one key and tells it; one that no password opens is told too, as locked, and is no problem: its

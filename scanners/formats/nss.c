@@ -16,9 +16,8 @@
 #define FORMAT_WAL 2
 #define FORMAT_ROLLBACK 1
 
-/* Virtual machine steps between two looks at the clock, and what one database may take. */
+/* Virtual machine steps between two looks at the clock. */
 #define STEPS_BETWEEN_LOOKS 10000
-#define TIME_MS_MAX 3000
 #define LABEL_BYTES_MAX 65536
 #define MESSAGE_BYTES 200
 #define FLAGS_BYTES 32
@@ -149,8 +148,9 @@ static enum err tell_failure(struct nss *n)
 	if (code == SQLITE_NOMEM)
 		return ERR_MEMORY;
 	if (code == SQLITE_INTERRUPT)
-		return n->sink->problem(n->sink->arg, REASON_LIMIT_REACHED, slice_of(NULL, 0),
-			"reading the NSS database took too long; what was found is told");
+		return format_limited(n->sink,
+			"reading the NSS database took too long; what was found is told",
+			"file_time");
 	(void)snprintf(
 		message, sizeof(message), "the NSS database is damaged: %s", sqlite3_errmsg(n->db));
 	return n->sink->problem(n->sink->arg, REASON_MALFORMED, slice_of(NULL, 0), message);
@@ -306,7 +306,9 @@ static enum err read_tables(struct nss *n, const struct format_input *in, bool *
 
 static enum format_answer nss_parse(const struct format_input *in, const struct format_sink *sink)
 {
-	struct nss n = { .sink = sink, .deadline_ms = clock_monotonic_ms() + TIME_MS_MAX };
+	struct nss n = { .sink = sink,
+		.deadline_ms = (in->budget ? in->budget->start_ms : clock_monotonic_ms()) +
+			       format_limits_of(in)->time_ms };
 	enum format_answer answer = FORMAT_MINE;
 	bool is_there = false;
 	enum err e;

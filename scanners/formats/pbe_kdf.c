@@ -106,11 +106,28 @@ enum err pbe_kdf_read(struct slice *left, struct pbe_kdf *out, char oid_text[ASN
 	return is_scrypt ? scrypt_read(parameters, out) : pbkdf2_read(parameters, out, oid_text);
 }
 
+static enum err spend_of_file(struct format_budget *b, uint64_t iterations, uint64_t rounds)
+{
+	if (iterations > (uint64_t)b->limits->kdf_iterations)
+		b->locked_by = "kdf_iterations";
+	else if (iterations * rounds > b->kdf_iterations)
+		b->locked_by = "kdf_iterations_total";
+	else if (format_budget_is_late(b))
+		b->locked_by = "file_time";
+	else {
+		b->kdf_iterations -= iterations * rounds;
+		return ERR_OK;
+	}
+	return ERR_LIMIT;
+}
+
 /* Takes the cost of `rounds` outputs of the hash, before anything is spent. */
 static enum err spend(struct pbe_budget *budget, uint64_t iterations, uint64_t rounds)
 {
 	if (!iterations)
 		return ERR_MALFORMED;
+	if (budget->file)
+		return spend_of_file(budget->file, iterations, rounds);
 	if (iterations > FORMAT_KDF_ITERATIONS_MAX || iterations * rounds > budget->left)
 		return ERR_LIMIT;
 	budget->left -= iterations * rounds;

@@ -12,9 +12,13 @@
 #define PBE_KEY_BYTES_MAX 64
 #define PBE_PASSWORD_BYTES_MAX 4096
 
-/* Starts as { .left = iterations that may be spent }. */
+struct format_budget;
+
+/* Starts as { .left = iterations that may be spent, .file }. */
 struct pbe_budget {
 	uint64_t left;
+	struct format_budget
+		*file; /* borrowed: all derivations of a file share what it may spend; or NULL */
 };
 
 /* RFC 7292 B.3: what a derived string is for. */

@@ -320,8 +320,8 @@ static void take_block(struct pem *p, const struct block *b)
 	format_place(p->sink, b->body.text.data);
 	is_clean = pem_body_decode(&b->body, &p->der);
 	if (buffer_status(&p->der) != ERR_OK) {
-		say(p, p->sink->problem(p->sink->arg, REASON_LIMIT_REACHED, slice_of(NULL, 0),
-			       "a PEM block is larger than 16 MiB"));
+		say(p, format_limited(
+			       p->sink, "a PEM block is larger than is decoded", "decoded_size"));
 		return;
 	}
 	if (b->label == LABEL_CRL)
@@ -337,11 +337,12 @@ static enum format_answer pem_parse(const struct format_input *in, const struct 
 	struct pem p = { .sink = sink,
 		.keys = { .in = in,
 			.sink = sink,
-			.budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX } } };
+			.budget = {
+				.left = FORMAT_KDF_ITERATIONS_TOTAL_MAX, .file = in->budget } } };
 	struct slice left = in->bytes;
 	struct block block;
 
-	buffer_init(&p.der, FORMAT_BYTES_MAX);
+	buffer_init(&p.der, format_bytes_max(in));
 	while (p.status == ERR_OK && next_block(in->bytes, &left, &block))
 		take_block(&p, &block);
 	buffer_wipe(&p.der);

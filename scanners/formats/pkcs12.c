@@ -37,6 +37,7 @@ struct walk {
 	bool is_malformed;
 	bool is_locked;
 	bool is_limited;
+	bool is_too_deep;
 	bool is_unsupported;
 	char oid[ASN1_OID_TEXT_BYTES];
 	enum err status;
@@ -196,7 +197,7 @@ static void take_bags(struct walk *w, struct slice bags)
 			!asn1_expect(&value.content, ASN1_SEQUENCE, &bag))
 			continue;
 		if (depth == BAG_DEPTH_MAX) {
-			w->is_limited = true;
+			w->is_too_deep = true;
 			continue;
 		}
 		stack[depth++] = bag.content;
@@ -249,7 +250,7 @@ static enum err try_password(struct walk *w, const struct pbe *p, struct slice s
 	struct slice bags;
 	enum err e;
 
-	buffer_init(&plain, FORMAT_BYTES_MAX);
+	buffer_init(&plain, format_bytes_max(w->in));
 	e = pbe_decrypt(p, password_at(w, i), &w->budget, secret, &plain);
 	if (e == ERR_OK && !is_safe_contents(buffer_bytes(&plain), &bags))
 		e = ERR_PASSWORD;
@@ -373,9 +374,13 @@ static void report(struct walk *w)
 		w->status = w->sink->problem(
 			w->sink->arg, REASON_UNSUPPORTED, slice_of(NULL, 0), message);
 	}
-	if (w->is_limited && w->status == ERR_OK)
+	if (w->is_too_deep && w->status == ERR_OK)
 		w->status = w->sink->problem(w->sink->arg, REASON_LIMIT_REACHED, slice_of(NULL, 0),
-			"it asks for more key derivation or nesting than is allowed");
+			"its bags are nested too deeply");
+	if (w->is_limited && w->status == ERR_OK)
+		(void)format_locked(w->in, w->sink, ERR_LIMIT, NULL);
+	else if (w->is_locked && w->in->passwords_left_out && w->status == ERR_OK)
+		(void)format_locked(w->in, w->sink, ERR_PASSWORD, NULL);
 	else if (w->is_locked && w->status == ERR_OK)
 		w->status = w->sink->problem(w->sink->arg, reason, slice_of(NULL, 0),
 			has_candidates ? "no password given opens it"
@@ -425,8 +430,10 @@ static enum format_answer pkcs12_parse(
 	struct walk w = { .in = in,
 		.sink = sink,
 		.opened_by = NO_PASSWORD,
-		.keys = { .in = in, .sink = sink },
-		.budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX } };
+		.keys = { .in = in,
+			.sink = sink,
+			.budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX, .file = in->budget } },
+		.budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX, .file = in->budget } };
 	struct slice left = in->bytes, content;
 	struct asn1 pfx, version, info, octets, mac;
 	bool is_signed = false;

@@ -65,7 +65,8 @@ static struct slice enter(struct slice bytes, uint8_t want)
 
 /* What was signed may itself hold certificates: a configuration profile, a text. EncapsulatedContentInfo:
  * SEQUENCE { contentType, [0] { OCTET STRING }? }, or in PKCS#7 anything (RFC 5652 5.2.1). */
-static enum err take_content(struct slice info, const struct format_sink *sink)
+static enum err take_content(
+	const struct format_input *in, struct slice info, const struct format_sink *sink)
 {
 	struct slice bytes = slice_of(NULL, 0);
 	struct asn1 oid, outer, octets;
@@ -75,19 +76,20 @@ static enum err take_content(struct slice info, const struct format_sink *sink)
 	if (!asn1_expect(&info, ASN1_OID, &oid) || !OID_IS(oid.content, OID_DATA) ||
 		!asn1_expect(&info, CONTEXT(0), &outer) || !asn1_next(&outer.content, &octets))
 		return ERR_OK;
-	buffer_init(&copy, FORMAT_BYTES_MAX);
+	buffer_init(&copy, format_bytes_max(in));
 	if (asn1_octets(&octets, &copy, &bytes) && bytes.size)
 		e = sink->nested(sink->arg, NULL, bytes);
 	else if (buffer_status(&copy) == ERR_LIMIT)
-		e = sink->problem(sink->arg, REASON_LIMIT_REACHED, slice_of(NULL, 0),
-			"what is signed is larger than 16 MiB");
+		e = format_limited(
+			sink, "what is signed is larger than is decoded", "decoded_size");
 	buffer_fini(&copy);
 	return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
 /* SignedData: version, digestAlgorithms, encapContentInfo, certificates [0] IMPLICIT, ...
  * SignedAndEnvelopedData has recipients before and an encrypted content: the [0] is found the same way. */
-static enum format_answer take_signed(struct slice body, const struct format_sink *sink)
+static enum format_answer take_signed(
+	const struct format_input *in, struct slice body, const struct format_sink *sink)
 {
 	struct asn1 item;
 
@@ -96,7 +98,7 @@ static enum format_answer take_signed(struct slice body, const struct format_sin
 	while (body.size && asn1_next(&body, &item)) {
 		if (item.tag == CONTEXT(0))
 			return take_set(item.content, sink);
-		if (item.tag == ASN1_SEQUENCE && take_content(item.content, sink) != ERR_OK)
+		if (item.tag == ASN1_SEQUENCE && take_content(in, item.content, sink) != ERR_OK)
 			return FORMAT_MINE;
 	}
 	if (!body.size)
@@ -120,7 +122,7 @@ static enum format_answer pkcs7_parse(const struct format_input *in, const struc
 		return broken(sink, "the PKCS#7 content is missing");
 	if (OID_IS(oid.content, OID_CERTIFICATE_SEQUENCE))
 		return take_set(content, sink);
-	return take_signed(content, sink);
+	return take_signed(in, content, sink);
 }
 
 extern const struct format format_pkcs7;

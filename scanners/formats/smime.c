@@ -77,7 +77,7 @@ static enum format_answer smime_parse(const struct format_input *in, const struc
 	struct buffer der;
 	enum err e = ERR_OK;
 
-	buffer_init(&der, FORMAT_BYTES_MAX);
+	buffer_init(&der, format_bytes_max(in));
 	while ((e == ERR_OK || e == ERR_NOT_FOUND) && left.size) {
 		const uint8_t *at = memmem(left.data, left.size, MARKER, strlen(MARKER));
 		size_t body;
@@ -92,7 +92,10 @@ static enum format_answer smime_parse(const struct format_input *in, const struc
 		buffer_clear(&der);
 		left = slice_after(left, decode(left, &der));
 		e = buffer_status(&der);
-		if (e == ERR_OK && der.size && der.data[0] == ASN1_SEQUENCE)
+		if (e == ERR_LIMIT)
+			e = format_limited(sink, "a signature in a mail is larger than is decoded",
+				"decoded_size");
+		else if (e == ERR_OK && der.size && der.data[0] == ASN1_SEQUENCE)
 			e = sink->nested(sink->arg, NULL, buffer_bytes(&der));
 		found = found || (e == ERR_OK && der.size);
 	}

@@ -122,8 +122,8 @@ static void take(struct xml *x, struct slice *left)
 	*left = slice_after(*left, used);
 	if (buffer_status(&x->der) != ERR_OK) {
 		x->found = true;
-		x->status = x->sink->problem(x->sink->arg, REASON_LIMIT_REACHED, slice_of(NULL, 0),
-			"an X509Certificate element is larger than 16 MiB");
+		x->status = format_limited(x->sink,
+			"an X509Certificate element is larger than is decoded", "decoded_size");
 		return;
 	}
 	der = rest = buffer_bytes(&x->der);
@@ -142,7 +142,7 @@ static enum format_answer xml_parse(const struct format_input *in, const struct 
 	struct xml x = { .sink = sink };
 	struct slice left = in->bytes;
 
-	buffer_init(&x.der, FORMAT_BYTES_MAX);
+	buffer_init(&x.der, format_bytes_max(in));
 	while (x.status == ERR_OK && left.size) {
 		const uint8_t *at = memmem(left.data, left.size, ELEMENT, strlen(ELEMENT));
 

@@ -59,6 +59,7 @@ class CommandLine(Case):
             ("scaners: {}\n", "bad.yml:1:1: "),
             ("scanners:\n  fils: []\n", 'did you mean "files"'),
             ("a: [1\n", "bad.yml:2:1: "),
+            ("limits: {kdf_iterations: 0}\n", "bad.yml:1:26: "),
             ("exporters:\n  webhooks: [{format: slakc, name: x, url: 'http://x/'}]\n", 'did you mean "slack"'),
         ):
             path.write_text(text)

@@ -412,10 +412,10 @@ static void ceilings(void **state)
 
 	(void)state;
 	buffer_init(&text, CONFIG_BYTES_MAX);
-	for (unsigned i = 0; i < CONFIG_REFERENCES_MAX + 2; i++)
+	for (unsigned i = 0; i < FORMAT_REFERENCES_MAX + 2; i++)
 		buffer_format(&text, "ssl_certificate /etc/%u.pem;\n", i);
 	parse(&t, "file:///etc/x", buffer_bytes(&text));
-	assert_int_equal(t.count, CONFIG_REFERENCES_MAX);
+	assert_int_equal(t.count, FORMAT_REFERENCES_MAX);
 	assert_int_equal(t.problems, 1);
 	buffer_fini(&t.out);
 	buffer_clear(&text);
