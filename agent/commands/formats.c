@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NEEDS_CELLS 10
+#define PASSWORD_CELLS 18
 
-static const char *needs_of(const struct format *f)
+static const char *password_of(const struct format *f)
 {
-	return f->is_named_only ? "named only" : f->may_need_password ? "password" : "";
+	return f->is_named_only ? "(named only)" : f->password ? f->password : "";
 }
 
 static int run(const struct options *o)
@@ -21,10 +21,10 @@ static int run(const struct options *o)
 	for (size_t i = 0; i < formats_count; i++)
 		if (strlen(formats[i]->name) > width)
 			width = strlen(formats[i]->name);
-	(void)printf("%-*s  %-*s  WHAT IT IS\n", (int)width, "FORMAT", NEEDS_CELLS, "NEEDS");
+	(void)printf("%-*s  %-*s  WHAT IT IS\n", (int)width, "FORMAT", PASSWORD_CELLS, "PASSWORD");
 	for (size_t i = 0; i < formats_count; i++)
-		(void)printf("%-*s  %-*s  %s\n", (int)width, formats[i]->name, NEEDS_CELLS,
-			needs_of(formats[i]), formats[i]->help);
+		(void)printf("%-*s  %-*s  %s\n", (int)width, formats[i]->name, PASSWORD_CELLS,
+			password_of(formats[i]), formats[i]->help);
 	return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 
@@ -33,6 +33,7 @@ const struct command formats_command = {
 	.arguments = "",
 	.help = "what is read in files, what needs a password, what is only named",
 	.details =
-		"What is named only is recognised and reported as unsupported, or holds no dates.\n",
+		"PASSWORD says what of it needs one. What is named only is recognised and reported as\n"
+		"unsupported, or holds no dates.\n",
 	.run = run,
 };

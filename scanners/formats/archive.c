@@ -106,7 +106,7 @@ static enum format_answer archive_parse(
 const struct format format_archive = {
 	.name = "archive",
 	.help = "members of zip (jar war ear), tar, cpio, deb, rpm; gzip, bzip2, xz, zstd",
-	.may_need_password = true,
+	.password = "zip, to open",
 	.is_archive = true,
 	.sniff = archive_sniff,
 	.parse = archive_parse,

@@ -268,7 +268,7 @@ extern const struct format format_base64;
 const struct format format_base64 = {
 	.name = "base64",
 	.help = "base64 of DER certificates, CRLs, PKCS#7, PKCS#12, JKS, JCEKS and BKS inside a text: x5c, plists, LDIF",
-	.may_need_password = true,
+	.password = "keystores, to open",
 	.text_markers = markers,
 	.parse = base64_parse,
 };

@@ -84,6 +84,7 @@ extern const struct format format_base64_gzip;
 const struct format format_base64_gzip = {
 	.name = "base64-gzip",
 	.help = "gzip in base64 inside a text: Helm's releases, cloud-init's gz+b64, Terraform's base64gzip",
+	.password = "what is in it",
 	.text_markers = markers,
 	.parse = base64_parse,
 };

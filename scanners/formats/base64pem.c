@@ -44,6 +44,7 @@ extern const struct format format_base64_pem;
 const struct format format_base64_pem = {
 	.name = "base64-pem",
 	.help = "base64 of PEM inside a text, as in kubeconfig and Kubernetes objects",
+	.password = "encrypted keys",
 	.text_markers = markers,
 	.parse = base64_parse,
 };

@@ -364,7 +364,7 @@ extern const struct format format_bcfks;
 const struct format format_bcfks = {
 	.name = "bcfks",
 	.help = "Bouncy Castle FIPS keystore BCFKS",
-	.may_need_password = true,
+	.password = "to open",
 	.sniff = bcfks_sniff,
 	.parse = bcfks_parse,
 };

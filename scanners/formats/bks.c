@@ -394,13 +394,14 @@ extern const struct format format_bks, format_uber;
 const struct format format_bks = {
 	.name = "bks",
 	.help = "Bouncy Castle keystore BKS, versions 1 and 2",
+	.password = "integrity, keys",
 	.sniff = bks_sniff,
 	.parse = bks_parse,
 };
 const struct format format_uber = {
 	.name = "uber",
 	.help = "Bouncy Castle keystore UBER",
-	.may_need_password = true,
+	.password = "to open",
 	.sniff = uber_sniff,
 	.parse = uber_parse,
 };

@@ -152,10 +152,10 @@ struct format_input {
 };
 
 struct format {
-	const char *name; /* as in location.format */
-	const char *help; /* one line for `leafwatch formats` and the manual */
-	bool may_need_password;
-	bool is_named_only; /* recognised, but nothing is taken out of it */
+	const char *name;     /* as in location.format */
+	const char *help;     /* one line for `leafwatch formats` and the manual */
+	const char *password; /* what of it needs one, for `leafwatch formats`, or NULL: nothing */
+	bool is_named_only;   /* recognised, but nothing is taken out of it */
 	/* Its certificates signed something once: that they expire is no event. They raise no alert. */
 	bool is_signature;
 	/* Its certificates name their key by another hash than that of a SubjectPublicKeyInfo. */

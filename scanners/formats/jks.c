@@ -377,12 +377,14 @@ extern const struct format format_jks, format_jceks;
 const struct format format_jks = {
 	.name = "jks",
 	.help = "Java keystore",
+	.password = "integrity, keys",
 	.sniff = jks_sniff,
 	.parse = jks_parse,
 };
 const struct format format_jceks = {
 	.name = "jceks",
 	.help = "Java keystore of the JCE provider",
+	.password = "integrity",
 	.sniff = jceks_sniff,
 	.parse = jceks_parse,
 };

@@ -22,6 +22,7 @@ extern const struct format format_key;
 const struct format format_key = {
 	.name = "key",
 	.help = "bare private key in DER: of it only the public half's hash is told",
+	.password = "encrypted keys",
 	.sniff = key_sniff,
 	.parse = key_parse,
 };

@@ -353,6 +353,7 @@ extern const struct format format_pem;
 const struct format format_pem = {
 	.name = "pem",
 	.help = "PEM blocks of certificates, keys, revocation lists and PKCS#7 anywhere in a text",
+	.password = "encrypted keys",
 	.text_markers = (const char *const[]){ "-----BEGIN ", NULL },
 	.parse = pem_parse,
 };

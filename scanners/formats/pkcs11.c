@@ -5,5 +5,5 @@ extern const struct format format_pkcs11;
 const struct format format_pkcs11 = {
 	.name = "pkcs11",
 	.help = "certificates in PKCS#11 tokens (pkcs11: sources); those it hides need its PIN",
-	.may_need_password = true,
+	.password = "PIN, to see all",
 };

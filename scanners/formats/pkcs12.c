@@ -465,7 +465,7 @@ extern const struct format format_pkcs12;
 const struct format format_pkcs12 = {
 	.name = "pkcs12",
 	.help = "PKCS#12 (.p12, .pfx), key stores and trust stores",
-	.may_need_password = true,
+	.password = "to open",
 	.sniff = pkcs12_sniff,
 	.parse = pkcs12_parse,
 };

@@ -352,6 +352,12 @@ open("base64/gzip-cut-off", "w").write("a: " + text[:300] + "\n")
 open("base64/gzip-sketch", "w").write("a: " + text[:300] + "...\nb: H4sI\nc: xH4sIAAAAAAAC/wAAAAAAAAAAAAA\n")
 EOF
 
+# Keys that a password opens, in each way of lying in a text
+openssl pkey -in "$tmp/leaf.key" -aes256 -passout pass:secret -out pem/locked-key
+openssl pkcs8 -topk8 -in "$tmp/leaf.key" -passout pass:secret -outform DER -out der/locked-key
+{ printf 'key: '; base64 -w0 pem/locked-key; printf '\n'; } >base64/locked-key
+{ printf 'key: '; gzip -nc pem/locked-key | base64 -w0; printf '\n'; } >base64/locked-gzip
+
 mkdir -p base64_gzip
 { printf '\001'; cat base64/secret; } >base64_gzip/twice
 { printf '\002'; cat "$tmp/leaf.pem"; } >base64_gzip/folded

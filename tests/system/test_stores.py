@@ -112,8 +112,8 @@ class Stores(Case):
         said = self.leafwatch("formats").stdout.decode()
         for name in ("nss", "keybox", "bks", "uber", "bcfks", "openssh", "xml", "uefi", "pe", "crl", "pkcs12"):
             self.assertRegex(said, rf"(?m)^{name} ")
-        self.assertRegex(said, r"(?m)^uber +password ")
-        self.assertRegex(said, r"(?m)^nss-legacy +named only ")
+        self.assertRegex(said, r"(?m)^uber +to open ")
+        self.assertRegex(said, r"(?m)^nss-legacy +\(named only\) ")
 
 
 if __name__ == "__main__":

@@ -189,6 +189,127 @@ static void test_fixtures(void **state)
 	assert_int_equal(bad, 0);
 }
 
+/* --- what `leafwatch formats` says ------------------------------------------------------------- */
+
+/* A store or text of each format that shows what a password makes of it. */
+static const char *const samples[][2] = {
+	{ "nss", "nss/cert9" },
+	{ "nss-legacy", "nss_legacy/cert8" },
+	{ "keybox", "keybox/two" },
+	{ "pe", "pe/signed" },
+	{ "archive", "archive/locked" },
+	{ "jks", "jks/jks" },
+	{ "jceks", "jks/jceks" },
+	{ "bks", "bks/bks" },
+	{ "uber", "uber/uber" },
+	{ "bcfks", "bcfks/bcfks" },
+	{ "pkcs12", "pkcs12/pbes2" },
+	{ "pkcs7", "der/pkcs7" },
+	{ "crl", "crl/revoked" },
+	{ "csr", "der/request" },
+	{ "key", "der/locked-key" },
+	{ "der", "der/leaf" },
+	{ "uefi", "uefi/esl" },
+	{ "p11-kit", "p11kit/two" },
+	{ "pem", "pem/locked-key" },
+	{ "base64-pem", "base64/locked-key" },
+	{ "base64-gzip", "base64/locked-gzip" },
+	{ "xml", "xml/saml" },
+	{ "openssh", "openssh/rsa" },
+	{ "smime", "smime/signed" },
+	{ "base64", "base64/terraform" },
+};
+
+/* What is found, and whether it is verified, opened, or why not. */
+static void outcome(
+	const char *path, const struct strings *passwords, const char *format, struct buffer *out)
+{
+	struct collected c;
+	struct buffer bytes;
+	bool is_its = false;
+
+	buffer_init(&bytes, TEST_BYTES_MAX);
+	if (!read_fixture(path, &bytes))
+		fail_msg("%s is missing: run tests/fuzz/make_corpus.sh", path);
+	c = collect(buffer_bytes(&bytes), passwords);
+	for (size_t i = 0; i < c.count; i++) {
+		const struct found *f = &c.items[i];
+
+		is_its = is_its || (f->format && strcmp(f->format->name, format) == 0);
+		if (f->is_problem)
+			buffer_format(out, "%s ", reason_word(f->reason));
+		else if (f->is_record && f->record.kind == RECORD_KEY)
+			buffer_format(out, "key-%s ", f->record.key.is_known ? "open" : "locked");
+		else if (f->is_record)
+			buffer_text(out, "record ");
+		else
+			buffer_format(out, "certificate%s%s ", f->integrity ? "-" : "",
+				f->integrity ? f->integrity : "");
+	}
+	if (c.which && strcmp(c.which->name, format) == 0)
+		is_its = true;
+	if (!is_its)
+		fail_msg("%s is no %s", path, format);
+	collected_fini(&c);
+	buffer_fini(&bytes);
+}
+
+static const char *sample_of(const char *format)
+{
+	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++)
+		if (strcmp(samples[i][0], format) == 0)
+			return samples[i][1];
+	return NULL;
+}
+
+static void check_format(const struct format *f, const struct strings *passwords)
+{
+	const char *path = sample_of(f->name);
+	struct buffer without, with;
+	bool is_same;
+
+	if (!path)
+		fail_msg("there is no sample of %s", f->name);
+	buffer_init(&without, LIST_BYTES);
+	buffer_init(&with, LIST_BYTES);
+	outcome(path, NULL, f->name, &without);
+	outcome(path, passwords, f->name, &with);
+	is_same = strcmp(buffer_string(&without), buffer_string(&with)) == 0;
+	if (f->is_named_only && (strstr(buffer_string(&with), "certificate") || f->password))
+		fail_msg("%s is more than named: %s", f->name, buffer_string(&with));
+	if (is_same == (f->password != NULL))
+		fail_msg(
+			"%s: \"%s\" of it needs a password, but it gives %s without and %s with one",
+			f->name, f->password ? f->password : "nothing", buffer_string(&without),
+			buffer_string(&with));
+	if (f->password && strstr(f->password, "open") &&
+		(!strstr(buffer_string(&without), "needs-password") ||
+			strstr(buffer_string(&with), "password")))
+		fail_msg(
+			"%s: a password does not open %s: %s", f->name, path, buffer_string(&with));
+	buffer_fini(&without);
+	buffer_fini(&with);
+}
+
+static void test_table(void **state)
+{
+	char secret[] = "secret", changeit[] = "changeit";
+	char *items[] = { secret, changeit };
+	const struct strings passwords = { .items = items, .count = 2, .capacity = 2 };
+
+	(void)state;
+	for (size_t i = 0; i < formats_count; i++) {
+		const struct format *f = formats[i];
+		/* No file is one: tokens, and a place in an archive. */
+		bool is_in_no_file =
+			strcmp(f->name, "pkcs11") == 0 || strcmp(f->name, "jar-signature") == 0;
+
+		if (!f->config_markers && !is_in_no_file)
+			check_format(f, &passwords);
+		assert_true(*f->help && strlen(f->name) > 1);
+	}
+}
+
 /* Cut off anywhere, nothing is read past the end and nothing is lost without a word. */
 static void test_cut_off(void **state)
 {
@@ -285,6 +406,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fixtures),
+		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_cut_off),
 		cmocka_unit_test(test_openssh_user),
 		cmocka_unit_test(test_openssh_host_and_endless),
