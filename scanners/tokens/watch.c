@@ -4,6 +4,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/text.h"
 #include "agent/base/wire.h"
+#include "agent/process/frame.h"
 #include "scanners/token_finding.h"
 #include "scanners/tokens/launch.h"
 #include "scanners/tokens/module.h"
@@ -237,22 +238,25 @@ static const struct {
 	{ MODULE_END, on_end },
 };
 
-static enum err take_frame(struct running *r)
+static enum err take(struct running *r, uint16_t type, struct slice payload)
 {
-	struct slice payload;
-	struct wire in;
-	uint16_t type;
-	enum err e = channel_read(&r->process.channel, &type, &payload);
+	struct wire in = wire_of(payload);
 
-	if (e != ERR_OK)
-		return e;
 	if (++r->frames > FRAMES_MAX)
 		return ERR_LIMIT;
-	in = wire_of(payload);
 	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
 		if (messages[i].type == type)
 			return messages[i].take(r, &in);
 	return ERR_MALFORMED;
+}
+
+static enum err take_frame(struct running *r)
+{
+	struct slice payload;
+	uint16_t type;
+	enum err e = channel_read(&r->process.channel, &type, &payload);
+
+	return e == ERR_OK ? take(r, type, payload) : e;
 }
 
 /* --- its process ----------------------------------------------------------------------------------- */
@@ -390,6 +394,14 @@ static enum err remember_tokens(struct running *r)
 	return e;
 }
 
+static void running_fini(struct running *r)
+{
+	buffer_fini(&r->finding);
+	strings_fini(&r->seen);
+	free(r->token);
+	free(r->complaint);
+}
+
 static enum err watch_module(struct watch *w, const char *path, bool is_named)
 {
 	struct running r = {
@@ -403,10 +415,33 @@ static enum err watch_module(struct watch *w, const char *path, bool is_named)
 		e = finish(&r, follow(&r));
 	if (e == ERR_OK)
 		e = remember_tokens(&r);
-	buffer_fini(&r.finding);
-	strings_fini(&r.seen);
-	free(r.token);
-	free(r.complaint);
+	running_fini(&r);
+	return e;
+}
+
+enum err watch_frames(const struct token_work *work, struct token_memory *memory,
+	struct channel *to, struct slice frames)
+{
+	uint64_t items = 0;
+	struct watch w = { .work = work, .memory = memory, .to = to, .items = &items };
+	struct running r = { .w = &w, .path = "/module.so" };
+	struct slice payload;
+	uint16_t type;
+	enum err e = ERR_OK;
+
+	buffer_init(&r.finding, FINDING_BYTES_MAX);
+	while (e == ERR_OK && !r.has_ended && (e = frame_read(frames, &type, &payload)) == ERR_OK) {
+		frames = slice_after(frames, FRAME_HEAD_BYTES + payload.size);
+		e = take(&r, type, payload);
+	}
+	if (e == ERR_OK)
+		e = remember_tokens(&r);
+	else if (e != ERR_MEMORY)
+		(void)!tell_failure(&r, REASON_MODULE_CRASHED, "it sent garbage");
+	running_fini(&r);
+	strings_fini(&w.modules_now);
+	strings_fini(&w.tokens_now);
+	strings_fini(&w.told);
 	return e;
 }
 

@@ -12,4 +12,8 @@
 enum err watch_modules(const struct token_work *work, struct token_memory *memory,
 	struct channel *to, uint64_t *items) MUST_CHECK;
 
+/* What a module's process sends, as bytes: taken like it, without a process. For tests with hostile bytes. */
+enum err watch_frames(const struct token_work *work, struct token_memory *memory,
+	struct channel *to, struct slice frames) MUST_CHECK;
+
 #endif

@@ -509,4 +509,30 @@ for name, data in {"whole": case(1, leaf, [root], 0), "shunned": case(0, leaf, [
                    "cut-off": case(1, leaf, [root], 0)[:-9]}.items():
     with open(f"completion/{name}", "wb") as f:
         f.write(data)
+
+# Tokens: URIs (RFC 7512), frames of a module's process (u32 length, u16 type, payload), what the role remembers; parts
+# of lists of targets.
+mkdir -p token_uri module discovery
+printf 'pkcs11:token=My%%20token;manufacturer=Example;serial=01;object=web;id=%%01%%00%%ff;type=cert?pin-source=file:/etc/pin&module-name=softhsm2\npkcs11:token=My%%20token' >token_uri/full
+printf 'pkcs11:\npkcs11:?module-path=/usr/lib/x.so' >token_uri/any
+printf 'pkcs11:slot-id=1?pin-value=1234\npkcs11:object=a;object=b' >token_uri/forbidden
+printf 'pkcs11:id=%%zz;x-own=1\npkcs11:library-version=3;library-description=%%00' >token_uri/odd
+/usr/bin/python3 - <<'EOF'
+import struct
+some = lambda b: struct.pack("<I", len(b)) + b
+text = lambda t: b"\1" + some(t.encode())
+frame = lambda kind, b=b"": struct.pack("<IH", len(b), kind) + b
+der = open("der/leaf", "rb").read()
+certificate = text("pkcs11:token=t;object=a") + text("a") + b"\0" + b"\0" + some(der)
+told = frame(1, text("pkcs11:token=t")) + frame(3, text("pkcs11:token=t") + b"\4" + text("why")) + frame(4,
+    text("pkcs11:token=t") + text("stamp")) + frame(5, certificate) * 2 + frame(6)
+open("module/whole", "wb").write(b"\0" + told + frame(7))
+open("module/cut-off", "wb").write(b"\0" + told[:-9])
+open("module/disorder", "wb").write(b"\0" + frame(5, certificate) + frame(6) + frame(2, struct.pack("<I", 7)) + frame(99))
+strings = lambda *t: struct.pack("<I", len(t)) + b"".join(text(i) for i in t)
+open("module/memory", "wb").write(b"\1\1" + strings("pkcs11:token=a") + strings("stamp") + strings("/m.so") + strings("pkcs11:token=b"))
+open("module/work", "wb").write(b"\2\1" + strings("/m.so") + struct.pack("<II", 1, 1) + text("pkcs11:token=a") + text("1234")
+    + text("stamp") + b"\0" + b"\0\0\0" + strings() + b"\0" + struct.pack("<q", 1000) + b"\0")
+open("discovery/part", "wb").write(b"\0" + struct.pack("<H", 1) + b"\1\0" + some(b"a.example:443\n[::1]:8443\n"))
+open("discovery/settings", "wb").write(b"\1" + struct.pack("<I", 1) + text("https://x/") + b"\0" * 5 + struct.pack("<q", 1000))
 EOF
