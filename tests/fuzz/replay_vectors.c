@@ -24,13 +24,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	return harness_run(parser_file, data, size);
 }
 
-/* GnuTLS 3.7 leaks a name of a damaged nameConstraints extension. Nothing of ours is hidden by this. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-	return "leak:libgnutls.so\n";
-}
-
 /* nftw takes no argument of ours. */
 static struct {
 	unsigned files;
