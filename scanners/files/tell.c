@@ -377,6 +377,7 @@ enum err tell_locked(struct worker *w, const struct stat *st, struct slice bytes
 		return e;
 	head = head_of(w, slice_of(NULL, 0), st);
 	head.kind = FINDING_LOCKED;
+	head.label = slice_of(NULL, 0); /* of the folder that was walked last */
 	return tell_end(w, channel_finding(w->walk->channel, &head, bytes));
 }
 
