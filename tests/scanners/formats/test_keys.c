@@ -376,12 +376,12 @@ static void test_many(void **state)
 	(void)state;
 	export_pkcs8(&m, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN, &out);
 	buffer_init(&text, TEST_BYTES_MAX);
-	for (int i = 0; i < KEYS_MAX + 10; i++)
+	for (int i = 0; i < FORMAT_KEYS_MAX + 10; i++)
 		buffer_append(&text, out.data, out.size);
 	c = collect(buffer_bytes(&text), NULL);
-	assert_int_equal(c.count, KEYS_MAX + 1);
+	assert_int_equal(c.count, FORMAT_KEYS_MAX + 1);
 	assert_int_equal(c.problems, 1);
-	assert_int_equal(c.items[KEYS_MAX].reason, REASON_LIMIT_REACHED);
+	assert_int_equal(c.items[FORMAT_KEYS_MAX].reason, REASON_LIMIT_REACHED);
 	collected_fini(&c);
 	buffer_fini(&text);
 	gnutls_free(out.data);
