@@ -291,13 +291,13 @@ class Kill(Case):
         return killed, [json.loads(line) for line in open(self.folder / "out")]
 
     def test_reader_is_replaced(self):
-        count = self.fill(4000)
+        count = self.fill(1500)
         killed, records = self.scan_while_killing("reader", self.tree)
         self.assertEqual(killed, 1)
         self.assertEqual(len(harness.certificates(records)), count)
 
     def test_parser_is_replaced_and_its_finding_is_a_problem(self):
-        count = self.fill(4000)
+        count = self.fill(1500)
         killed, records = self.scan_while_killing("parser", self.tree)
         self.assertEqual(killed, 1)
         lost = [p for p in harness.problems(records) if p["reason"] == "parser-crashed"]
@@ -306,7 +306,7 @@ class Kill(Case):
         self.assertEqual(len({r["location"]["uri"] for r in harness.certificates(records) + lost}), count)
 
     def test_parser_that_hangs_is_replaced(self):
-        count = self.fill(4000)
+        count = self.fill(1500)
         stopped, records = self.scan_while_killing("parser", self.tree, number=signal.SIGSTOP)
         self.assertEqual(stopped, 1)
         lost = [p for p in harness.problems(records) if p["reason"] == "timeout"]

@@ -141,7 +141,7 @@ class HostileServers(Case):
         self.assertLess(statistics.median(among), MEDIAN_RATIO_MAX * statistics.median(alone) + MEDIAN_SLACK_S)
 
     def durations(self, targets, port):
-        records = self.scan("--timeout", "60s", "--http-path", "none", f"@{targets}", timeout=280)
+        records = self.scan("--timeout", "30s", "--http-path", "none", f"@{targets}", timeout=280)
         seen = [e for e in endpoints(records) if e["port"] == port]
         self.assertGreater(len(seen), 900)
         self.assertEqual({e["handshake"] for e in seen}, {"ok"})

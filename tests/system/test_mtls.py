@@ -26,11 +26,15 @@ class Mtls(Case):
         self.root = self.pki.make("Test Root", ca=True)
         self.server = self.pki.make("localhost", self.root, names=["localhost", "127.0.0.1"])
 
-    def probe(self, port, *args, **kwargs):
-        records = self.scan("--trust", self.root.pem_file, *args, f"localhost:{port}", **kwargs)
+    def probe_all(self, ports, *args, **kwargs):
+        """One scan of several servers: what was said of each, by port."""
+        records = self.scan("--trust", self.root.pem_file, *args, *(f"localhost:{port}" for port in ports), **kwargs)
         self.assertEqual(problems(records), [])
-        self.assertEqual(len(endpoints(records)), 1)
-        return endpoints(records)[0], records
+        self.assertEqual(len(endpoints(records)), len(ports))
+        return {e["port"]: (e, records) for e in endpoints(records)}
+
+    def probe(self, port, *args, **kwargs):
+        return self.probe_all([port], *args, **kwargs)[port]
 
     def only_12(self):
         """The environment in which GnuTLS has no TLS 1.3: Go's servers speak what the client offers."""
@@ -42,22 +46,30 @@ class Mtls(Case):
         return getattr(mtls_servers, name)(self, self.server, self.root, mode, version)
 
     def check(self, name):
-        for mode, wanted in ROWS[name].items():
-            for version in ("1.2", "1.3"):
-                with self.subTest(server=name, mode=mode, version=version):
-                    env = self.only_12() if name == "etcd" and version == "1.2" else None
-                    endpoint, records = self.probe(self.start_server(name, mode, version), env=env)
-                    said = endpoint.get("client_certificate_evidence")
-                    self.assertEqual(endpoint["client_certificate"], wanted, said)
-                    self.assertTrue(said)
-                    self.assertEqual(endpoint["protocol"], f"TLS{version}")
-                    # The chain is there whatever became of the handshake.
-                    self.assertEqual(endpoint["chain"][0], self.server.fingerprint)
-                    self.assertEqual(certificates(records)[0]["fingerprint"], self.server.fingerprint)
-                    names = [] if mode == "none" or name in NAMELESS else ["CN=Test Root"]
-                    self.assertEqual(endpoint.get("acceptable_cas", []), names)
-                    if names:
-                        self.assertEqual(endpoint["acceptable_cas_from"], endpoint["protocol"])
+        rows = [(mode, wanted, version) for version in ("1.2", "1.3") for mode, wanted in ROWS[name].items()]
+        ports = {row: self.start_server(name, row[0], row[2]) for row in rows}
+        if name == "etcd":
+            said = {**self.probe_all([ports[r] for r in rows if r[2] == "1.2"], env=self.only_12()),
+                    **self.probe_all([ports[r] for r in rows if r[2] == "1.3"])}
+        else:
+            said = self.probe_all(ports.values())
+        self.assertEqual(set(said), set(ports.values()))
+        for row, port in ports.items():
+            mode, wanted, version = row
+            endpoint, records = said[port]
+            with self.subTest(server=name, mode=mode, version=version):
+                evidence = endpoint.get("client_certificate_evidence")
+                self.assertEqual(endpoint["client_certificate"], wanted, evidence)
+                self.assertTrue(evidence)
+                self.assertEqual(endpoint["protocol"], f"TLS{version}")
+                # The chain is there whatever became of the handshake.
+                self.assertEqual(endpoint["chain"][0], self.server.fingerprint)
+                own = [c for c in certificates(records) if c["location"]["uri"] == endpoint["location"]["uri"]]
+                self.assertEqual(own[0]["fingerprint"], self.server.fingerprint)
+                names = [] if mode == "none" or name in NAMELESS else ["CN=Test Root"]
+                self.assertEqual(endpoint.get("acceptable_cas", []), names)
+                if names:
+                    self.assertEqual(endpoint["acceptable_cas_from"], endpoint["protocol"])
 
     def test_openssl(self):
         self.check("s_server")

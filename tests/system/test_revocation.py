@@ -111,23 +111,29 @@ class Revocation(Case):
     def test_stapled_answers(self):
         leaf = self.leaf("localhost")
         index = self.folder / "index"
-        request, answer = self.folder / "request", self.folder / "answer"
+        request = self.folder / "request"
         run("openssl", "ocsp", "-issuer", self.root.pem_file, "-cert", leaf.pem_file, "-reqout", request, "-no_nonce")
-        for revoked, extra, word in (((), ["-ndays", "1"], "good"), ((leaf,), ["-ndays", "1"], "revoked")):
+        words = {}
+        for revoked, word in (((), "good"), ((leaf,), "revoked")):
+            answer = self.folder / f"answer-{word}"
             self.pki.ocsp_index(index, [] if revoked else [leaf], revoked)
             run("openssl", "ocsp", "-index", index, "-CA", self.root.pem_file, "-rsigner", self.root.pem_file, "-rkey",
-                self.root.key_file, "-reqin", request, "-respout", answer, *extra)
+                self.root.key_file, "-reqin", request, "-respout", answer, "-ndays", "1")
             for version in ("-tls1_2", "-tls1_3"):
-                port = self.s_server(leaf, version, "-status", "-status_file", answer)
-                records = self.scan("--trust", self.root.pem_file, f"localhost:{port}")
-                self.assertEqual(endpoints(records)[0]["stapled_ocsp"], word, records)
-                self.assertIn("stapled_ocsp_next_update", endpoints(records)[0])
-                verdict = certificates(records)[0]["verdict"]
-                self.assertEqual("revoked" in verdict["problems"], word == "revoked")
-                self.assertEqual(verdict["status"], "broken" if word == "revoked" else "ok")
-                records = self.scan("--trust", self.root.pem_file, "--certificates-only", f"localhost:{port}")
-                self.assertEqual(endpoints(records)[0]["stapled_ocsp"], word, records)
-        records = self.scan("--trust", self.root.pem_file, f"localhost:{port}", "--at", "2027-01-20")
+                words[self.s_server(leaf, version, "-status", "-status_file", answer)] = word
+        places = [f"localhost:{port}" for port in words]
+        records = self.scan("--trust", self.root.pem_file, *places)
+        self.assertEqual({e["port"]: e["stapled_ocsp"] for e in endpoints(records)}, words, records)
+        for endpoint in endpoints(records):
+            self.assertIn("stapled_ocsp_next_update", endpoint)
+        self.assertEqual(len(certificates(records)), len(words))
+        for c in certificates(records):
+            is_revoked = words[int(c["location"]["uri"].rsplit(":", 1)[1])] == "revoked"
+            self.assertEqual("revoked" in c["verdict"]["problems"], is_revoked)
+            self.assertEqual(c["verdict"]["status"], "broken" if is_revoked else "ok")
+        records = self.scan("--trust", self.root.pem_file, "--certificates-only", *places)
+        self.assertEqual({e["port"]: e["stapled_ocsp"] for e in endpoints(records)}, words, records)
+        records = self.scan("--trust", self.root.pem_file, places[-1], "--at", "2027-01-20")
         self.assertEqual(endpoints(records)[0]["stapled_ocsp"], "stale")
         self.assertIn("nextUpdate", endpoints(records)[0]["stapled_ocsp_detail"])
 
@@ -211,12 +217,17 @@ class Revocation(Case):
             self.assertEqual([p["reason"] for p in problems(records)], ["refused"])
 
     def test_link_local_and_metadata_addresses_are_never_asked(self):
-        for address in ("169.254.169.254", "[fe80::1]", "100.100.100.200", "0.0.0.0"):
-            self.put(self.leaf("a.example.org", f'ocsp_uri = "http://{address}/latest/meta-data"'))
-            records = self.look()
-            self.assertEqual(self.only(records)["verdict"]["problems"], ["revocation-unknown"])
-            self.assertEqual(problems(records)[0]["reason"], "unsupported")
-            self.assertIn("metadata", problems(records)[0]["message"])
+        addresses = ("169.254.169.254", "[fe80::1]", "100.100.100.200", "0.0.0.0")
+        for n, address in enumerate(addresses):
+            self.put(self.leaf(f"a{n}.example.org", f'ocsp_uri = "http://{address}/latest/meta-data"'), f"{n}.pem")
+        records = self.look()
+        self.assertEqual([c["verdict"]["problems"] for c in certificates(records)], [["revocation-unknown"]] * len(addresses))
+        self.assertEqual([p["reason"] for p in problems(records)], ["unsupported"] * len(addresses))
+        for problem in problems(records):
+            self.assertIn("metadata", problem["message"])
+        # Each address is named by a problem of its own.
+        for address in addresses:
+            self.assertEqual(len([p for p in problems(records) if address in str(p)]), 1, (address, problems(records)))
 
     def test_other_schemes_are_not_asked(self):
         def away(handler):
@@ -226,11 +237,12 @@ class Revocation(Case):
             handler.end_headers()
 
         self.web.files["/away"] = away
-        for url in ("ldap://127.0.0.1/cn=crl", "file:///etc/passwd", self.web.url("/away")):
-            self.put(self.leaf("a.example.org", f'crl_dist_points = "{url}"'))
-            records = self.look()
-            self.assertEqual(self.only(records)["verdict"]["problems"], ["revocation-unknown"])
-            self.assertEqual(problems(records)[0]["reason"], "unsupported", (url, records))
+        urls = ("ldap://127.0.0.1/cn=crl", "file:///etc/passwd", self.web.url("/away"))
+        for n, url in enumerate(urls):
+            self.put(self.leaf(f"a{n}.example.org", f'crl_dist_points = "{url}"'), f"{n}.pem")
+        records = self.look()
+        self.assertEqual([c["verdict"]["problems"] for c in certificates(records)], [["revocation-unknown"]] * len(urls))
+        self.assertEqual([p["reason"] for p in problems(records)], ["unsupported"] * len(urls), records)
 
     def test_hostile_web_servers(self):
         def endless(handler):
@@ -296,18 +308,21 @@ class Revocation(Case):
     def test_lists_that_cannot_be_believed(self):
         other = self.pki.make("Test Root", ca=True)
         stranger = self.pki.make("Other Root", ca=True)
-        leaf = self.leaf("a.example.org", f'crl_dist_points = "{self.web.url("/ca.crl")}"')
-        self.put(leaf)
         good = self.pki.crl(self.root)
-        for body, words in ((self.pki.crl(self.root, begins="-9 days", ends="-2 days"), "nextUpdate"),
-                            (self.pki.crl(self.root, begins="+2 days", ends="+9 days"), "thisUpdate"),
-                            (self.pki.crl(other), "signature"), (self.pki.crl(stranger), "issuer"),
-                            (good[:-5] + bytes([good[-5] ^ 1]) + good[-4:], "signature"),
-                            (good[:len(good) // 2], ""), (b"", ""), (b"-----BEGIN CERTIFICATE-----", "PEM")):
-            self.web.files["/ca.crl"] = body
-            said = self.only(self.look())
-            self.assertEqual(said["verdict"]["problems"], ["revocation-unknown"], (words, said))
-            self.assertIn(words, said["revocation"]["message"])
+        rows = ((self.pki.crl(self.root, begins="-9 days", ends="-2 days"), "nextUpdate"),
+                (self.pki.crl(self.root, begins="+2 days", ends="+9 days"), "thisUpdate"),
+                (self.pki.crl(other), "signature"), (self.pki.crl(stranger), "issuer"),
+                (good[:-5] + bytes([good[-5] ^ 1]) + good[-4:], "signature"),
+                (good[:len(good) // 2], ""), (b"", ""), (b"-----BEGIN CERTIFICATE-----", "PEM"))
+        for n, (body, _) in enumerate(rows):
+            self.web.files[f"/{n}.crl"] = body
+            self.put(self.leaf(f"a{n}.example.org", f'crl_dist_points = "{self.web.url(f"/{n}.crl")}"'), f"{n}.pem")
+        said = {c["subject"]: c for c in certificates(self.look())}
+        self.assertEqual(len(said), len(rows))
+        for n, (_, words) in enumerate(rows):
+            c = said[f"CN=a{n}.example.org"]
+            self.assertEqual(c["verdict"]["problems"], ["revocation-unknown"], (words, c))
+            self.assertIn(words, c["revocation"]["message"])
 
     def test_where_no_list_can_be_had_the_responder_is_asked(self):
         port = responder_port()
