@@ -255,7 +255,11 @@ static void follow(struct pass *p)
 
 	if (!may_follow(p) || !is_idle(p))
 		return;
-	if (p->conf.must_wait && p->conf.must_wait(p->conf.arg) &&
+	/* Passes that began after that are not waited for: where they follow each other closely, there is always
+	 * one. */
+	if (!p->idle_ms)
+		p->idle_ms = clock_monotonic_ms();
+	if (p->conf.must_wait && p->conf.must_wait(p->conf.arg, p->idle_ms) &&
 		(p->conf.is_transient || clock_monotonic_ms() - p->started_ms < FOLLOW_WAIT_MS))
 		return;
 	p->has_followed = true;
@@ -706,6 +710,11 @@ void pass_tick(struct pass *p)
 	}
 	/* Last: it may free the pass. */
 	maybe_end(p);
+}
+
+int64_t pass_started_ms(const struct pass *p)
+{
+	return p->started_ms;
 }
 
 void pass_stats(const struct pass *p, struct pass_stats *out)

@@ -45,8 +45,9 @@ struct pass_conf {
 	uint8_t context[FINGERPRINT_BYTES];
 	const struct parser_options *options; /* of the parsers, borrowed */
 	struct job_judgings judgings;         /* of this job's findings: numbers of these options */
-	/* Must a plan's `follow` still wait: does a pass run that feeds the hints? */
-	bool (*must_wait)(void *arg);
+	/* Must a plan's `follow` still wait: does a pass run that feeds the hints, and ran at that time
+	 * (of clock_monotonic_ms) already? */
+	bool (*must_wait)(void *arg, int64_t since_ms);
 	/* The pass is over and will be freed. `why` holds a sentence when it could not be completed. */
 	void (*done)(void *arg, const struct pass_stats *stats, const struct why *why);
 	void (*sandbox)(void *arg, const char *role, const char *layer, bool is_active);
@@ -58,6 +59,7 @@ enum err pass_start(const struct pass_conf *conf, struct pass **out, struct why 
 void pass_stop(struct pass *p);
 /* Deadlines, batches, the way back from back-pressure; called a few times a second. */
 void pass_tick(struct pass *p);
+int64_t pass_started_ms(const struct pass *p);
 void pass_stats(const struct pass *p, struct pass_stats *out);
 /* For parsers_events: the owner of a finding is its pass. */
 enum err pass_record(void *pass, const struct record *r);

@@ -60,6 +60,7 @@ struct pass {
 	unsigned batch;
 	unsigned restarts;
 	int64_t started_ms;
+	int64_t idle_ms; /* when all that the plan gave was done, or 0 */
 	struct pass_stats stats;
 	struct why why;
 	bool plan_ended;

@@ -291,8 +291,9 @@ static void on_pass_done(void *arg, const struct pass_stats *stats, const struct
 	p->conf.pass_done(p->conf.arg, stats, why);
 }
 
-/* Does another pass still find what plans build on? */
-static bool must_wait(void *arg)
+/* Does another pass still find what plans build on? In a scan there is one of each: it is waited for whenever it
+ * began. */
+static bool must_wait(void *arg, int64_t since_ms)
 {
 	const struct slot *slot = arg;
 	const struct pipeline *p = slot->pipeline;
@@ -302,7 +303,8 @@ static bool must_wait(void *arg)
 		return false;
 	for (size_t i = 0; i < PASSES_MAX; i++)
 		if (p->slots[i].pass && &p->slots[i] != slot &&
-			p->slots[i].job->scanner->feeds_hints)
+			p->slots[i].job->scanner->feeds_hints &&
+			(p->conf.is_transient || pass_started_ms(p->slots[i].pass) <= since_ms))
 			return true;
 	return false;
 }
