@@ -164,13 +164,12 @@ static bool is_address_base(struct slice base)
 static bool is_within_address(const struct asked *a, struct slice base, enum ask ask)
 {
 	size_t half = base.size / 2;
-	struct slice mask = slice_after(base, half);
 
 	(void)ask;
-	if (a->value.size != half)
+	if (a->value.size != half || !a->value.data || !base.data)
 		return false;
 	for (size_t i = 0; i < half; i++)
-		if ((a->value.data[i] ^ base.data[i]) & mask.data[i])
+		if ((a->value.data[i] ^ base.data[i]) & base.data[half + i])
 			return false;
 	return true;
 }

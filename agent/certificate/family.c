@@ -56,8 +56,8 @@ static void node_limit(struct node *n, const struct anchor *a, const struct trus
 		n->anchor = NULL;
 		n->is_distrusted = true;
 	}
-	for (size_t i = 0; n->anchor && i < a->attached_count; i++)
-		(void)extension_attach(a->attached[i], &n->extensions);
+	for (size_t i = 0; n->anchor && i < n->anchor->attached_count; i++)
+		(void)extension_attach(n->anchor->attached[i], &n->extensions);
 }
 
 /* `held` may lie in the pool, which says nothing of trusting it. */

@@ -59,7 +59,7 @@ static const struct type {
 
 static bool is(struct slice s, const char *text)
 {
-	return s.size == strlen(text) && memcmp(s.data, text, s.size) == 0;
+	return s.data && s.size == strlen(text) && memcmp(s.data, text, s.size) == 0;
 }
 
 static const struct type *find_type(struct slice name)

@@ -1,14 +1,7 @@
 /* Chains across places: who is judged again, with what, how often, and what is made of the answer. */
 #include "agent/completion.h"
 #include "scanners/completion_case.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-/* cmocka wants the four above first. */
-#include <cmocka.h>
+#include "tests/agent/sightings.h"
 
 #define NOW 1767225600LL /* 2026-01-01 */
 #define DAY 86400LL
@@ -29,14 +22,6 @@ struct world {
 	struct parser_options options; /* borrows them */
 	uint8_t chain[4][FINGERPRINT_BYTES];
 };
-
-#define OK(w, call)                                                        \
-	do {                                                               \
-		enum err result_ = (call);                                 \
-		if (result_ != ERR_OK)                                     \
-			print_error("%s\n", why_text(&(w)->why, result_)); \
-		assert_int_equal(result_, ERR_OK);                         \
-	} while (0)
 
 static int set_up(void **state)
 {
@@ -69,9 +54,7 @@ static void begin(struct world *w, const char *job)
 
 static void end(struct world *w)
 {
-	struct pass_result result = { .is_complete = true };
-
-	OK(w, inventory_pass_end(w->inventory, w->pass, &result, w->now, &w->why));
+	OK(w, sightings_end(w->inventory, w->pass, w->now, &w->why));
 	w->now += 60;
 }
 
@@ -79,20 +62,14 @@ static void end(struct world *w)
 static struct record made(struct world *w, const char *uri, uint8_t n, const char *subject,
 	const char *issuer, bool is_ca)
 {
-	struct record r = { .kind = RECORD_CERTIFICATE };
+	struct record r = sighting_made(FILES, uri, 0, NOW);
 	struct certificate *c = &r.certificate.facts;
 	struct verdict *v = &r.certificate.verdict;
 
-	r.location.scanner = (char *)FILES;
-	r.location.uri = (char *)uri;
+	r.certificate.is_served = false;
 	c->fingerprint[0] = n;
 	c->subject = (char *)subject;
 	c->issuer = (char *)issuer;
-	c->serial = (char *)"01";
-	c->not_before = NOW - DAY;
-	c->not_after = NOW + 90 * DAY;
-	c->key_algorithm = (char *)"RSA";
-	c->signature_algorithm = (char *)"RSA-SHA256";
 	c->is_ca = is_ca;
 	v->is_checked = true;
 	v->problems = PROBLEM_BIT(PROBLEM_INCOMPLETE_CHAIN);

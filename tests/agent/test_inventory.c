@@ -1,13 +1,6 @@
 /* The inventory: what passes leave behind, told back in full. */
 #include "agent/inventory.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-/* cmocka wants the four above first. */
-#include <cmocka.h>
+#include "tests/agent/sightings.h"
 
 #define NOW 1767225600LL /* 2026-01-01 */
 #define DAY 86400LL
@@ -91,14 +84,6 @@ struct world {
 	struct why why;
 	int64_t now;
 };
-
-#define OK(w, call)                                                        \
-	do {                                                               \
-		enum err result_ = (call);                                 \
-		if (result_ != ERR_OK)                                     \
-			print_error("%s\n", why_text(&(w)->why, result_)); \
-		assert_int_equal(result_, ERR_OK);                         \
-	} while (0)
 
 static int set_up(void **state)
 {

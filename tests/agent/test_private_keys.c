@@ -3,17 +3,11 @@
 #include "agent/private_keys_internal.h"
 
 #include "agent/store.h"
+#include "tests/agent/sightings.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 /* cmocka wants those above first. */
-#include <cmocka.h>
 
 #define NOW INT64_C(1767225600) /* 2026-01-01 */
 #define DAY INT64_C(86400)
@@ -27,14 +21,6 @@ struct world {
 	unsigned references;
 	char folder[64]; /* a real one, for what asks the system */
 };
-
-#define OK(w, call)                                                        \
-	do {                                                               \
-		enum err result_ = (call);                                 \
-		if (result_ != ERR_OK)                                     \
-			print_error("%s\n", why_text(&(w)->why, result_)); \
-		assert_int_equal(result_, ERR_OK);                         \
-	} while (0)
 
 static int set_up(void **state)
 {
@@ -80,31 +66,22 @@ static void put_certificate(struct world *w, const struct one *o)
 	char subject[64];
 	char name[64];
 	char *names[] = { name };
-	struct record r = { .kind = RECORD_CERTIFICATE,
-		.location = { .scanner = (char *)"files",
-			.uri = (char *)(uintptr_t)o->uri,
-			.alias = (char *)(uintptr_t)o->alias,
-			.index = o->index } };
+	struct record r = sighting_made("files", o->uri, o->index, NOW);
 	struct certificate *c = &r.certificate.facts;
 
+	r.location.alias = (char *)(uintptr_t)o->alias;
 	(void)snprintf(name, sizeof(name), "dns:%s", o->name ? o->name : "www.example.org");
 	(void)snprintf(subject, sizeof(subject), "CN=%s", name + 4);
 	memset(c->fingerprint, (int)++w->certificates, FINGERPRINT_BYTES);
 	memset(c->spki_sha256, (int)(100 + o->key), FINGERPRINT_BYTES);
 	c->subject = o->subject ? (char *)(uintptr_t)o->subject : subject;
-	c->issuer = (char *)"CN=CA";
-	c->serial = (char *)"01";
-	c->not_before = NOW - DAY;
-	c->not_after = o->is_expired ? NOW - 1 : NOW + 90 * DAY;
+	if (o->is_expired)
+		c->not_after = NOW - 1;
 	c->names = (struct strings){ names, 1, 1 };
-	c->key_algorithm = o->algorithm ? (char *)(uintptr_t)o->algorithm : (char *)"RSA";
-	c->signature_algorithm = (char *)"RSA-SHA256";
+	if (o->algorithm)
+		c->key_algorithm = (char *)(uintptr_t)o->algorithm;
 	c->is_ca = o->is_ca;
-	r.certificate.verdict.expires = TIME_UNKNOWN;
-	r.certificate.verdict.boundary = TIME_UNKNOWN;
-	r.certificate.verdict.starts = TIME_UNKNOWN;
 	r.certificate.verdict.is_bundled = o->is_root;
-	r.certificate.is_served = strncmp(o->uri, "file:", 5) != 0;
 	OK(w, inventory_put(w->inventory, w->pass, &r, NOW, &w->why));
 }
 

@@ -1,14 +1,7 @@
 /* Which questions to issuers are due, by what the inventory holds. */
 #include "agent/revocation.h"
 #include "scanners/fetch.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-/* cmocka wants the four above first. */
-#include <cmocka.h>
+#include "tests/agent/sightings.h"
 
 #define NOW 1767225600LL /* 2026-01-01 */
 #define DAY 86400LL
@@ -24,14 +17,6 @@ struct world {
 	uint8_t chain[3][FINGERPRINT_BYTES];
 	char *urls[1];
 };
-
-#define OK(w, call)                                                        \
-	do {                                                               \
-		enum err result_ = (call);                                 \
-		if (result_ != ERR_OK)                                     \
-			print_error("%s\n", why_text(&(w)->why, result_)); \
-		assert_int_equal(result_, ERR_OK);                         \
-	} while (0)
 
 static int set_up(void **state)
 {
@@ -60,19 +45,12 @@ static int tear_down(void **state)
 /* Strings are borrowed: it is never freed. The first byte tells certificates apart. */
 static struct record made(const char *scanner, const char *uri, uint8_t n, bool is_ca)
 {
-	struct record r = { .kind = RECORD_CERTIFICATE };
+	struct record r = sighting_made(scanner, uri, 0, NOW);
 	struct certificate *c = &r.certificate.facts;
 
-	r.location.scanner = (char *)(uintptr_t)scanner;
-	r.location.uri = (char *)(uintptr_t)uri;
+	r.certificate.is_served = false;
 	c->fingerprint[0] = n;
-	c->subject = (char *)"CN=subject";
-	c->issuer = (char *)"CN=issuer";
 	c->serial = (char *)"0a";
-	c->not_before = NOW - DAY;
-	c->not_after = NOW + 90 * DAY;
-	c->key_algorithm = (char *)"RSA";
-	c->signature_algorithm = (char *)"RSA-SHA256";
 	c->is_ca = is_ca;
 	r.certificate.verdict = (struct verdict){ .is_checked = true,
 		.expires = c->not_after,

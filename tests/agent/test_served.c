@@ -4,17 +4,11 @@
 #include "tests/scanners/network/proc.h"
 
 #include "agent/store.h"
+#include "tests/agent/sightings.h"
 
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 /* cmocka wants those above first. */
-#include <cmocka.h>
 
 #define NOW INT64_C(1767225600) /* 2026-01-01 */
 #define DAY INT64_C(86400)
@@ -43,14 +37,6 @@ struct world {
 	int64_t started; /* of the process */
 	int64_t worker_started;
 };
-
-#define OK(w, call)                                                        \
-	do {                                                               \
-		enum err result_ = (call);                                 \
-		if (result_ != ERR_OK)                                     \
-			print_error("%s\n", why_text(&(w)->why, result_)); \
-		assert_int_equal(result_, ERR_OK);                         \
-	} while (0)
 
 static int set_up(void **state)
 {
@@ -90,9 +76,7 @@ static int64_t begin(struct world *w, const char *scanner)
 
 static void end(struct world *w, int64_t pass)
 {
-	struct pass_result result = { .is_complete = true };
-
-	OK(w, inventory_pass_end(w->inventory, pass, &result, w->now, &w->why));
+	OK(w, sightings_end(w->inventory, pass, w->now, &w->why));
 }
 
 static void put(struct world *w, int64_t pass, const char *uri, uint32_t index, const struct one *o)
@@ -101,9 +85,7 @@ static void put(struct world *w, int64_t pass, const char *uri, uint32_t index, 
 	char name[64];
 	char *names[] = { name };
 	char *uses[] = { (char *)(uintptr_t)(o->is_client ? "clientAuth" : "serverAuth") };
-	struct record r = { .kind = RECORD_CERTIFICATE,
-		.location = {
-			.scanner = (char *)"x", .uri = (char *)(uintptr_t)uri, .index = index } };
+	struct record r = sighting_made("x", uri, index, NOW);
 	struct certificate *c = &r.certificate.facts;
 
 	(void)snprintf(name, sizeof(name), "dns:%s", o->name ? o->name : "www.example.org");
@@ -112,18 +94,13 @@ static void put(struct world *w, int64_t pass, const char *uri, uint32_t index, 
 	memset(c->spki_sha256, (int)(100 + o->key), FINGERPRINT_BYTES);
 	c->subject = subject;
 	c->issuer = o->issuer ? (char *)(uintptr_t)o->issuer : (char *)"CN=CA 1,O=Example";
-	c->serial = (char *)"01";
 	c->not_before = NOW - o->from * DAY;
 	c->not_after = NOW + (90 - o->from) * DAY;
 	c->names = (struct strings){ names, 1, 1 };
 	c->extended_key_usage = (struct strings){ uses, 1, 1 };
 	c->key_algorithm = (char *)(uintptr_t)(o->is_ecdsa ? "ECDSA" : "RSA");
-	c->signature_algorithm = (char *)"RSA-SHA256";
 	c->is_self_issued = o->is_self_issued;
-	r.certificate.verdict.expires = TIME_UNKNOWN;
-	r.certificate.verdict.boundary = TIME_UNKNOWN;
 	r.certificate.verdict.trust = (char *)(uintptr_t)o->trust;
-	r.certificate.is_served = strncmp(uri, "file:", 5) != 0;
 	OK(w, inventory_put(w->inventory, pass, &r, w->now, &w->why));
 }
 
