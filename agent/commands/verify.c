@@ -321,6 +321,33 @@ static void say_path(const struct verify *v)
 	}
 }
 
+static const char *subject_of(const struct verify *v, const uint8_t fingerprint[FINGERPRINT_BYTES])
+{
+	for (size_t i = 0; i < v->path_count; i++) {
+		const struct certificate *c = &v->records[i].certificate.facts;
+
+		if (memcmp(c->fingerprint, fingerprint, FINGERPRINT_BYTES) == 0 && c->subject[0])
+			return c->subject;
+	}
+	return "a certificate";
+}
+
+/* The clock is against another one of the path: that is no problem of the certificate itself. */
+static void say_path_dates(const struct verify *v, uint32_t problems)
+{
+	const struct verdict *verdict = &v->records[0].certificate.verdict;
+	int64_t now = clock_now_s();
+
+	if (!(problems & PROBLEM_BIT(PROBLEM_EXPIRED)) && verdict->expires != TIME_UNKNOWN &&
+		now > verdict->expires)
+		say("%-10s %s: %s, which its path needs, has expired\n", "problem",
+			problem_word(PROBLEM_EXPIRED), subject_of(v, verdict->expires_because));
+	if (!(problems & PROBLEM_BIT(PROBLEM_NOT_YET_VALID)) && verdict->starts != TIME_UNKNOWN &&
+		now < verdict->starts)
+		say("%-10s %s: a certificate that its path needs is not valid yet\n", "problem",
+			problem_word(PROBLEM_NOT_YET_VALID));
+}
+
 /* What helps to mend it: which names there are, whose certificate is missing. */
 static void say_help(const struct verify *v, uint32_t problems)
 {
@@ -381,11 +408,13 @@ static void say_verdict(const struct verify *v, bool is_valid)
 			store_verdict_word(&r->verdict.stores.items[i], clock_now_s()));
 	time_rfc3339(r->verdict.expires, expires);
 	if (expires[0])
-		say("%-10s %s\n", "expires", expires);
+		say("%-10s %s\n", clock_now_s() > r->verdict.expires ? "expired" : "expires",
+			expires);
 	for (int i = 0; i < PROBLEM_COUNT; i++)
 		if (problems & PROBLEM_BIT(i))
 			say("%-10s %s: %s\n", "problem", problem_word((enum problem)i),
 				problem_meaning((enum problem)i));
+	say_path_dates(v, problems);
 	if (!r->verdict.is_checked)
 		say("%-10s unchecked: an algorithm in its chain is not known, or costs too much\n",
 			"problem");
@@ -483,6 +512,8 @@ static enum err tell(const struct verify *v, bool *is_valid)
 		return ERR_MEMORY;
 	say("not valid: %s\n%-10s %s: %s\n", v->options->words.items[0], "problem",
 		reason_word(first->problem.reason), clean);
+	if (first->problem.reason == REASON_NEEDS_PASSWORD)
+		say("%-10s the passwords in a file are tried with --password-file FILE\n", "");
 	free(clean);
 	return ERR_OK;
 }

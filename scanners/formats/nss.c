@@ -357,7 +357,7 @@ static enum format_answer legacy_parse(
 extern const struct format format_nss, format_nss_legacy;
 const struct format format_nss = {
 	.name = "nss",
-	.help = "NSS database cert9.db (Firefox, Thunderbird, Chromium, 389-ds, dogtag)",
+	.help = "NSS databases cert9.db and key4.db (Firefox, Thunderbird, Chromium, 389-ds, dogtag)",
 	.sniff = nss_sniff,
 	.parse = nss_parse,
 };

@@ -144,6 +144,16 @@ class Verify(Case):
         self.assertIn("asked for  other.example", done)
         self.assertIn("it covers  dns:verify.example", done)
 
+    def test_what_the_path_needs_has_expired(self):
+        old = self.pki.make("Old CA", issuer=self.root, ca=True, begins="-400 days", ends="-3 days")
+        leaf = self.pki.make("a.example", issuer=old)
+        (self.folder / "old.pem").write_text(leaf.pem + old.pem)
+        done = self.verify(self.folder / "old.pem", code=1).stdout.decode()
+        self.assertIn("problem    expired: CN=Old CA, which its path needs, has expired", done)
+        self.assertIn("CN=Old CA  expired ", done)
+        self.pki.pkcs12(self.folder / "a.p12", self.leaf, "secret")
+        self.assertIn(b"--password-file", self.verify(self.folder / "a.p12", code=1).stdout)
+
     def later(self, days):
         return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
