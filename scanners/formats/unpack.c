@@ -6,6 +6,7 @@
 #include "scanners/formats/unpack_internal.h"
 
 #include <archive_entry.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -311,12 +312,20 @@ static void tell_tallies(struct unpack *u)
 	}
 }
 
+/* Nothing at all was compressed, which libarchive does not take for a content. */
+static bool is_nothing(struct unpack *u)
+{
+	return !u->has_member && archive_filter_count(u->archive) > 1 &&
+	       archive_filter_bytes(u->archive, 0) == 0 &&
+	       archive_errno(u->archive) == EILSEQ; /* "unrecognized" */
+}
+
 static void tell_broken(struct unpack *u)
 {
 	char message[UNPACK_MESSAGE_BYTES];
 
 	/* A ceiling that was told ended the reading; and a member that failed has said what is wrong. */
-	if (u->budget->is_spent || u->status != ERR_OK || u->failed.count)
+	if (u->budget->is_spent || u->status != ERR_OK || u->failed.count || is_nothing(u))
 		return;
 	(void)snprintf(message, sizeof(message), "after %zu members: %s", u->read, unpack_error(u));
 	unpack_problem(u, REASON_MALFORMED, message);

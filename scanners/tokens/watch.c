@@ -2,6 +2,7 @@
 #include "scanners/tokens/watch.h"
 
 #include "agent/base/clock.h"
+#include "agent/base/log.h"
 #include "agent/base/text.h"
 #include "agent/base/wire.h"
 #include "agent/process/frame.h"
@@ -42,6 +43,7 @@ struct running {
 	struct watch *w;
 	const char *path;
 	struct module_process process;
+	bool is_named; /* by the job, not only by p11-kit's configuration */
 	int64_t deadline_ms;
 	size_t frames;
 	char *token;           /* owned: the one that it tells of, or NULL */
@@ -128,6 +130,28 @@ static enum err on_wish(struct running *r, struct wire *in)
 	return ERR_OK;
 }
 
+/* Distributions configure modules with their packages, whether or not there is a device for them: one that does not
+ * start, of which nobody has asked anything and no token was ever seen, is no problem of this host. */
+static bool is_of_no_use(const struct running *r, enum reason reason)
+{
+	const struct token_memory *m = r->w->memory;
+
+	return !r->is_named && !r->token && !r->seen.count && reason == REASON_UNREADABLE &&
+	       !strings_contain(&m->modules, r->path);
+}
+
+static enum err tell_problem(
+	struct running *r, const char *uri, enum reason reason, const char *message)
+{
+	if (r->token && r->is_repeated)
+		return ERR_OK;
+	if (!is_of_no_use(r, reason))
+		return problem(r->w, uri, reason, message);
+	log_info("a PKCS#11 module that only p11-kit's configuration names is left out: %s",
+		message);
+	return ERR_OK;
+}
+
 static enum err on_problem(struct running *r, struct wire *in)
 {
 	char *uri = get_uri(in);
@@ -137,8 +161,8 @@ static enum err on_problem(struct running *r, struct wire *in)
 
 	if (e == ERR_OK && (reason >= REASON_COUNT || !message))
 		e = ERR_MALFORMED;
-	if (e == ERR_OK && !(r->token && r->is_repeated))
-		e = problem(r->w, uri, (enum reason)reason, message);
+	if (e == ERR_OK)
+		e = tell_problem(r, uri, (enum reason)reason, message);
 	/* Of the module itself: its tokens are not all known. */
 	if (e == ERR_OK && !r->token && !r->complaint) {
 		r->complaint = message;
@@ -404,9 +428,10 @@ static void running_fini(struct running *r)
 
 static enum err watch_module(struct watch *w, const char *path, bool is_named)
 {
-	struct running r = {
-		.w = w, .path = path, .deadline_ms = clock_monotonic_ms() + w->work->timeout_ms
-	};
+	struct running r = { .w = w,
+		.path = path,
+		.is_named = is_named,
+		.deadline_ms = clock_monotonic_ms() + w->work->timeout_ms };
 	enum err e;
 
 	buffer_init(&r.finding, FINDING_BYTES_MAX);

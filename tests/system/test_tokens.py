@@ -167,6 +167,18 @@ class Tokens(Case):
         self.assertNotIn("p11-kit-trust", str(records))
         self.assertNotIn("Trust", str([c["location"]["uri"] for c in tokens]).replace("Token CA", ""))
 
+    def test_a_module_without_a_device(self):
+        """What a package has configured is noted where it does not start; a problem only where it is asked for."""
+        module = next((p for p in Path("/usr/lib").glob("*/pkcs11/libtpm2_pkcs11.so")), None)
+        if not module or Path("/dev/tpm0").exists():
+            self.skipTest("tpm2-pkcs11 is not here, or a TPM is")
+        done = self.leafwatch("scan", "-o", "jsonl", *AT, "pkcs11:", env=self.env)
+        self.assertIn(b"is left out", done.stderr)
+        self.assertIn(module.name.encode(), done.stderr)
+        self.assertNotIn(module.name.encode(), done.stdout)
+        records = self.look(f"pkcs11:?module-path={module}")
+        self.assertIn("no PKCS#11 module that starts", str(self.only(records, "unreadable")))
+
     def test_the_trust_store_when_it_is_named(self):
         trust = next((p for p in Path("/usr/lib").glob("*/pkcs11/p11-kit-trust.so")), None)
         if not trust:

@@ -624,6 +624,23 @@ static void test_damaged_block(void **state)
 	buffer_fini(&apk);
 }
 
+/* Nothing that was compressed is nothing; what is cut off is not. */
+static void test_empty(void **state)
+{
+	const struct member empty[] = { { "empty", slice_text("") } };
+	int (*const filters[])(struct archive *) = { gzip, archive_write_add_filter_bzip2,
+		archive_write_add_filter_xz, archive_write_add_filter_zstd };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+		struct buffer bytes = make(archive_write_set_format_raw, filters[i], empty, 1);
+
+		assert_string_equal(see(buffer_bytes(&bytes)).problems, "");
+		buffer_fini(&bytes);
+	}
+	assert_string_equal(see(slice_of("\x1f\x8b\x08\0\0\0\0\0\0\3", 10)).problems, "malformed@");
+}
+
 static void test_what_is_none(void **state)
 {
 	static const char *const texts[] = { "BZhello", "BZh91AY&S", "PK\3", "\x1f\x8b\x07",
@@ -659,6 +676,7 @@ int main(void)
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_signed),
 		cmocka_unit_test(test_damaged_block),
+		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_what_is_none),
 	};
 
