@@ -384,7 +384,7 @@ const struct format format_jks = {
 const struct format format_jceks = {
 	.name = "jceks",
 	.help = "Java keystore of the JCE provider",
-	.password = "integrity",
+	.password = "integrity, keys",
 	.sniff = jceks_sniff,
 	.parse = jceks_parse,
 };
