@@ -30,6 +30,7 @@ struct endpoints_conf {
 	char *client_cert;
 	char *client_key;
 	struct secret client_password;
+	bool is_client_networked;
 	int64_t per_address;
 	int64_t per_address_rate;
 	struct strings exclude;
@@ -191,6 +192,11 @@ static const struct schema_field fields[] = {
 		.type = SCHEMA_SECRET,
 		.offset = offsetof(struct endpoints_conf, client_password),
 		.help = "The password of key or PKCS#12." },
+	{ .key = "client_network",
+		.type = SCHEMA_BOOL,
+		.offset = offsetof(struct endpoints_conf, is_client_networked),
+		.standard = "no",
+		.help = "Let the module of a key in a token use the network, as those of network HSMs must." },
 	{ .key = "client_certificates",
 		.type = SCHEMA_SECTIONS,
 		.offset = offsetof(struct endpoints_conf, identities),
@@ -229,7 +235,8 @@ static struct identity_conf common_identity(const struct endpoints_conf *conf)
 {
 	return (struct identity_conf){ .cert = conf->client_cert,
 		.key = conf->client_key,
-		.password = conf->client_password };
+		.password = conf->client_password,
+		.network = conf->is_client_networked };
 }
 
 static enum err read_identities(

@@ -56,6 +56,11 @@ const struct schema_field identity_fields[] = {
 		.offset = offsetof(struct identity_conf, password),
 		.help = "Password of a file with key or PKCS#12; a PIN stands in the file that pin-source in the URI "
 			"names." },
+	{ .key = "network",
+		.type = SCHEMA_BOOL,
+		.offset = offsetof(struct identity_conf, network),
+		.standard = "no",
+		.help = "Let the module of a key in a token use the network, as those of network HSMs must." },
 	{ .key = NULL },
 };
 
@@ -128,6 +133,7 @@ enum err identity_order(const struct identity_conf *from, struct token_order *ou
 		return ERR_NOT_FOUND;
 	e = token_order_gather(
 		is_both ? from->cert : NULL, is_token(from->key) ? from->key : NULL, out, why);
+	out->work.has_network = from->network;
 	if (e == ERR_OK && !is_both)
 		e = read_file(from->cert, TOKEN_ORDER_FILE_BYTES_MAX, &out->file, why);
 	return e;

@@ -22,6 +22,7 @@ struct identity_conf {
 	char *cert;
 	char *key;
 	struct secret password;
+	bool network;
 };
 /* The keys of struct identity_conf, NULL-terminated. */
 extern const struct schema_field identity_fields[];

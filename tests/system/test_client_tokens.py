@@ -186,6 +186,23 @@ exporters: {{prometheus: []}}
         self.assertIn("signal 6", message)
         self.assertEqual(endpoint["client_certificate"], "required")
 
+    def test_what_its_module_may_do(self):
+        """It is confined as one that is only looked at; the network is its own with a word for it."""
+        for network, wanted in (("no", "97"), ("yes", "0")):
+            library, folder = self.module("forbidden")
+            config = self.folder / "leafwatch.yml"
+            config.write_text(f"""trust: {{system: no}}
+scanners:
+  endpoints: [{{targets: ["127.0.0.1:1"], client_network: {network}, client_cert: '{self.uri("token=keys;object=ec", library)}'}}]
+exporters: {{prometheus: []}}
+""")
+            self.leafwatch("run", "--once", "--config", config, "--state", self.folder / network, "--listen", "127.0.0.1:0", env=self.env)
+            tried = dict(line.split() for line in (folder / "tried").read_text().splitlines())
+            self.assertEqual((tried["inet"], tried["inet6"], tried["unix"]), (wanted, wanted, "0"))
+            if test_tokens.has_landlock():
+                self.assertEqual((tried["write"], tried["exec"]), ("13", "13"))
+            (folder / "tried").unlink()
+
     def test_a_module_that_stops_signing(self):
         """In the middle of the work: what waits is told so, what comes later does not wait again."""
         library, folder = self.module("sign-slow")
