@@ -13,6 +13,7 @@
 
 #define PARSERS_MAX 64
 #define PARSE_DEADLINE_MS 20000 /* for one finding, once it is whole and first in line */
+#define FILE_GRACE_MS 5000      /* for what is told once a file's own time is up */
 #define PARSER_IDLE_MS 30000    /* after which a process is ended to give its memory back */
 #define PARSER_DEATHS_MAX 5     /* in a row with no finding to blame: the role itself is broken */
 #define PARSER_MESSAGE_BYTES 160
@@ -39,6 +40,7 @@ struct finding {
 	size_t bytes;
 	int64_t since_ms; /* when its deadline began to run; 0 = not yet */
 	bool is_whole;
+	bool has_file;
 };
 
 struct parser {
@@ -305,6 +307,7 @@ enum err parsers_file(
 	struct finding_piece piece = { .id = f->id, .is_last = true, .has_file = true };
 
 	(void)p;
+	f->has_file = true;
 	return add_piece(f, &piece, file, why);
 }
 
@@ -503,6 +506,14 @@ static void end_idle(struct parser *parser)
 	buffer_fini(&parser->record);
 }
 
+/* A parser leaves a file by itself when its time is up: only one that does not is hung. */
+static int64_t deadline_ms(const struct parsers *p, const struct finding *f)
+{
+	int64_t file_ms = f->has_file && p->conf.file_ms ? *p->conf.file_ms + FILE_GRACE_MS : 0;
+
+	return file_ms > PARSE_DEADLINE_MS ? file_ms : PARSE_DEADLINE_MS;
+}
+
 void parsers_tick(struct parsers *p)
 {
 	int64_t now = clock_monotonic_ms();
@@ -513,7 +524,7 @@ void parsers_tick(struct parsers *p)
 		struct finding *f = parser->first;
 
 		is_busy = is_busy || f;
-		if (f && f->since_ms && now - f->since_ms > PARSE_DEADLINE_MS && parser->child) {
+		if (f && f->since_ms && now - f->since_ms > deadline_ms(p, f) && parser->child) {
 			parser->is_hung = true;
 			child_kill(parser->child, "no answer in time");
 		}

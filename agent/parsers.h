@@ -37,6 +37,9 @@ struct parsers_conf {
 	enum err (*hand_over)(void *arg, frame_send_fn send, void *send_arg);
 	const struct parsers_events *events;
 	void *arg; /* for hand_over and sandbox */
+	/* Borrowed, and read at each use: what the parser itself may take for a file that is read where it lies.
+	 * NULL: no longer than for any finding. */
+	const int64_t *file_ms;
 };
 
 enum err parsers_new(const struct parsers_conf *conf, struct parsers **out) MUST_CHECK;

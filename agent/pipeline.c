@@ -454,6 +454,7 @@ enum err pipeline_new(const struct pipeline_conf *conf, struct pipeline **out, s
 
 	if (!p)
 		return ERR_MEMORY;
+	parsers.file_ms = &p->handed.limits.time_ms;
 	p->conf = *conf;
 	parsers.count_max = processes(p);
 	e = pipeline_renew(p, conf->settings, why);

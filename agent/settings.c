@@ -155,8 +155,9 @@ static const struct schema_field limit_fields[] = {
 		.offset = offsetof(struct format_limits, time_ms),
 		.standard = "15s",
 		.minimum = FILE_TIME_MIN_MS,
-		.maximum = FORMAT_TIME_MS_MAX,
-		.help = "how long one file may take to be looked into; one that takes 20 s is given up altogether" },
+		.maximum = FORMAT_TIME_MS_CEILING,
+		.help = "how long one file may take to be looked into; what is no archive and takes 20 s is given up"
+			" altogether" },
 	{ .key = "nesting",
 		.type = SCHEMA_INTEGER,
 		.offset = offsetof(struct format_limits, nesting),

@@ -45,10 +45,11 @@
 #define FORMAT_RATIO_FREE_BYTES (16 * 1024 * 1024)
 #define FORMAT_MEMBER_BYTES_MAX (8 * 1024 * 1024)
 #define FORMAT_TIME_MS_MAX 15000
-/* No configuration allows more archives in archives, more contents in one another, or more work at once. */
+/* No configuration allows more archives in archives, more contents in one another, more work at once, or more time. */
 #define FORMAT_ARCHIVE_DEPTH_CEILING 8
 #define FORMAT_DEPTH_CEILING 8
 #define FORMAT_KDF_ITERATIONS_CEILING 10000000
+#define FORMAT_TIME_MS_CEILING (60 * 60 * 1000)
 
 struct format;
 
