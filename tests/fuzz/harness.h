@@ -3,9 +3,12 @@
 #ifndef LEAFWATCH_TESTS_FUZZ_HARNESS_H
 #define LEAFWATCH_TESTS_FUZZ_HARNESS_H
 
+#include "scanners/formats/format.h"
 #include "scanners/parser_finding.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -62,6 +65,24 @@ static int harness_run_with(harness_look look, struct slice input, struct slice 
 static inline int harness_run(harness_look look, const uint8_t *data, size_t size)
 {
 	return harness_run_with(look, slice_of(data, size), slice_of(NULL, 0));
+}
+
+/* parser_file of a content that lies in a file, as large archives come. */
+static inline enum err harness_file(
+	const struct parser_context *c, const struct parser_place *place, struct slice bytes)
+{
+	struct format_file file = { .fd = memfd_create("content", MFD_CLOEXEC),
+		.size = bytes.size };
+	struct parser_place where = *place;
+	enum err e = ERR_OK;
+
+	if (file.fd < 0)
+		return ERR_IO;
+	where.file = &file;
+	if (write(file.fd, bytes.data, bytes.size) == (ssize_t)bytes.size)
+		e = parser_file(c, &where, slice_of(NULL, 0));
+	(void)close(file.fd);
+	return e;
 }
 
 #endif

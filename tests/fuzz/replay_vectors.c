@@ -57,12 +57,25 @@ static long long now_ns(void)
 	return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
-static void replay(const char *path, const uint8_t *data, size_t size)
+static bool is_archive(const uint8_t *data, size_t size)
+{
+	struct file_size_hint hint = { .size = size, .is_known = true };
+	size_t head = size < SNIFF_HEAD_BYTES ? size : SNIFF_HEAD_BYTES;
+	const struct format *f = formats_sniff(slice_of(data, head), hint);
+
+	return f && f->is_archive;
+}
+
+/* In memory, or where it lies. */
+static void replay(const char *path, const uint8_t *data, size_t size, bool is_file)
 {
 	long long before = now_ns(), took;
 
 	live = peak = 0;
-	(void)LLVMFuzzerTestOneInput(data, size);
+	if (is_file)
+		(void)harness_run(harness_file, data, size);
+	else
+		(void)LLVMFuzzerTestOneInput(data, size);
 	took = now_ns() - before;
 	total.files++;
 	if (took > total.slowest_ns) {
@@ -88,8 +101,11 @@ static int each(const char *path, const struct stat *st, int kind, struct FTW *a
 		return 0;
 	f = fopen(path, "re");
 	data = malloc(size ? size : 1);
-	if (f && data && fread(data, 1, size, f) == size)
-		replay(path, data, size);
+	if (f && data && fread(data, 1, size, f) == size) {
+		replay(path, data, size, false);
+		if (is_archive(data, size))
+			replay(path, data, size, true);
+	}
 	free(data);
 	if (f)
 		(void)fclose(f);
@@ -112,7 +128,7 @@ int main(int argc, char **argv)
 		(void)nftw(folder, each, DESCRIPTORS_MAX, FTW_PHYS);
 	}
 	(void)printf(
-		"%u files; the slowest took %lld ms (%s), the largest %zu KiB; %u beyond the bounds\n",
+		"%u readings; the slowest took %lld ms (%s), the largest %zu KiB; %u beyond the bounds\n",
 		total.files, total.slowest_ns / 1000000, total.slowest, total.largest / 1024,
 		total.bad);
 	return total.files && !total.bad ? 0 : 1;
