@@ -73,7 +73,8 @@ static void open_level(struct reading *r, bool is_list)
 		r->too_deep++;
 		return;
 	}
-	r->place.steps[r->place.depth++] = (struct json_step){ .is_list = is_list };
+	r->place.steps[r->place.depth++] =
+		(struct json_step){ .key = slice_text(""), .is_list = is_list };
 }
 
 static bool close_level(struct reading *r)

@@ -258,6 +258,13 @@ static void test_indexes(void **state)
 			on_name, &n),
 		ERR_OK);
 	assert_string_equal(n.all, "sha256:aa=web:1 ");
+	/* A value without a key. */
+	n.all[0] = 0;
+	assert_int_equal(
+		images_read_repositories(
+			slice_text("{\"Repositories\":{\"web\":{\"" A "\"}}}"), on_name, &n),
+		ERR_OK);
+	assert_string_equal(n.all, "sha256:aa= ");
 	n.all[0] = 0;
 	assert_int_equal(
 		images_read_index(
