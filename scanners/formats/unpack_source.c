@@ -229,9 +229,27 @@ static uint64_t directory_max(const struct unpack *u)
 	return DIRECTORY_BYTES_MIN + DIRECTORY_MEMBER_BYTES * members;
 }
 
+/* libarchive would give a file as much memory as it asks for, up to a GiB. */
+static bool is_too_demanding(struct unpack *u)
+{
+	uint64_t bytes = unpack_xz_dictionary(u->outer ? u->head : u->in->bytes);
+	char message[UNPACK_MESSAGE_BYTES];
+
+	if (bytes <= UNPACK_DICTIONARY_BYTES_MAX)
+		return false;
+	(void)snprintf(message, sizeof(message),
+		"unpacking it would take %llu MiB of memory, and 128 MiB are allowed",
+		(unsigned long long)(bytes >> 20));
+	unpack_problem(u, REASON_LIMIT_REACHED, message);
+	return true;
+}
+
 bool unpack_open(struct unpack *u)
 {
 	bool has_block = u->outer || u->in->file;
+
+	if (is_too_demanding(u))
+		return false;
 
 	u->archive = archive_read_new();
 	u->block = has_block ? malloc(UNPACK_BLOCK_BYTES) : NULL;

@@ -624,6 +624,42 @@ static void test_damaged_block(void **state)
 	buffer_fini(&apk);
 }
 
+/* What would take more memory than is allowed to unpack is not begun. */
+static void test_dictionary(void **state)
+{
+	const struct member one[] = { { "a.pem", buffer_bytes(&pem) } };
+	struct buffer bytes =
+		make(archive_write_set_format_raw, archive_write_add_filter_xz, one, 1);
+	uint8_t *dictionary =
+		bytes.data + 16; /* stream's head 12, block's size, flags, filter, its size */
+	struct buffer outer;
+	struct seen s;
+
+	(void)state;
+	assert_true(unpack_xz_dictionary(buffer_bytes(&bytes)) <= 64 * 1024 * 1024);
+	assert_true(unpack_xz_dictionary(buffer_bytes(&bytes)) >= 4096);
+	for (size_t size = 0; size < 17; size++)
+		assert_int_equal(unpack_xz_dictionary(slice_of(bytes.data, size)), 0);
+	*dictionary = 31; /* 192 MiB */
+	assert_int_equal(unpack_xz_dictionary(buffer_bytes(&bytes)), 192 * 1024 * 1024);
+	s = see(buffer_bytes(&bytes));
+	assert_string_equal(s.places, "");
+	assert_string_equal(s.problems, "limit-reached@");
+	{
+		const struct member members[] = { { "x.xz", buffer_bytes(&bytes) },
+			{ "a.pem", buffer_bytes(&pem) } };
+
+		outer = make(tar, NULL, members, 2);
+	}
+	s = see(buffer_bytes(&outer));
+	assert_string_equal(s.places, "a.pem");
+	assert_string_equal(s.problems, "limit-reached@x.xz");
+	*dictionary = 40;
+	assert_int_equal(unpack_xz_dictionary(buffer_bytes(&bytes)), UINT32_MAX);
+	buffer_fini(&outer);
+	buffer_fini(&bytes);
+}
+
 /* Nothing that was compressed is nothing; what is cut off is not. */
 static void test_empty(void **state)
 {
@@ -677,6 +713,7 @@ int main(void)
 		cmocka_unit_test(test_signed),
 		cmocka_unit_test(test_damaged_block),
 		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_dictionary),
 		cmocka_unit_test(test_what_is_none),
 	};
 
