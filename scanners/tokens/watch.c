@@ -285,32 +285,26 @@ static enum err take_frame(struct running *r)
 
 /* --- its process ----------------------------------------------------------------------------------- */
 
-struct look {
-	const struct running *r;
-	bool is_named;
-};
-
 static void look(void *arg, struct channel *to, const struct why *refused)
 {
-	const struct look *l = arg;
-	const struct module_look m = { .path = l->r->path,
-		.work = l->r->w->work,
-		.wishes = l->r->w->wishes,
-		.is_named = l->is_named,
-		.memory = l->r->w->memory,
+	const struct running *r = arg;
+	const struct module_look m = { .path = r->path,
+		.work = r->w->work,
+		.wishes = r->w->wishes,
+		.is_named = r->is_named,
+		.memory = r->w->memory,
 		.to = to };
-	enum err e = refused ? module_refuse(l->r->path, to, refused) : module_look(&m);
+	enum err e = refused ? module_refuse(r->path, to, refused) : module_look(&m);
 
 	(void)e;
 }
 
-static enum err start(struct running *r, bool is_named)
+static enum err start(struct running *r)
 {
-	struct look l = { .r = r, .is_named = is_named };
 	const struct module_start how = { .work = r->w->work,
 		.cpu_s = (unsigned)(r->w->work->timeout_ms / 1000) + 1,
 		.run = look,
-		.arg = &l };
+		.arg = r };
 
 	return module_process_start(&r->process, &how);
 }
@@ -435,7 +429,7 @@ static enum err watch_module(struct watch *w, const char *path, bool is_named)
 	enum err e;
 
 	buffer_init(&r.finding, FINDING_BYTES_MAX);
-	e = start(&r, is_named);
+	e = start(&r);
 	if (e == ERR_OK)
 		e = finish(&r, follow(&r));
 	if (e == ERR_OK)
