@@ -134,7 +134,7 @@ enum format_answer format_locked(const struct format_input *in, const struct for
 	enum reason reason = REASON_MALFORMED;
 	char message[MESSAGE_BYTES] = "its encrypted content is damaged";
 
-	if (why == ERR_PASSWORD && in->passwords_left_out) {
+	if (why == ERR_PASSWORD && in->passwords && in->passwords_left_out) {
 		reason = REASON_LIMIT_REACHED;
 		(void)snprintf(message, sizeof(message),
 			"%zu passwords were tried on it, and %zu not (limits.password_attempts)",
