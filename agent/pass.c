@@ -312,7 +312,17 @@ static uint8_t judging_at(const struct pass_conf *conf, struct slice place)
 	return entry < entries ? conf->judgings.targets[entry] : conf->judgings.common;
 }
 
-/* A file that is none any more, or never was, leaves its finding empty: the parser says what it thinks of that. */
+/* Without its file a finding is empty, of which the parser has nothing to say. */
+static void tell_lost_file(struct worker *w, const struct finding_piece *piece)
+{
+	char *place = text_escaped(piece->place);
+
+	if (place)
+		store_problem(w->pass, place, REASON_UNREADABLE,
+			"it was opened, but could not be handed on: too many files are open, or it is none");
+	free(place);
+}
+
 static enum err hand_on(struct worker *w, struct finding *finding,
 	const struct finding_piece *piece, struct why *why)
 {
@@ -320,6 +330,8 @@ static enum err hand_on(struct worker *w, struct finding *finding,
 	struct child_file *file = piece->has_file ? child_take_file(w->child) : NULL;
 	enum err e;
 
+	if (piece->has_file && !file)
+		tell_lost_file(w, piece);
 	if (!file)
 		return parsers_piece(parsers, finding, piece->data, piece->is_last, why);
 	e = parsers_file(parsers, finding, file, why);

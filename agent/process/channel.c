@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define CHANNEL_READ_BYTES (64 * 1024)
+#define FILES_WAIT_MS 10
 
 enum err channel_init(struct channel *c, int fd)
 {
@@ -145,6 +146,9 @@ static enum err write_all(int fd, struct iovec *parts, size_t count, struct slic
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN && wait_for(fd, POLLOUT) == ERR_OK)
+			continue;
+		/* As many files are on their way as a user may have: main has to take some in first. */
+		if (n < 0 && errno == ETOOMANYREFS && poll(NULL, 0, FILES_WAIT_MS) == 0)
 			continue;
 		if (n < 0)
 			return ERR_CLOSED;
