@@ -1,4 +1,5 @@
 """Starts the real leafwatch, and whatever it is to meet."""
+import ctypes
 import http.server
 import json
 import os
@@ -28,6 +29,13 @@ def roomy_realloc():
     if not library or b"__asan_init" not in Path(BINARY).read_bytes():
         return {}
     return {"LD_PRELOAD": library, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+
+
+def own_network():
+    """For suites that look at all of a host's sockets: those of suites that run beside are not theirs to ask."""
+    clone_newnet = 0x40000000
+    if os.geteuid() == 0 and ctypes.CDLL(None, use_errno=True).unshare(clone_newnet) == 0:
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
 def free_port():

@@ -3,7 +3,7 @@ import subprocess
 import unittest
 
 import servers
-from harness import Case, certificates, endpoints, free_port, is_open, problems, wait_for
+from harness import Case, certificates, endpoints, free_port, is_open, own_network, problems, wait_for
 
 
 def references(records):
@@ -214,4 +214,5 @@ exporters: {{prometheus: [{{listen: ["127.0.0.1:PORT"]}}]}}
 
 
 if __name__ == "__main__":
+    own_network()
     unittest.main()

@@ -4,7 +4,7 @@ import threading
 import time
 import unittest
 
-from harness import Case, certificates, endpoints, free_port, problems, roomy_realloc
+from harness import Case, certificates, endpoints, free_port, own_network, problems, roomy_realloc
 
 
 class Endpoints(Case):
@@ -182,4 +182,5 @@ class Endpoints(Case):
 
 
 if __name__ == "__main__":
+    own_network()
     unittest.main()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import harness
 import servers
-from harness import BINARY, Case, certificates, endpoints, is_open, problems, wait_for
+from harness import BINARY, Case, certificates, endpoints, is_open, own_network, problems, wait_for
 
 
 def at(records, port):
@@ -203,4 +203,5 @@ while True:
 
 
 if __name__ == "__main__":
+    own_network()
     unittest.main()

@@ -6,7 +6,7 @@ import time
 import unittest
 
 import harness
-from harness import Case, Receiver, certificates, free_port, is_open, wait_for
+from harness import Case, Receiver, certificates, free_port, is_open, own_network, wait_for
 
 WORD = "served-differs-from-disk"
 
@@ -209,4 +209,5 @@ exporters:
 
 
 if __name__ == "__main__":
+    own_network()
     unittest.main()
