@@ -170,7 +170,7 @@ exporters: {{prometheus: []}}
         by_name = {e.get("server_name"): e for e in endpoints(records)}
         for n in range(len(bad) + 2):
             self.assertEqual(by_name[f"t{n}"]["client_certificate"], "required")
-            self.assertEqual("presented" in by_name[f"t{n}"], n >= len(bad), by_name[f"t{n}"])
+            self.assertEqual("presented" in by_name[f"t{n}"], n >= len(bad), (by_name[f"t{n}"], said))
         # Its certificate is known from the file, and watched.
         self.assertIn("did not answer within 20 s", by_name[f"t{len(bad)}"]["presented"]["evidence"])
         self.assertIn(f"file://{chain}", [c["location"]["uri"] for c in certificates(records)])
