@@ -62,7 +62,7 @@ class Images(Case):
 
     def test_containerd(self):
         self.unpack("containerd")
-        web = "image: docker.io/library/web:1.0 (and 2 more) layer: "
+        web = "image: images.test/group/web:1.0 (and 2 more) layer: "
         snapshots = "io.containerd.snapshotter.v1.overlayfs/snapshots"
         blobs = "io.containerd.content.v1.content/blobs/sha256"
         self.assertEqual(self.aliases(), {

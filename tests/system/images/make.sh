@@ -33,6 +33,11 @@ gzip -9 -c layout.tar >"$here/layout.tar.gz"
 socket=exec/containerd/containerd.sock
 ctr -a $socket image import layout.tar
 ctr -a $socket image import saved.tar
+# Without the host that an image with a short name is taken to come from.
+for long in $(ctr -a $socket image ls -q | grep /library/web:1.0); do
+	ctr -a $socket image tag "$long" images.test/group/web:1.0
+	ctr -a $socket image rm "$long"
+done
 ctr -a $socket snapshot prepare web-1 "$(ctr -a $socket snapshot ls | awk '$2 ~ /^sha256/ { print $1 }')"
 store=docker/containerd/daemon
 mkdir -p $store/io.containerd.snapshotter.v1.overlayfs/snapshots/3/fs/etc
