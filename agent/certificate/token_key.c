@@ -9,6 +9,9 @@
 #include <gnutls/pkcs11.h>
 #include <gnutls/x509.h>
 #include <stdlib.h>
+#include <time.h>
+
+#define AGAIN_AFTER_MS 300
 
 struct token_key {
 	gnutls_privkey_t key; /* owned */
@@ -61,6 +64,30 @@ void token_key_free(struct token_key *k)
 	free(k);
 }
 
+static int import(struct token_key *k, const char *uri)
+{
+	int code = gnutls_privkey_init(&k->key);
+
+	if (code == 0)
+		code = gnutls_privkey_import_url(k->key, uri, 0);
+	if (code == 0)
+		code = k->algorithm = gnutls_privkey_get_pk_algorithm(k->key, &k->bits);
+	return code;
+}
+
+/* While another process writes that a PIN was refused, SoftHSM's token seems to have no user yet. That costs no
+ * try: once more, a little later. */
+static int import_again(struct token_key *k, const char *uri)
+{
+	const struct timespec pause = { .tv_nsec = AGAIN_AFTER_MS * 1000000L };
+
+	(void)nanosleep(&pause, NULL);
+	gnutls_privkey_deinit(k->key);
+	k->key = NULL;
+	k->pin.asked = 0;
+	return import(k, uri);
+}
+
 enum err token_key_open(const char *uri, const char *pin, struct token_key **out, struct why *why)
 {
 	struct token_key *k = calloc(1, sizeof(*k));
@@ -71,11 +98,9 @@ enum err token_key_open(const char *uri, const char *pin, struct token_key **out
 		return ERR_MEMORY;
 	k->pin.text = pin;
 	gnutls_pkcs11_set_pin_function(token_on_pin, &k->pin);
-	code = gnutls_privkey_init(&k->key);
-	if (code == 0)
-		code = gnutls_privkey_import_url(k->key, uri, 0);
-	if (code == 0)
-		code = k->algorithm = gnutls_privkey_get_pk_algorithm(k->key, &k->bits);
+	code = import(k, uri);
+	if (code == GNUTLS_E_PKCS11_USER_ERROR)
+		code = import_again(k, uri);
 	if (code >= 0) {
 		*out = k;
 		return ERR_OK;
