@@ -122,16 +122,56 @@ static void choose_cores(struct markers *m)
 	}
 }
 
+/* How many different texts a bit of the tables lets pass once this core is added to it. */
+static uint64_t passing(const struct markers *m, unsigned bit, const uint8_t *core)
+{
+	uint64_t all = 1;
+
+	for (size_t at = 0; at < MARKER_CORE_BYTES; at++) {
+		unsigned low = 0;
+		unsigned high = 0;
+
+		for (unsigned half = 0; half < 16; half++) {
+			low += (m->low_halves[at][half] >> bit & 1) || (core[at] & 15U) == half;
+			high += (m->high_halves[at][half] >> bit & 1) || core[at] >> 4 == half;
+		}
+		all *= (uint64_t)low * high;
+	}
+	return all;
+}
+
+/* Cores that are alike share a bit, so that little else passes by the halves of several. */
+static unsigned choose_bit(const struct markers *m, const uint64_t now[8], const uint8_t *core)
+{
+	uint64_t least = UINT64_MAX;
+	unsigned best = 0;
+
+	for (unsigned bit = 0; bit < 8; bit++) {
+		uint64_t more = passing(m, bit, core) - now[bit];
+
+		if (more < least) {
+			least = more;
+			best = bit;
+		}
+	}
+	return best;
+}
+
 static void fill_tables(struct markers *m)
 {
+	uint64_t now[8] = { 0 };
+
 	memset(m->low_halves, 0, sizeof(m->low_halves));
 	memset(m->high_halves, 0, sizeof(m->high_halves));
 	memset(m->core_starting, 0, sizeof(m->core_starting));
 	for (unsigned i = 0; i < m->cores_count; i++) {
+		unsigned bit = choose_bit(m, now, m->cores[i]);
+
 		m->core_starting[m->cores[i][0]] |= UINT64_C(1) << i;
+		now[bit] = passing(m, bit, m->cores[i]);
 		for (size_t at = 0; at < MARKER_CORE_BYTES; at++) {
-			m->low_halves[at][m->cores[i][at] & 15] |= (uint8_t)(1U << i % 8);
-			m->high_halves[at][m->cores[i][at] >> 4] |= (uint8_t)(1U << i % 8);
+			m->low_halves[at][m->cores[i][at] & 15] |= (uint8_t)(1U << bit);
+			m->high_halves[at][m->cores[i][at] >> 4] |= (uint8_t)(1U << bit);
 		}
 	}
 }
