@@ -87,14 +87,20 @@ static const uint8_t *take(struct wire *w, size_t size)
 	return at;
 }
 
+uint64_t wire_number(const uint8_t *at, size_t bytes)
+{
+	uint64_t n = 0;
+
+	for (size_t i = bytes; i--;)
+		n = n << 8 | at[i];
+	return n;
+}
+
 static uint64_t get_little(struct wire *w, size_t size)
 {
 	const uint8_t *at = take(w, size);
-	uint64_t v = 0;
 
-	for (size_t i = 0; at && i < size; i++)
-		v |= (uint64_t)at[i] << (8 * i);
-	return v;
+	return at ? wire_number(at, size) : 0;
 }
 
 uint8_t wire_get_u8(struct wire *w)

@@ -28,6 +28,8 @@ struct wire {
 	bool bad;
 };
 
+/* The number that stands in 1 to 8 bytes, the least first. */
+uint64_t wire_number(const uint8_t *at, size_t bytes);
 struct wire wire_of(struct slice bytes);
 uint8_t wire_get_u8(struct wire *w);
 uint16_t wire_get_u16(struct wire *w);

@@ -2,6 +2,8 @@
  * zip and its list of them. */
 #include "scanners/formats/unpack.h"
 
+#include "agent/base/wire.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,15 +40,6 @@ struct apk {
 	size_t told_count;
 };
 
-static uint64_t number_at(const uint8_t *at, size_t bytes)
-{
-	uint64_t n = 0;
-
-	for (size_t i = bytes; i--;)
-		n = n << 8 | at[i];
-	return n;
-}
-
 /* The next thing whose length has so many bytes. False at the end, or where it is not whole. */
 static bool next(struct items *i, size_t length_bytes, struct slice *out)
 {
@@ -57,7 +50,7 @@ static bool next(struct items *i, size_t length_bytes, struct slice *out)
 	i->is_bad = i->left.size < length_bytes;
 	if (i->is_bad)
 		return false;
-	size = number_at(i->left.data, length_bytes);
+	size = wire_number(i->left.data, length_bytes);
 	i->left = slice_after(i->left, length_bytes);
 	i->is_bad = size > i->left.size;
 	if (i->is_bad)
@@ -109,7 +102,7 @@ static void take_attributes(struct apk *a, struct slice attributes)
 	struct slice attribute;
 
 	while (next(&list, 4, &attribute))
-		if (attribute.size >= 8 && number_at(attribute.data, 4) == ATTRIBUTE_LINEAGE)
+		if (attribute.size >= 8 && wire_number(attribute.data, 4) == ATTRIBUTE_LINEAGE)
 			take_lineage(a, slice_after(attribute, 4));
 	a->is_bad = a->is_bad || list.is_bad;
 }
@@ -158,7 +151,7 @@ static void take_pairs(struct apk *a, struct slice pairs)
 	struct slice pair;
 
 	while (a->e == ERR_OK && next(&list, 8, &pair)) {
-		uint64_t id = pair.size >= 4 ? number_at(pair.data, 4) : 0;
+		uint64_t id = pair.size >= 4 ? wire_number(pair.data, 4) : 0;
 
 		for (size_t i = 0; i < sizeof(scheme_ids) / sizeof(scheme_ids[0]); i++)
 			if (id == scheme_ids[i])
@@ -210,13 +203,13 @@ static uint64_t list_offset(const struct apk *a)
 	if (size < END_BYTES)
 		return 0;
 	if (read_at(a, size - END_BYTES, END_BYTES, end) && memcmp(end, END_MAGIC, 4) == 0)
-		return number_at(end + END_LIST_AT, 4);
+		return wire_number(end + END_LIST_AT, 4);
 	bytes = malloc(tail);
 	if (bytes && read_at(a, size - tail, tail, bytes))
 		for (size_t i = tail - END_BYTES; i-- && !found;)
 			if (memcmp(bytes + i, END_MAGIC, 4) == 0 &&
-				number_at(bytes + i + END_BYTES - 2, 2) == tail - END_BYTES - i)
-				found = number_at(bytes + i + END_LIST_AT, 4);
+				wire_number(bytes + i + END_BYTES - 2, 2) == tail - END_BYTES - i)
+				found = wire_number(bytes + i + END_LIST_AT, 4);
 	free(bytes);
 	return found == ZIP64_MARK ? 0 : found;
 }
@@ -229,7 +222,7 @@ static uint64_t block_size(const struct apk *a, uint64_t list)
 	if (list < BLOCK_FOOT_BYTES || !read_at(a, list - BLOCK_FOOT_BYTES, sizeof(foot), foot) ||
 		memcmp(foot + 8, BLOCK_MAGIC, BLOCK_MAGIC_BYTES) != 0)
 		return 0;
-	return number_at(foot, 8);
+	return wire_number(foot, 8);
 }
 
 static enum err problem(struct apk *a, enum reason reason, const char *message)

@@ -2,6 +2,8 @@
  * machine that wrote them, which is little endian wherever we run. */
 #include "scanners/images/bolt.h"
 
+#include "agent/base/wire.h"
+
 #include <stdint.h>
 #include <string.h>
 
@@ -31,15 +33,6 @@ struct walk {
 	bool is_ended;
 };
 
-static uint64_t number_at(const uint8_t *at, size_t bytes)
-{
-	uint64_t n = 0;
-
-	for (size_t i = bytes; i--;)
-		n = n << 8 | at[i];
-	return n;
-}
-
 bool bolt_is_bucket(const struct bolt_place *place, unsigned number, const char *name)
 {
 	return number < place->depth && place->buckets[number].size == strlen(name) &&
@@ -68,16 +61,16 @@ static bool take_meta(struct walk *w, uint64_t offset, uint64_t *newest)
 	if (page.size < PAGE_HEAD_BYTES + META_BYTES)
 		return false;
 	meta = page.data + PAGE_HEAD_BYTES;
-	if (number_at(meta, 4) != MAGIC || number_at(meta + 4, 4) != VERSION ||
-		number_at(meta + META_SUM_AT, 8) != sum_of(meta, META_SUM_AT))
+	if (wire_number(meta, 4) != MAGIC || wire_number(meta + 4, 4) != VERSION ||
+		wire_number(meta + META_SUM_AT, 8) != sum_of(meta, META_SUM_AT))
 		return false;
-	page_bytes = number_at(meta + 8, 4);
-	txid = number_at(meta + 48, 8);
+	page_bytes = wire_number(meta + 8, 4);
+	txid = wire_number(meta + 48, 8);
 	if (page_bytes < PAGE_BYTES_MIN || page_bytes > PAGE_BYTES_MAX ||
 		(w->page_bytes && txid < *newest))
 		return false;
 	w->page_bytes = page_bytes;
-	w->root = number_at(meta + 16, 8);
+	w->root = wire_number(meta + 16, 8);
 	*newest = txid;
 	return true;
 }
@@ -108,7 +101,7 @@ static struct slice page_at(struct walk *w, uint64_t id)
 		return slice_of(NULL, 0);
 	w->pages_left--;
 	page = slice_after(w->file, (size_t)(id * w->page_bytes));
-	overflow = number_at(page.data + 12, 4);
+	overflow = wire_number(page.data + 12, 4);
 	if (overflow >= pages - id)
 		return slice_of(NULL, 0);
 	return slice_of(page.data, (size_t)((overflow + 1) * w->page_bytes));
@@ -142,7 +135,7 @@ static bool walk_bucket(struct walk *w, struct slice name, struct slice value)
 	if (w->place.depth == BOLT_DEPTH_MAX)
 		return true;
 	w->place.buckets[w->place.depth++] = name;
-	root = number_at(value.data, 8);
+	root = wire_number(value.data, 8);
 	is_good = walk_page(w, root ? page_at(w, root) : slice_after(value, BUCKET_HEAD_BYTES), 0);
 	w->place.depth--;
 	return is_good;
@@ -153,13 +146,13 @@ static bool walk_leaf(struct walk *w, struct slice page, size_t element)
 {
 	const uint8_t *e = page.data + element;
 	struct slice key, value;
-	uint64_t key_size = number_at(e + 8, 4);
-	uint64_t pos = number_at(e + 4, 4);
+	uint64_t key_size = wire_number(e + 8, 4);
+	uint64_t pos = wire_number(e + 4, 4);
 
 	if (!bytes_at(page, element, pos, key_size, &key) ||
-		!bytes_at(page, element, pos + key_size, number_at(e + 12, 4), &value))
+		!bytes_at(page, element, pos + key_size, wire_number(e + 12, 4), &value))
 		return false;
-	if (number_at(e, 4) & LEAF_BUCKET)
+	if (wire_number(e, 4) & LEAF_BUCKET)
 		return walk_bucket(w, key, value);
 	w->is_ended = !w->tell(w->arg, &w->place, key, value);
 	return !w->is_ended;
@@ -173,8 +166,8 @@ static bool walk_page(struct walk *w, struct slice page, unsigned depth)
 
 	if (page.size < PAGE_HEAD_BYTES || depth == TREE_DEPTH_MAX)
 		return false;
-	flags = (unsigned)number_at(page.data + 8, 2);
-	count = (size_t)number_at(page.data + 10, 2);
+	flags = (unsigned)wire_number(page.data + 8, 2);
+	count = (size_t)wire_number(page.data + 10, 2);
 	if (!(flags & (PAGE_BRANCH | PAGE_LEAF)) ||
 		count > (page.size - PAGE_HEAD_BYTES) / ELEMENT_BYTES)
 		return false;
@@ -186,7 +179,7 @@ static bool walk_page(struct walk *w, struct slice page, unsigned depth)
 		bool is_good =
 			flags & PAGE_LEAF
 				? walk_leaf(w, page, element)
-				: walk_page(w, page_at(w, number_at(page.data + element + 8, 8)),
+				: walk_page(w, page_at(w, wire_number(page.data + element + 8, 8)),
 					  depth + 1);
 
 		if (!is_good)
