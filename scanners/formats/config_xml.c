@@ -1,6 +1,8 @@
 /* Configurations in XML. */
 #include "scanners/formats/config_xml.h"
 
+#include "scanners/formats/unicode.h"
+
 #include <ctype.h>
 
 #define CODE_POINT_MAX 0x10ffff
@@ -123,27 +125,6 @@ const struct xml_attribute *xml_attribute(const struct xml_element *e, const cha
 	return NULL;
 }
 
-/* RFC 3629 3. */
-static void put_utf8(struct buffer *out, uint32_t c)
-{
-	if (c < 0x80) {
-		buffer_byte(out, (uint8_t)c);
-		return;
-	}
-	if (c < 0x800) {
-		buffer_byte(out, (uint8_t)(0xc0 | c >> 6));
-	} else {
-		if (c < 0x10000) {
-			buffer_byte(out, (uint8_t)(0xe0 | c >> 12));
-		} else {
-			buffer_byte(out, (uint8_t)(0xf0 | c >> 18));
-			buffer_byte(out, (uint8_t)(0x80 | (c >> 12 & 0x3f)));
-		}
-		buffer_byte(out, (uint8_t)(0x80 | (c >> 6 & 0x3f)));
-	}
-	buffer_byte(out, (uint8_t)(0x80 | (c & 0x3f)));
-}
-
 /* "#39", "#x27". False: none. */
 static bool put_number(struct buffer *out, struct slice name)
 {
@@ -163,7 +144,7 @@ static bool put_number(struct buffer *out, struct slice name)
 	}
 	if (!name.size || !code || code > CODE_POINT_MAX)
 		return false;
-	put_utf8(out, code);
+	unicode_put(out, code);
 	return true;
 }
 

@@ -5,7 +5,7 @@
 
 #define REPLACEMENT 0xfffd
 
-static void put_utf8(struct buffer *out, uint32_t c)
+void unicode_put(struct buffer *out, uint32_t c)
 {
 	if (c < 0x80) {
 		buffer_byte(out, (uint8_t)c);
@@ -33,22 +33,22 @@ struct units {
 static void take_unit(struct units *u, uint32_t unit)
 {
 	if (u->high && unit >= 0xdc00 && unit <= 0xdfff) {
-		put_utf8(u->out, 0x10000 + ((u->high - 0xd800) << 10) + (unit - 0xdc00));
+		unicode_put(u->out, 0x10000 + ((u->high - 0xd800) << 10) + (unit - 0xdc00));
 		u->high = 0;
 		return;
 	}
 	if (u->high)
-		put_utf8(u->out, REPLACEMENT);
+		unicode_put(u->out, REPLACEMENT);
 	u->high = unit >= 0xd800 && unit <= 0xdbff ? unit : 0;
 	if (u->high)
 		return;
-	put_utf8(u->out, unit == 0 || (unit >= 0xdc00 && unit <= 0xdfff) ? REPLACEMENT : unit);
+	unicode_put(u->out, unit == 0 || (unit >= 0xdc00 && unit <= 0xdfff) ? REPLACEMENT : unit);
 }
 
 static void end_units(struct units *u)
 {
 	if (u->high)
-		put_utf8(u->out, REPLACEMENT);
+		unicode_put(u->out, REPLACEMENT);
 }
 
 void unicode_from_utf16be(struct slice text, struct buffer *out)
@@ -59,7 +59,7 @@ void unicode_from_utf16be(struct slice text, struct buffer *out)
 		take_unit(&u, (uint32_t)text.data[0] << 8 | text.data[1]);
 	end_units(&u);
 	if (text.size)
-		put_utf8(out, REPLACEMENT);
+		unicode_put(out, REPLACEMENT);
 }
 
 static bool is_tail(struct slice s, size_t at)

@@ -5,6 +5,8 @@
 #include "agent/base/buffer.h"
 #include "agent/base/slice.h"
 
+/* A code point as UTF-8 (RFC 3629 3). */
+void unicode_put(struct buffer *out, uint32_t c);
 /* UTF-16, big endian, to UTF-8; half a pair, a NUL and an odd last byte become U+FFFD. */
 void unicode_from_utf16be(struct slice text, struct buffer *out);
 /* Java's modified UTF-8 (two bytes for NUL, surrogates apart) to UTF-8; what is broken becomes U+FFFD. */
