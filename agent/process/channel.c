@@ -42,10 +42,9 @@ bool channel_has_frame(const struct channel *c)
 	return frame_read(unread(c), &type, &payload) != ERR_BUSY;
 }
 
-/* What came beside the bytes. False when it is more than ever comes. */
-static bool keep_files(struct channel *c, struct msghdr *message)
+bool channel_files_of(struct msghdr *message, bool (*take)(void *arg, int fd), void *arg)
 {
-	bool fits = true;
+	bool are_taken = true;
 
 	for (struct cmsghdr *m = CMSG_FIRSTHDR(message); m; m = CMSG_NXTHDR(message, m)) {
 		size_t size = m->cmsg_len - CMSG_LEN(0);
@@ -56,15 +55,23 @@ static bool keep_files(struct channel *c, struct msghdr *message)
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(m) + at, sizeof(fd));
-			if (c->files_count < CHANNEL_FILES_MAX) {
-				c->files[c->files_count++] = fd;
-			} else {
-				(void)close(fd);
-				fits = false;
-			}
+			if (take(arg, fd))
+				continue;
+			(void)close(fd);
+			are_taken = false;
 		}
 	}
-	return fits;
+	return are_taken;
+}
+
+static bool keep_file(void *arg, int fd)
+{
+	struct channel *c = arg;
+
+	if (c->files_count == CHANNEL_FILES_MAX)
+		return false;
+	c->files[c->files_count++] = fd;
+	return true;
 }
 
 int channel_take_file(struct channel *c)
@@ -101,7 +108,7 @@ enum err channel_fill(struct channel *c)
 	if (n == 0)
 		return ERR_CLOSED;
 	c->in.size += (size_t)n;
-	return keep_files(c, &message) ? ERR_OK : ERR_MALFORMED;
+	return channel_files_of(&message, keep_file, c) ? ERR_OK : ERR_MALFORMED;
 }
 
 static enum err wait_for(int fd, short events)

@@ -31,6 +31,9 @@ void channel_fini(struct channel *c);
 enum err channel_read(struct channel *c, uint16_t *type, struct slice *payload) MUST_CHECK;
 /* The descriptor that came with the frame read last, given up to the caller; -1 when there was none. */
 int channel_take_file(struct channel *c);
+struct msghdr;
+/* Hands over each descriptor that came with a message. One that `take` refuses is closed, and the answer is false. */
+bool channel_files_of(struct msghdr *message, bool (*take)(void *arg, int fd), void *arg);
 /* Is a whole frame buffered already, so that channel_read would not wait? */
 bool channel_has_frame(const struct channel *c);
 /* Reads what the (non-blocking or ready) fd holds into the buffer. ERR_CLOSED at the end,

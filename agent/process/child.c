@@ -2,6 +2,7 @@
 #include "agent/process/child.h"
 
 #include "agent/base/buffer.h"
+#include "agent/process/channel.h"
 #include "agent/process/frame.h"
 #include "agent/process/messages.h"
 
@@ -123,29 +124,14 @@ static struct child_file *file_new(uv_loop_t *loop, int fd)
 	return NULL;
 }
 
-/* Takes in the descriptors that came with the bytes read last. False: more than ever come. */
-static bool keep_files(struct child *c, struct msghdr *message)
+static bool keep_file(void *arg, int fd)
 {
-	bool fits = true;
+	struct child *c = arg;
 
-	for (struct cmsghdr *m = CMSG_FIRSTHDR(message); m; m = CMSG_NXTHDR(message, m)) {
-		size_t size = m->cmsg_len - CMSG_LEN(0);
-
-		if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t at = 0; at + sizeof(int) <= size; at += sizeof(int)) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(m) + at, sizeof(fd));
-			if (c->files_count < FILES_MAX) {
-				c->files[c->files_count++] = file_new(c->pipe.loop, fd);
-			} else {
-				(void)close(fd);
-				fits = false;
-			}
-		}
-	}
-	return fits;
+	if (c->files_count == FILES_MAX)
+		return false;
+	c->files[c->files_count++] = file_new(c->pipe.loop, fd);
+	return true;
 }
 
 struct child_file *child_take_file(struct child *c)
@@ -275,7 +261,7 @@ static enum err receive(struct child *c)
 	if (n <= 0)
 		return n < 0 && errno == EAGAIN ? ERR_BUSY : ERR_CLOSED;
 	c->in.size += (size_t)n;
-	return keep_files(c, &message) ? hand_out(c) : ERR_MALFORMED;
+	return channel_files_of(&message, keep_file, c) ? hand_out(c) : ERR_MALFORMED;
 }
 
 /* Not by uv_read_start: a message that brings a file ends a read early, which libuv takes for the end of the
