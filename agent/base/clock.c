@@ -32,6 +32,13 @@ int64_t clock_pinned(void)
 	return atomic_load(&pinned);
 }
 
+void clock_sleep_ms(int64_t ms)
+{
+	const struct timespec pause = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+	(void)nanosleep(&pause, NULL);
+}
+
 int64_t clock_monotonic_ms(void)
 {
 	struct timespec now;

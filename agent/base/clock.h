@@ -19,6 +19,8 @@ void clock_pin(int64_t at);
 int64_t clock_pinned(void);
 /* Milliseconds of CLOCK_MONOTONIC: deadlines and durations, never pinned. */
 int64_t clock_monotonic_ms(void);
+/* For a process that has nothing else to do: a signal may cut it short. */
+void clock_sleep_ms(int64_t ms);
 
 /* "2026-01-01T00:00:00Z"; years outside 0000 to 9999 are clamped; "" for TIME_UNKNOWN. */
 void time_rfc3339(int64_t t, char out[TIME_TEXT_BYTES]);

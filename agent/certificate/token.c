@@ -1,6 +1,7 @@
 /* PKCS#11 modules through GnuTLS. */
 #include "agent/certificate/token.h"
 
+#include "agent/base/clock.h"
 #include "agent/certificate/token_internal.h"
 
 #include <gnutls/pkcs11.h>
@@ -229,6 +230,21 @@ static enum err list(const struct token *t, struct token_pin_given *pin, unsigne
 	return code == 0 ? ERR_OK : token_fail(why, code, "its objects cannot be listed");
 }
 
+static enum err list_settled(const struct token *t, struct token_pin_given *pin, unsigned flags,
+	struct listing *out, struct why *why)
+{
+	for (unsigned tries = 1;; tries++) {
+		enum err e = list(t, pin, flags, out, why);
+		bool is_doubtful = e == ERR_IO || (e == ERR_OK && !out->count && pin->text);
+
+		if (!is_doubtful || tries == TOKEN_TRIES_MAX)
+			return e;
+		listing_free(out);
+		*out = (struct listing){ 0 };
+		clock_sleep_ms(TOKEN_PAUSE_MS);
+	}
+}
+
 static enum err add_object(struct token_objects *o, gnutls_pkcs11_obj_t object)
 {
 	enum err e;
@@ -271,7 +287,7 @@ static enum err mark_keys(
 	const struct token *t, struct token_pin_given *pin, struct token_objects *o)
 {
 	struct listing keys = { 0 };
-	enum err e = list(t, pin, GNUTLS_PKCS11_OBJ_FLAG_PRIVKEY, &keys, NULL);
+	enum err e = list_settled(t, pin, GNUTLS_PKCS11_OBJ_FLAG_PRIVKEY, &keys, NULL);
 
 	if (e == ERR_OK)
 		for (unsigned i = 0; e == ERR_OK && i < keys.count && i < TOKEN_OBJECTS_MAX; i++)
@@ -301,7 +317,7 @@ enum err token_read(
 	struct token_objects o = { 0 };
 	struct token_pin_given pin = { .text = pin_text };
 	struct listing certificates = { 0 };
-	enum err e = list(t, &pin, GNUTLS_PKCS11_OBJ_FLAG_CRT, &certificates, why);
+	enum err e = list_settled(t, &pin, GNUTLS_PKCS11_OBJ_FLAG_CRT, &certificates, why);
 
 	if (e == ERR_OK) {
 		o.is_cut = certificates.count > TOKEN_OBJECTS_MAX;

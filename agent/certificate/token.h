@@ -16,6 +16,11 @@
 #define TOKEN_PIN_BYTES_MAX 255
 #define TOKEN_DER_BYTES_MAX (256 * 1024)
 
+/* Other programs use tokens too: while one of them logs in, SoftHSM's may be missing, show nothing, or say that it has
+ * no user. What is missing is therefore looked for again, after a pause; a refused PIN is never given again. */
+#define TOKEN_TRIES_MAX 3
+#define TOKEN_PAUSE_MS 200
+
 struct token {
 	char *uri;     /* owned; pkcs11:model=…;manufacturer=…;serial=…;token=… */
 	char *library; /* owned; the same with what names the library */
@@ -53,8 +58,8 @@ void token_module_unload(void);
 enum err token_at(unsigned n, struct token *out, struct why *why) MUST_CHECK;
 void token_fini(struct token *t);
 
-/* The certificates of a token: without `pin` (NULL) those it shows to everybody. The PIN is given to the
- * token once; ERR_PASSWORD when it refuses it, ERR_DENIED when it is or was locked. */
+/* The certificates of a token: without `pin` (NULL) those it shows to everybody. A PIN is given
+ * no more once it was refused: ERR_PASSWORD, ERR_DENIED when it is or was locked. */
 enum err token_read(const struct token *t, const char *pin, struct token_objects *out,
 	struct why *why) MUST_CHECK;
 void token_objects_fini(struct token_objects *o);

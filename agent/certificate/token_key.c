@@ -9,9 +9,6 @@
 #include <gnutls/pkcs11.h>
 #include <gnutls/x509.h>
 #include <stdlib.h>
-#include <time.h>
-
-#define AGAIN_AFTER_MS 300
 
 struct token_key {
 	gnutls_privkey_t key; /* owned */
@@ -75,19 +72,6 @@ static int import(struct token_key *k, const char *uri)
 	return code;
 }
 
-/* While another process writes that a PIN was refused, SoftHSM's token seems to have no user yet. That costs no
- * try: once more, a little later. */
-static int import_again(struct token_key *k, const char *uri)
-{
-	const struct timespec pause = { .tv_nsec = AGAIN_AFTER_MS * 1000000L };
-
-	(void)nanosleep(&pause, NULL);
-	gnutls_privkey_deinit(k->key);
-	k->key = NULL;
-	k->pin.asked = 0;
-	return import(k, uri);
-}
-
 enum err token_key_open(const char *uri, const char *pin, struct token_key **out, struct why *why)
 {
 	struct token_key *k = calloc(1, sizeof(*k));
@@ -99,8 +83,6 @@ enum err token_key_open(const char *uri, const char *pin, struct token_key **out
 	k->pin.text = pin;
 	gnutls_pkcs11_set_pin_function(token_on_pin, &k->pin);
 	code = import(k, uri);
-	if (code == GNUTLS_E_PKCS11_USER_ERROR)
-		code = import_again(k, uri);
 	if (code >= 0) {
 		*out = k;
 		return ERR_OK;

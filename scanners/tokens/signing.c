@@ -2,6 +2,7 @@
 #include "scanners/tokens/signing.h"
 
 #include "agent/base/clock.h"
+#include "agent/certificate/token.h"
 #include "agent/certificate/token_key.h"
 #include "scanners/tokens/launch.h"
 #include "scanners/tokens/signer.h"
@@ -200,24 +201,45 @@ static enum err tell_dead(struct signing *s, bool was_refused)
 	return e;
 }
 
+static enum err try_modules(struct signing *s, int64_t deadline_ms, bool *was_refused)
+{
+	const struct strings *modules = &s->order->work.modules;
+	enum err e = ERR_NOT_FOUND;
+
+	for (size_t i = 0; e == ERR_NOT_FOUND && !*was_refused && i < modules->count; i++) {
+		s->path = modules->items[i];
+		if (token_uri_has_module(&s->key, s->path) &&
+			token_uri_has_module(&s->certificate, s->path))
+			e = try_module(s, deadline_ms, was_refused);
+	}
+	return e;
+}
+
+/* May what was not found be there a little later (token.h)? */
+static bool is_doubtful(const struct signing *s)
+{
+	return !s->is_dead || s->reason == REASON_MISSING || s->reason == REASON_UNREADABLE;
+}
+
 static enum err find(struct signing *s)
 {
 	const struct token_work *work = &s->order->work;
 	int64_t deadline_ms = clock_monotonic_ms() + work->timeout_ms;
 	bool was_refused = false;
-	enum err e = ERR_NOT_FOUND;
+	enum err e = try_modules(s, deadline_ms, &was_refused);
 
-	if (work->complaint)
-		die(s, REASON_UNREADABLE, work->complaint);
-	for (size_t i = 0; e == ERR_NOT_FOUND && !was_refused && i < work->modules.count; i++) {
-		s->path = work->modules.items[i];
-		if (token_uri_has_module(&s->key, s->path) &&
-			token_uri_has_module(&s->certificate, s->path))
-			e = try_module(s, deadline_ms, &was_refused);
+	for (unsigned tries = 1;
+		e == ERR_NOT_FOUND && !was_refused && is_doubtful(s) && tries < TOKEN_TRIES_MAX;
+		tries++) {
+		clock_sleep_ms(TOKEN_PAUSE_MS);
+		s->is_dead = false;
+		e = try_modules(s, deadline_ms, &was_refused);
 	}
 	if (e != ERR_NOT_FOUND)
 		return e == ERR_END ? ERR_CLOSED : e;
-	if (!s->is_dead)
+	if (!s->is_dead && work->complaint)
+		die(s, REASON_UNREADABLE, work->complaint);
+	else if (!s->is_dead)
 		die(s, REASON_MISSING, "no such token is there");
 	return tell_dead(s, was_refused);
 }

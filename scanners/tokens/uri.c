@@ -227,6 +227,11 @@ bool token_uri_has_module(const struct token_uri *wanted, const char *path)
 	return (!by_path || strcmp(by_path, path) == 0) && (!by_name || has_name(path, by_name));
 }
 
+bool token_uri_names_module(const struct token_uri *wanted)
+{
+	return wanted->values[TOKEN_MODULE_PATH].bytes || wanted->values[TOKEN_MODULE_NAME].bytes;
+}
+
 enum err token_uri_pin_file(const struct token_uri *u, char **out, struct why *why)
 {
 	const char *source = u->values[TOKEN_PIN_SOURCE].bytes;

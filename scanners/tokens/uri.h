@@ -54,6 +54,7 @@ bool token_uri_is_of_object(const struct token_uri *u);
 bool token_uri_is_any(const struct token_uri *u);
 /* May the module at `path` have it, by module-name and module-path? */
 bool token_uri_has_module(const struct token_uri *wanted, const char *path);
+bool token_uri_names_module(const struct token_uri *wanted);
 /* The path in pin-source (a path, or a file: URI); NULL where there is none. */
 enum err token_uri_pin_file(const struct token_uri *u, char **out, struct why *why) MUST_CHECK;
 /* The URI as it is shown and stored: without its query. Owned, NULL when out of memory. */

@@ -117,6 +117,8 @@ static enum err on_token(struct running *r, struct wire *in)
 	r->token = uri;
 	r->is_repeated = strings_contain(&r->w->told, uri);
 	(*r->w->items)++;
+	if (strings_contain(&r->seen, uri))
+		return ERR_OK;
 	return r->seen.count < TOKEN_MEMORY_LINES_MAX ? strings_add(&r->seen, uri) : ERR_LIMIT;
 }
 
@@ -420,6 +422,47 @@ static void running_fini(struct running *r)
 	free(r->complaint);
 }
 
+/* Has it ended well without what it had last time, or without what is wished and may be nowhere else? */
+static bool has_gaps(const struct running *r)
+{
+	const struct watch *w = r->w;
+	const struct token_memory *m = w->memory;
+
+	if (!r->has_ended || r->complaint)
+		return false;
+	for (size_t i = 0; i < m->modules.count; i++)
+		if (strcmp(m->modules.items[i], r->path) == 0 &&
+			!strings_contain(&r->seen, m->tokens.items[i]))
+			return true;
+	for (size_t i = 0; i < w->work->wishes_count; i++)
+		if (!w->is_met[i] && token_uri_has_module(&w->wishes[i], r->path) &&
+			(w->work->modules.count == 1 || token_uri_names_module(&w->wishes[i])))
+			return true;
+	return false;
+}
+
+/* What it told before is not told again (struct watch's `told`). */
+static enum err look_again(struct running *r)
+{
+	(void)module_process_stop(&r->process);
+	clock_sleep_ms(TOKEN_PAUSE_MS);
+	r->has_ended = false;
+	return start(r);
+}
+
+/* Until it shows all that is expected of it. */
+static enum err follow_all(struct running *r)
+{
+	enum err e = follow(r);
+
+	for (unsigned tries = 1; e == ERR_OK && has_gaps(r) && tries < TOKEN_TRIES_MAX; tries++) {
+		e = look_again(r);
+		if (e == ERR_OK)
+			e = follow(r);
+	}
+	return e;
+}
+
 static enum err watch_module(struct watch *w, const char *path, bool is_named)
 {
 	struct running r = { .w = w,
@@ -431,7 +474,7 @@ static enum err watch_module(struct watch *w, const char *path, bool is_named)
 	buffer_init(&r.finding, FINDING_BYTES_MAX);
 	e = start(&r);
 	if (e == ERR_OK)
-		e = finish(&r, follow(&r));
+		e = finish(&r, follow_all(&r));
 	if (e == ERR_OK)
 		e = remember_tokens(&r);
 	running_fini(&r);

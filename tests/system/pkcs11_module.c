@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static CK_FUNCTION_LIST changed;
@@ -28,6 +29,16 @@ static void read_orders(void)
 	if (fscanf(file, "%63s %511s", word, folder) < 1)
 		word[0] = 0;
 	(void)fclose(file);
+}
+
+/* How often it was noted. */
+static long noted(const char *name)
+{
+	char path[1024];
+	struct stat status;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return stat(path, &status) == 0 ? (long)status.st_size : 0;
 }
 
 static void note(const char *name, const char *text)
@@ -76,6 +87,13 @@ static CK_RV find(CK_SESSION_HANDLE session, CK_ATTRIBUTE *attributes, CK_ULONG 
 			(void)pause();
 	if (strcmp(word, "crash") == 0)
 		abort();
+	if (strcmp(word, "empty") == 0) {
+		CK_ATTRIBUTE none = { CKA_LABEL, "no such thing", 13 };
+
+		note("lists", "x");
+		if (noted("lists") < 3)
+			return real->C_FindObjectsInit(session, &none, 1);
+	}
 	if (strcmp(word, "spin") == 0)
 		for (volatile unsigned n = 0;; n++)
 			;
@@ -86,6 +104,9 @@ static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pi
 {
 	read_orders();
 	note("logins", "x");
+	/* What SoftHSM says while another program logs in. */
+	if (strcmp(word, "busy") == 0 && noted("logins") < 3)
+		return CKR_USER_PIN_NOT_INITIALIZED;
 	if (strcmp(word, "locked") == 0)
 		return CKR_PIN_LOCKED;
 	return real->C_Login(session, user, pin, size);
@@ -114,6 +135,8 @@ static CK_RV info(CK_SLOT_ID slot, CK_TOKEN_INFO *out)
 	CK_RV rv = real->C_GetTokenInfo(slot, out);
 
 	read_orders();
+	if (strcmp(word, "gone") == 0 && noted("starts") < 3)
+		return CKR_TOKEN_NOT_PRESENT;
 	if (strcmp(word, "final") == 0)
 		out->flags |= CKF_USER_PIN_FINAL_TRY;
 	return rv;
@@ -122,6 +145,7 @@ static CK_RV info(CK_SLOT_ID slot, CK_TOKEN_INFO *out)
 static CK_RV initialize(void *arguments)
 {
 	read_orders();
+	note("starts", "x");
 	if (strcmp(word, "dead") == 0)
 		return CKR_DEVICE_ERROR;
 	if (strcmp(word, "forbidden") == 0)

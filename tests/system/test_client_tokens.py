@@ -110,6 +110,18 @@ class ClientTokens(Case):
         endpoint, _ = self.present(port, "--single", "--client-cert", self.uri("token=keys;object=ec"))
         self.assertTrue(endpoint["presented"]["accepted"], endpoint["presented"])
 
+    def test_a_token_that_others_use(self):
+        """While another program logs in, SoftHSM's token may be gone, empty or without a user: it is asked again."""
+        port = self.serve()
+        for order in ("busy", "empty", "gone"):
+            with self.subTest(order=order):
+                library, folder = self.module(order)
+                for name in ("logins", "lists", "starts"):
+                    (folder / name).unlink(missing_ok=True)
+                endpoint, records = self.present(port, "--client-cert", self.uri("token=keys;object=ec", library))
+                self.assertEqual(problems(records), [])
+                self.assertTrue(endpoint["presented"]["accepted"], endpoint)
+
     def test_many_targets_and_a_slow_token(self):
         """Signatures come one after another; servers that want none do not wait for them."""
         library, folder = self.module("sign-slow")

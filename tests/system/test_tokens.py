@@ -150,6 +150,18 @@ class Tokens(Case):
         self.assertEqual(self.only(records, "missing"), {"pkcs11:token=one;id=%09": "no token that is there shows such a certificate"})
         self.assertEqual(certificates(records), [])
 
+    def test_a_token_that_others_use(self):
+        """While another program logs in, SoftHSM's token may be gone, empty or without a user: it is asked again."""
+        for order in ("busy", "empty", "gone"):
+            with self.subTest(order=order):
+                library, folder = self.module(order)
+                for name in ("logins", "lists", "starts"):
+                    (folder / name).unlink(missing_ok=True)
+                records = self.look(f"pkcs11:token=one?module-path={library}&pin-source=file:{self.pin}")
+                self.assertEqual({c["fingerprint"] for c in certificates(records)},
+                                 {c.fingerprint for c in (self.web, self.ca, self.hidden)}, problems(records))
+                self.assertEqual(problems(records), [])
+
     def test_the_same_label_twice(self):
         again = self.pki.make("web", self.ca, names=("web.example.org",), ends="+5 days")
         self.store.put("one", "1234", "certificate", again.pem_file, "web", "01")
