@@ -1,7 +1,7 @@
-/* A few short strings searched for at once, a block of vector registers at a time: an algorithm that
- * skips (Boyer and Moore, Wu and Manber) waits for its table after each skip, and is slower on text.
- * What is compared are cores of four bytes, each of as many markers as have it: all cores share the loads,
- * and four bytes that are not part of a marker are rare. */
+/* A few short strings searched for at once: of each, a window of a few bytes that are rare in texts. The windows are
+ * dealt to eight buckets; a byte's halves are looked up in tables of 16 entries that say in which buckets' windows they
+ * may be (the "Teddy" of Hyperscan), for 32 places at a time. What skips (Boyer and Moore, Wu and Manber) waits for
+ * its table after each skip, and is slower on text. */
 #include "scanners/files/markers.h"
 
 #include <stdbool.h>
@@ -12,15 +12,34 @@
 
 #define BLOCK_BYTES 64
 #define REGISTER_BYTES 32
-#define RARITY_LOSS_MAX 2
+#define DEALING_ROUNDS 2
 
-typedef uint8_t lane __attribute__((vector_size(REGISTER_BYTES)));
-typedef uint64_t words __attribute__((vector_size(REGISTER_BYTES)));
+struct place {
+	int64_t at; /* -1 = none */
+	unsigned marker;
+};
 
 void markers_init(struct markers *m)
 {
 	memset(m, 0, sizeof(*m));
 }
+
+enum err markers_add(struct markers *m, struct slice marker)
+{
+	for (unsigned i = 0; i < m->count; i++)
+		if (m->items[i].bytes.size == marker.size &&
+			memcmp(m->items[i].bytes.data, marker.data, marker.size) == 0)
+			return ERR_OK;
+	if (marker.size < MARKER_BYTES_MIN || marker.size > MARKER_BYTES_MAX ||
+		m->count == MARKERS_MAX)
+		return ERR_LIMIT;
+	m->items[m->count++] = (struct marker){ .bytes = marker };
+	if (marker.size > m->longest)
+		m->longest = marker.size;
+	return ERR_OK;
+}
+
+/* --- windows ----------------------------------------------------------------------------------- */
 
 /* About how rare a byte is in texts, in bits. */
 static int rarity_of(uint8_t c)
@@ -34,124 +53,94 @@ static int rarity_of(uint8_t c)
 	return c == '\n' ? 5 : 7;
 }
 
-static int rarity(const uint8_t *core)
+static struct slice window_at(const struct marker *marker, size_t at)
+{
+	struct slice window = slice_after(marker->bytes, at);
+
+	if (window.size > MARKER_WINDOW_BYTES)
+		window.size = MARKER_WINDOW_BYTES;
+	return window;
+}
+
+static struct slice window_of(const struct marker *marker)
+{
+	return window_at(marker, marker->window);
+}
+
+static int rarity(struct slice window)
 {
 	int sum = 0;
 
 	/* What is repeated is a line of dashes, or zeros in base64. */
-	for (size_t i = 0; i < MARKER_CORE_BYTES; i++)
-		if (!memchr(core, core[i], i))
-			sum += rarity_of(core[i]);
+	for (size_t i = 0; i < window.size; i++)
+		if (!memchr(window.data, window.data[i], i))
+			sum += rarity_of(window.data[i]);
 	return sum;
 }
 
-static int best_rarity(const struct marker *marker)
+static void choose_window(struct marker *marker)
 {
-	int best = 0;
+	int best = rarity(window_at(marker, 0));
 
-	for (size_t at = 0; at + MARKER_CORE_BYTES <= marker->bytes.size; at++) {
-		int r = rarity(marker->bytes.data + at);
+	for (size_t at = 1; at + MARKER_WINDOW_BYTES <= marker->bytes.size; at++) {
+		int r = rarity(window_at(marker, at));
 
-		best = r > best ? r : best;
-	}
-	return best;
-}
-
-static const uint8_t *find_core(const struct marker *marker, const uint8_t *core)
-{
-	return memmem(marker->bytes.data, marker->bytes.size, core, MARKER_CORE_BYTES);
-}
-
-/* A part of a word stands in every other line: such a one is the core of no marker that has a rarer. */
-static bool may_be_core(const struct marker *marker, const uint8_t *core)
-{
-	return rarity(core) >= best_rarity(marker) - RARITY_LOSS_MAX && find_core(marker, core);
-}
-
-/* The markers without a core so far for which this one will do. */
-static int gain(const struct markers *m, const bool *is_covered, const uint8_t *core)
-{
-	int count = 0;
-
-	for (unsigned i = 0; i < m->count; i++)
-		count += !is_covered[i] && may_be_core(&m->items[i], core);
-	return count;
-}
-
-/* Few cores: eight bits tell them apart without a second look. */
-static const uint8_t *best_core(const struct markers *m, const bool *is_covered)
-{
-	const uint8_t *best = NULL;
-	int best_gain = 0;
-
-	for (unsigned i = 0; i < m->count; i++) {
-		struct slice s = m->items[i].bytes;
-
-		for (size_t at = 0; !is_covered[i] && at + MARKER_CORE_BYTES <= s.size; at++) {
-			int g = gain(m, is_covered, s.data + at);
-
-			if (!best || g > best_gain ||
-				(g == best_gain && rarity(s.data + at) > rarity(best))) {
-				best = s.data + at;
-				best_gain = g;
-			}
-		}
-	}
-	return best;
-}
-
-static void choose_cores(struct markers *m)
-{
-	bool is_covered[MARKERS_MAX] = { false };
-	const uint8_t *core;
-
-	m->cores_count = 0;
-	m->lead = 0;
-	while ((core = best_core(m, is_covered))) {
-		memcpy(m->cores[m->cores_count++], core, MARKER_CORE_BYTES);
-		for (unsigned i = 0; i < m->count; i++) {
-			const uint8_t *at;
-
-			if (is_covered[i] || !may_be_core(&m->items[i], core))
-				continue;
-			at = find_core(&m->items[i], core);
-			is_covered[i] = true;
-			if ((size_t)(at - m->items[i].bytes.data) > m->lead)
-				m->lead = (size_t)(at - m->items[i].bytes.data);
+		if (r > best) {
+			best = r;
+			marker->window = at;
 		}
 	}
 }
 
-/* How many different texts a bit of the tables lets pass once this core is added to it. */
-static uint64_t passing(const struct markers *m, unsigned bit, const uint8_t *core)
-{
-	uint64_t all = 1;
+/* --- buckets ----------------------------------------------------------------------------------- */
 
-	for (size_t at = 0; at < MARKER_CORE_BYTES; at++) {
-		unsigned low = 0;
-		unsigned high = 0;
+static void add_to_bucket(struct markers *m, unsigned bucket, struct slice window)
+{
+	uint8_t bit = (uint8_t)(1U << bucket);
+
+	for (size_t at = 0; at < MARKER_WINDOW_BYTES; at++) {
+		bool is_any = at >= window.size;
 
 		for (unsigned half = 0; half < 16; half++) {
-			low += (m->low_halves[at][half] >> bit & 1) || (core[at] & 15U) == half;
-			high += (m->high_halves[at][half] >> bit & 1) || core[at] >> 4 == half;
+			if (is_any || (window.data[at] & 15U) == half)
+				m->low_halves[at][half] |= bit;
+			if (is_any || window.data[at] >> 4 == half)
+				m->high_halves[at][half] |= bit;
 		}
-		all *= (uint64_t)low * high;
+	}
+}
+
+/* How often about a place of a text passes a bucket's tables. */
+static double passing(const struct markers *m, unsigned bucket)
+{
+	double all = 1;
+
+	for (size_t at = 0; at < MARKER_WINDOW_BYTES; at++) {
+		double here = 0;
+
+		for (unsigned c = '\t'; c <= '~'; c++)
+			if (m->low_halves[at][c & 15] & m->high_halves[at][c >> 4] & 1U << bucket)
+				here += 1.0 / (1 << rarity_of((uint8_t)c));
+		all *= here;
 	}
 	return all;
 }
 
-/* Cores that are alike share a bit, so that little else passes by the halves of several. */
-static unsigned choose_bit(const struct markers *m, const uint64_t now[8], const uint8_t *core)
+/* Windows that are alike share a bucket, so that little else passes by the halves of several. */
+static unsigned choose_bucket(const struct markers *m, struct slice window)
 {
-	uint64_t least = UINT64_MAX;
-	unsigned best = 0;
+	struct markers with = *m;
+	double least = 0;
+	unsigned best = MARKER_BUCKETS;
 
-	for (unsigned bit = 0; bit < 8; bit++) {
-		uint64_t more = passing(m, bit, core) - now[bit];
+	for (unsigned bucket = 0; bucket < MARKER_BUCKETS; bucket++) {
+		double more;
 
-		if (more < least) {
+		add_to_bucket(&with, bucket, window);
+		more = passing(&with, bucket) - passing(m, bucket);
+		if (best == MARKER_BUCKETS || more < least) {
 			least = more;
-			best = bit;
+			best = bucket;
 		}
 	}
 	return best;
@@ -159,86 +148,67 @@ static unsigned choose_bit(const struct markers *m, const uint64_t now[8], const
 
 static void fill_tables(struct markers *m)
 {
-	uint64_t now[8] = { 0 };
-
 	memset(m->low_halves, 0, sizeof(m->low_halves));
 	memset(m->high_halves, 0, sizeof(m->high_halves));
-	memset(m->core_starting, 0, sizeof(m->core_starting));
-	for (unsigned i = 0; i < m->cores_count; i++) {
-		unsigned bit = choose_bit(m, now, m->cores[i]);
-
-		m->core_starting[m->cores[i][0]] |= UINT64_C(1) << i;
-		now[bit] = passing(m, bit, m->cores[i]);
-		for (size_t at = 0; at < MARKER_CORE_BYTES; at++) {
-			m->low_halves[at][m->cores[i][at] & 15] |= (uint8_t)(1U << bit);
-			m->high_halves[at][m->cores[i][at] >> 4] |= (uint8_t)(1U << bit);
-		}
-	}
+	for (unsigned bucket = 0; bucket < MARKER_BUCKETS; bucket++)
+		for (uint64_t left = m->members[bucket]; left; left &= left - 1)
+			add_to_bucket(m, bucket, window_of(&m->items[__builtin_ctzll(left)]));
 }
 
-enum err markers_add(struct markers *m, struct slice marker)
+static void take_out(struct markers *m, unsigned i)
 {
-	for (unsigned i = 0; i < m->count; i++)
-		if (m->items[i].bytes.size == marker.size &&
-			memcmp(m->items[i].bytes.data, marker.data, marker.size) == 0)
-			return ERR_OK;
-	if (marker.size < MARKER_CORE_BYTES || marker.size > MARKER_BYTES_MAX ||
-		m->count == MARKERS_MAX)
-		return ERR_LIMIT;
-	m->starting[marker.data[0]] |= UINT64_C(1) << m->count;
-	m->items[m->count++] = (struct marker){ .bytes = marker };
-	if (marker.size > m->longest)
-		m->longest = marker.size;
-	return ERR_OK;
+	for (unsigned bucket = 0; bucket < MARKER_BUCKETS; bucket++)
+		m->members[bucket] &= ~(UINT64_C(1) << i);
+	fill_tables(m);
 }
 
 void markers_prepare(struct markers *m)
 {
-	choose_cores(m);
+	for (unsigned i = 0; i < m->count; i++) {
+		choose_window(&m->items[i]);
+		if (m->items[i].window > m->lead)
+			m->lead = m->items[i].window;
+	}
+	/* Those that came first are dealt anew, now that the others are known. */
+	for (unsigned round = 0; round < DEALING_ROUNDS; round++)
+		for (unsigned i = 0; i < m->count; i++) {
+			take_out(m, i);
+			m->members[choose_bucket(m, window_of(&m->items[i]))] |= UINT64_C(1) << i;
+		}
 	fill_tables(m);
 }
 
-/* Does some core begin in a block of places? The first such block at or behind `at`, or where there is
- * no room for a block any more. */
-static size_t skip_blocks_widely(const struct markers *m, struct slice text, size_t at)
+/* --- the search -------------------------------------------------------------------------------- */
+
+/* The buckets of which a window may begin at a place; the text may end within it. */
+static unsigned buckets_at(const struct markers *m, struct slice text, size_t at)
 {
-	for (; text.size - at >= BLOCK_BYTES + MARKER_CORE_BYTES; at += BLOCK_BYTES) {
-		const uint8_t *from = text.data + at;
-		lane low[MARKER_CORE_BYTES];
-		lane high[MARKER_CORE_BYTES];
-		lane any = { 0 };
-		words w;
+	unsigned all = (1U << MARKER_BUCKETS) - 1;
 
-		for (size_t i = 0; i < MARKER_CORE_BYTES; i++) {
-			memcpy(&low[i], from + i, sizeof(lane));
-			memcpy(&high[i], from + i + REGISTER_BYTES, sizeof(lane));
-		}
-		for (unsigned i = 0; i < m->cores_count; i++) {
-			const uint8_t *c = m->cores[i];
+	for (size_t i = 0; all && i < MARKER_WINDOW_BYTES && i < text.size - at; i++) {
+		uint8_t c = text.data[at + i];
 
-			any |= (lane)((low[0] == c[0]) & (low[1] == c[1]) & (low[2] == c[2]) &
-				      (low[3] == c[3]));
-			any |= (lane)((high[0] == c[0]) & (high[1] == c[1]) & (high[2] == c[2]) &
-				      (high[3] == c[3]));
-		}
-		w = (words)any;
-		if (w[0] | w[1] | w[2] | w[3])
-			break;
+		all &= m->low_halves[i][c & 15] & m->high_halves[i][c >> 4];
 	}
+	return all;
+}
+
+/* The first place at or behind `at` that some bucket lets pass, or the text's size. */
+static size_t next_slowly(const struct markers *m, struct slice text, size_t at)
+{
+	while (at < text.size && !buckets_at(m, text, at))
+		at++;
 	return at;
 }
 
 #if defined(__x86_64__)
-/* The same for all cores at the price of one: each is a bit of eight (two may share one), a byte's halves
- * are looked up in tables of 16 entries that say of which cores they may be a part (the "Teddy" of
- * Hyperscan). A bit that is left by all four bytes is a core. */
-__attribute__((target("avx2"))) static __m256i cores_at(
+__attribute__((target("avx2"))) static __m256i buckets_of(
 	const struct markers *m, const uint8_t *from)
 {
 	const __m256i half = _mm256_set1_epi8(15);
 	__m256i all = _mm256_set1_epi8(-1);
 
-	for (size_t i = 0; i < MARKER_CORE_BYTES; i++) {
+	for (size_t i = 0; i < MARKER_WINDOW_BYTES; i++) {
 		__m256i low_table = _mm256_broadcastsi128_si256(
 			_mm_loadu_si128((const __m128i_u *)m->low_halves[i]));
 		__m256i high_table = _mm256_broadcastsi128_si256(
@@ -253,99 +223,78 @@ __attribute__((target("avx2"))) static __m256i cores_at(
 	return all;
 }
 
-static bool is_core(const struct markers *m, const uint8_t *bytes)
-{
-	for (uint64_t left = m->core_starting[bytes[0]]; left; left &= left - 1)
-		if (memcmp(m->cores[__builtin_ctzll(left)], bytes, MARKER_CORE_BYTES) == 0)
-			return true;
-	return false;
-}
-
-/* The tables mix the cores that share a bit, and their halves: of what they let pass in usual text, most
- * is none. Bit i of `places`: something passed at from + i. */
-static bool has_core(const struct markers *m, const uint8_t *from, uint32_t places)
-{
-	for (; places; places &= places - 1)
-		if (is_core(m, from + __builtin_ctz(places)))
-			return true;
-	return false;
-}
-
 __attribute__((target("avx2"))) static uint32_t places_of(__m256i passed)
 {
 	return ~(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(passed, _mm256_setzero_si256()));
 }
 
-__attribute__((target("avx2"))) static size_t skip_blocks_by_table(
+/* The same, but it ends where there is no room for a block any more. */
+__attribute__((target("avx2"))) static size_t next_quickly(
 	const struct markers *m, struct slice text, size_t at)
 {
-	for (; text.size - at >= BLOCK_BYTES + MARKER_CORE_BYTES; at += BLOCK_BYTES) {
-		const uint8_t *from = text.data + at;
-		__m256i low = cores_at(m, from);
-		__m256i high = cores_at(m, from + REGISTER_BYTES);
+	for (; text.size - at >= BLOCK_BYTES + MARKER_WINDOW_BYTES; at += BLOCK_BYTES) {
+		__m256i low = buckets_of(m, text.data + at);
+		__m256i high = buckets_of(m, text.data + at + REGISTER_BYTES);
 		__m256i any = _mm256_or_si256(low, high);
+		uint64_t places;
 
 		if (_mm256_testz_si256(any, any))
 			continue;
-		if (has_core(m, from, places_of(low)) ||
-			has_core(m, from + REGISTER_BYTES, places_of(high)))
-			break;
+		places = places_of(low) | (uint64_t)places_of(high) << REGISTER_BYTES;
+		return at + (size_t)__builtin_ctzll(places);
 	}
 	return at;
 }
 
-static size_t skip_blocks(const struct markers *m, struct slice text, size_t at)
+static size_t next(const struct markers *m, struct slice text, size_t at)
 {
-	return __builtin_cpu_supports("avx2") ? skip_blocks_by_table(m, text, at)
-					      : skip_blocks_widely(m, text, at);
+	if (__builtin_cpu_supports("avx2"))
+		at = next_quickly(m, text, at);
+	return next_slowly(m, text, at);
 }
 #else
-static size_t skip_blocks(const struct markers *m, struct slice text, size_t at)
+static size_t next(const struct markers *m, struct slice text, size_t at)
 {
-	return skip_blocks_widely(m, text, at);
+	return next_slowly(m, text, at);
 }
 #endif
 
-static int64_t find_slowly(
-	const struct markers *m, struct slice text, size_t from, size_t to, unsigned *which)
+/* Where the marker begins whose window is at `at`; -1: it is not there. */
+static int64_t start_of(const struct marker *marker, struct slice text, size_t at)
 {
-	for (; from < to; from++) {
-		uint64_t left = m->starting[text.data[from]];
+	size_t from = at - marker->window;
 
-		for (; left; left &= left - 1) {
+	if (at < marker->window || text.size - from < marker->bytes.size ||
+		memcmp(text.data + from, marker->bytes.data, marker->bytes.size) != 0)
+		return -1;
+	return (int64_t)from;
+}
+
+/* The first of those whose window is at `at`, if it begins before `*first`. */
+static void look_at(const struct markers *m, struct slice text, size_t at, struct place *first)
+{
+	for (unsigned buckets = buckets_at(m, text, at); buckets; buckets &= buckets - 1)
+		for (uint64_t left = m->members[__builtin_ctz(buckets)]; left; left &= left - 1) {
 			unsigned i = (unsigned)__builtin_ctzll(left);
-			struct slice marker = m->items[i].bytes;
+			int64_t start = start_of(&m->items[i], text, at);
 
-			if (text.size - from >= marker.size &&
-				text.data[from + 1] == marker.data[1] &&
-				memcmp(text.data + from, marker.data, marker.size) == 0) {
-				*which = i;
-				return (int64_t)from;
-			}
+			if (start >= 0 && (first->at < 0 || start < first->at))
+				*first = (struct place){ .at = start, .marker = i };
 		}
-	}
-	return -1;
 }
 
 int64_t markers_find(const struct markers *m, struct slice text, unsigned *which)
 {
-	size_t at = 0;
+	struct place first = { .at = -1 };
 
 	if (m->count == 0)
 		return -1;
-	for (;;) {
-		size_t from;
-		size_t end;
-		int64_t place;
-
-		at = skip_blocks(m, text, at);
-		/* A marker begins as much before its core. */
-		from = at > m->lead ? at - m->lead : 0;
-		end = text.size - at >= BLOCK_BYTES + MARKER_CORE_BYTES ? at + BLOCK_BYTES
-									: text.size;
-		place = find_slowly(m, text, from, end, which);
-		if (place >= 0 || end == text.size)
-			return place;
-		at = end;
-	}
+	/* One that begins earlier may have its window behind that of one that was found. */
+	for (size_t at = next(m, text, 0);
+		at < text.size && (first.at < 0 || at <= (size_t)first.at + m->lead);
+		at = next(m, text, at + 1))
+		look_at(m, text, at, &first);
+	if (first.at >= 0)
+		*which = first.marker;
+	return first.at;
 }

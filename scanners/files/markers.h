@@ -7,33 +7,31 @@
 
 #include <stdint.h>
 
-#define MARKERS_MAX 64 /* bits of starting[] */
-#define MARKER_CORE_BYTES 4
+#define MARKERS_MAX 64 /* bits of members[] */
+#define MARKER_BYTES_MIN 4
 #define MARKER_BYTES_MAX 64
+#define MARKER_WINDOW_BYTES 5
+#define MARKER_BUCKETS 8 /* bits of a byte */
 
 struct marker {
 	struct slice bytes; /* borrowed */
+	size_t window;      /* where its window begins; a short marker's ends early */
 };
 
 struct markers {
 	struct marker items[MARKERS_MAX];
 	unsigned count;
 	size_t longest;
-	/* Four bytes each, one of which is in every marker. A core costs a block of text as much as any other,
-	 * however many markers share it. */
-	uint8_t cores[MARKERS_MAX][MARKER_CORE_BYTES];
-	unsigned cores_count;
-	uint64_t core_starting[256]; /* by first byte: the cores that begin with it */
-	/* Of the n-th byte of a core, by its lower and by its upper half: which cores, core i as bit i % 8. */
-	uint8_t low_halves[MARKER_CORE_BYTES][16];
-	uint8_t high_halves[MARKER_CORE_BYTES][16];
-	size_t lead;            /* bytes at most of a marker before its core */
-	uint64_t starting[256]; /* by first byte: the markers that begin with it */
+	size_t lead;                      /* bytes at most of a marker before its window */
+	uint64_t members[MARKER_BUCKETS]; /* marker i as bit i */
+	/* Of the n-th byte of a window, by its lower and by its upper half: in which buckets it may be. */
+	uint8_t low_halves[MARKER_WINDOW_BYTES][16];
+	uint8_t high_halves[MARKER_WINDOW_BYTES][16];
 };
 
 /* Starts an empty set. */
 void markers_init(struct markers *m);
-/* Adds one of MARKER_CORE_BYTES to MARKER_BYTES_MAX bytes, once. ERR_LIMIT when it is shorter or longer, or there is
+/* Adds one of MARKER_BYTES_MIN to MARKER_BYTES_MAX bytes, once. ERR_LIMIT when it is shorter or longer, or there is
  * no room. */
 enum err markers_add(struct markers *m, struct slice marker) MUST_CHECK;
 /* To be called once, between the last one added and the first search. */

@@ -96,12 +96,11 @@ static void test_bounds(void **state)
 	assert_int_equal(markers_find(&m, slice_text("text"), &which), -1);
 	memset(bytes, 'x', sizeof(bytes));
 	bytes[0] = 'y';
-	assert_int_equal(markers_add(&m, slice_of(bytes, MARKER_CORE_BYTES - 1)), ERR_LIMIT);
+	assert_int_equal(markers_add(&m, slice_of(bytes, MARKER_BYTES_MIN - 1)), ERR_LIMIT);
 	assert_int_equal(markers_add(&m, slice_of(bytes, sizeof(bytes))), ERR_LIMIT);
 	for (size_t i = 0; i < MARKERS_MAX; i++)
 		assert_int_equal(
-			markers_add(&m, slice_of(bytes + i % 2, MARKER_CORE_BYTES + i / 2)),
-			ERR_OK);
+			markers_add(&m, slice_of(bytes + i % 2, MARKER_BYTES_MIN + i / 2)), ERR_OK);
 	assert_int_equal(markers_add(&m, slice_of(bytes, 5)), ERR_OK); /* known already */
 	assert_int_equal(m.count, MARKERS_MAX);
 	assert_int_equal(markers_add(&m, slice_of(bytes, 60)), ERR_LIMIT);
@@ -132,8 +131,8 @@ static void check_in_noise(
 		}
 }
 
-/* Markers that share a core, and stand around it differently. */
-static void test_shared_cores(void **state)
+/* Markers of whose bytes many are alike, and stand differently. */
+static void test_alike(void **state)
 {
 	static const char *const texts[] = { "tls-cert", "client-cert", "ssl-cert-file",
 		"x-cert=", "a_file", "b_file" };
@@ -141,12 +140,11 @@ static void test_shared_cores(void **state)
 
 	(void)state;
 	add_all(&m, texts, sizeof(texts) / sizeof(texts[0]));
-	assert_int_equal(m.cores_count, 2);
 	check_in_noise(&m, texts, sizeof(texts) / sizeof(texts[0]), "-cert-");
 }
 
-/* A word that stands everywhere is the core of none that has something rarer; nor is a line of dashes. */
-static void test_rare_cores(void **state)
+/* A word that stands everywhere is the window of none that has something rarer; nor is a line of dashes. */
+static void test_rare_windows(void **state)
 {
 	static const char *const texts[] = { "ssl_cert", "cert_file", "ertificateFile",
 		"-----BEGIN ", "\ncert ", "tls-cert" };
@@ -154,16 +152,19 @@ static void test_rare_cores(void **state)
 
 	(void)state;
 	add_all(&m, texts, sizeof(texts) / sizeof(texts[0]));
-	for (unsigned i = 0; i < m.cores_count; i++) {
-		assert_int_not_equal(memcmp(m.cores[i], "cert", MARKER_CORE_BYTES), 0);
-		assert_int_not_equal(memcmp(m.cores[i], "----", MARKER_CORE_BYTES), 0);
+	for (unsigned i = 0; i < m.count; i++) {
+		const uint8_t *window = m.items[i].bytes.data + m.items[i].window;
+
+		assert_true(m.items[i].window + MARKER_WINDOW_BYTES <= m.items[i].bytes.size);
+		assert_int_not_equal(memcmp(window, "certi", MARKER_WINDOW_BYTES), 0);
+		assert_int_not_equal(memcmp(window, "-----", MARKER_WINDOW_BYTES), 0);
 	}
 	check_in_noise(&m, texts, sizeof(texts) / sizeof(texts[0]), "cert ");
 	check_in_noise(&m, texts, sizeof(texts) / sizeof(texts[0]), "-----");
 }
 
-/* More cores than a byte has bits: what the tables let pass is looked at. */
-static void test_many_cores(void **state)
+/* More than a byte has bits: what the tables let pass is looked at. */
+static void test_many(void **state)
 {
 	static const char *const texts[] = { "aQ1%", "bR2&", "cS3/", "dT4(", "eU5)", "fV6=", "gW7?",
 		"hX8#", "iY9*", "jZ0~", "kA_:", "lB.;" };
@@ -171,9 +172,21 @@ static void test_many_cores(void **state)
 
 	(void)state;
 	add_all(&m, texts, sizeof(texts) / sizeof(texts[0]));
-	assert_int_equal(m.cores_count, 12);
-	/* The first half of one, the second of another that shares its bit. */
+	/* The first half of one, the second of another that shares its bucket. */
 	check_in_noise(&m, texts, sizeof(texts) / sizeof(texts[0]), "aQ9*iY1%bR0~");
+}
+
+/* The first is the one that begins first, not the one whose window does. */
+static void test_late_window(void **state)
+{
+	static const char *const texts[] = { "eeeeeeeeeeeeZ1%Q9", "eeeea", "eeeeeeeeee-Z" };
+	struct markers m;
+
+	(void)state;
+	add_all(&m, texts, sizeof(texts) / sizeof(texts[0]));
+	assert_true(m.items[0].window > 8);
+	check_in_noise(&m, texts, sizeof(texts) / sizeof(texts[0]), "eeeeeeeeeeea");
+	check_in_noise(&m, texts, sizeof(texts) / sizeof(texts[0]), "eeeeeeeeeeee-eeZ1%Q9");
 }
 
 int main(void)
@@ -181,9 +194,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_place),
 		cmocka_unit_test(test_random_texts),
-		cmocka_unit_test(test_shared_cores),
-		cmocka_unit_test(test_rare_cores),
-		cmocka_unit_test(test_many_cores),
+		cmocka_unit_test(test_alike),
+		cmocka_unit_test(test_rare_windows),
+		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_late_window),
 		cmocka_unit_test(test_bounds),
 	};
 
