@@ -112,12 +112,15 @@ static int by_spki(const void *a, const void *b)
 		(*(const struct held_key *const *)b)->facts.spki_sha256, FINGERPRINT_BYTES);
 }
 
-/* A key for which anyone may read is a problem; one that a group or a password guards is worth a word. */
-static enum err note_reader(
-	struct held_certificate *c, const struct held_key *k, enum reader reader)
+static bool is_exposed(const struct held_key *k)
 {
-	enum problem problem = reader == READER_ALL && !k->facts.is_encrypted ? PROBLEM_KEY_EXPOSED
-									      : PROBLEM_COUNT;
+	return k->reader == READER_ALL && !k->facts.is_encrypted;
+}
+
+/* A key for which anyone may read is a problem; one that a group or a password guards is worth a word. */
+static enum err note_reader(struct held_certificate *c, const struct held_key *k)
+{
+	enum problem problem = is_exposed(k) ? PROBLEM_KEY_EXPOSED : PROBLEM_COUNT;
 	char sentence[SENTENCE_BYTES];
 
 	/* What anybody can download is no secret, unless a server here makes it one. */
@@ -125,8 +128,28 @@ static enum err note_reader(
 		return ERR_OK;
 	if (notes_of(c, problem) >= NOTES_MAX)
 		return ERR_OK;
-	say_reader(k, reader, sentence);
+	say_reader(k, (enum reader)k->reader, sentence);
 	return key_notes_add(&c->notes, problem, k->uri, sentence);
+}
+
+/* `open` begins with the certificate's own, if others can read them. */
+static enum err note_readers_of(
+	struct held_certificate *c, const struct held_key *const *open, size_t count)
+{
+	unsigned said[2] = { 0 };
+	enum err e = ERR_OK;
+
+	for (size_t n = 0; e == ERR_OK && n < count; n++) {
+		unsigned *of_kind = &said[is_exposed(open[n])];
+
+		if (memcmp(open[n]->facts.spki_sha256, c->spki, FINGERPRINT_BYTES) != 0)
+			break;
+		/* Hundreds may be copies of one. */
+		if (*of_kind < NOTES_MAX)
+			e = note_reader(c, open[n]);
+		++*of_kind;
+	}
+	return e;
 }
 
 /* `open` are the keys that others can read, by their public half. */
@@ -149,11 +172,7 @@ static enum err note_readers(struct holdings *h, const struct held_key *const *o
 			else
 				high = middle;
 		}
-		for (; e == ERR_OK && low < count; low++) {
-			if (memcmp(open[low]->facts.spki_sha256, c->spki, FINGERPRINT_BYTES) != 0)
-				break;
-			e = note_reader(c, open[low], (enum reader)open[low]->reader);
-		}
+		e = note_readers_of(c, open + low, count - low);
 	}
 	return e;
 }

@@ -24,7 +24,7 @@
 /* Pages kept in memory, as PRAGMA cache_size counts them: KiB when negative. */
 #define CACHE_PRAGMA "PRAGMA cache_size=-8192"
 /* What is not kept may grow beyond this in a file that nobody else sees. */
-#define TRANSIENT_CACHE_PRAGMA "PRAGMA cache_size=-2048"
+#define TRANSIENT_CACHE_PRAGMA "PRAGMA cache_size=-16384"
 /* The log is copied into the file from this many pages on, and cut back to this size. */
 #define CHECKPOINT_PRAGMA "PRAGMA wal_autocheckpoint=2000"
 #define JOURNAL_LIMIT_PRAGMA "PRAGMA journal_size_limit=67108864"

@@ -35,6 +35,7 @@ struct scan {
 	enum err status;
 	struct why why; /* of `status` */
 	bool is_incomplete;
+	bool is_due; /* a certificate is, within the time that the user gave */
 	bool is_loop_open;
 };
 
@@ -211,67 +212,63 @@ static enum err run_jobs(struct scan *s, struct why *why)
 
 /* ---- what to say ------------------------------------------------------------------------------ */
 
-struct count {
-	struct scan *scan;
-	bool is_due;
-};
-
-static enum err count_certificate(void *arg, const struct sighting *sighting)
+static bool is_due(const struct scan *s, const struct certificate_record *r)
 {
-	struct count *count = arg;
-	const struct certificate_record *r = &sighting->record->certificate;
-	const struct thresholds t = { .warning = count->scan->fail_within };
+	const struct thresholds t = { .warning = s->fail_within };
 	enum status status;
 
-	count->scan->summary.certificates++;
 	/* A root that the system trusts is the system's to renew. */
-	if (!count->scan->options->fail_within ||
+	if (!s->options->fail_within ||
 		((r->verdict.is_anchor || r->verdict.is_bundled) && !r->is_served))
-		return ERR_OK;
+		return false;
 	status = record_status_at(r, &t, clock_now_s());
-	if (status != STATUS_OK && status != STATUS_UNCHECKED)
-		count->is_due = true;
-	return ERR_OK;
+	return status != STATUS_OK && status != STATUS_UNCHECKED;
 }
 
-static enum err count_endpoint(void *arg, const struct sighting *sighting)
+static void count(struct scan *s, const struct record *r)
 {
-	uint64_t *counter = arg;
+	struct report_summary *to = &s->summary;
 
-	*counter += !record_is_plain_listener(sighting->record);
-	return ERR_OK;
+	to->certificates += r->kind == RECORD_CERTIFICATE;
+	to->endpoints += r->kind == RECORD_ENDPOINT && !record_is_plain_listener(r);
+	to->crls += r->kind == RECORD_CRL;
+	to->problems += r->kind == RECORD_PROBLEM;
+	if (r->kind == RECORD_CERTIFICATE && is_due(s, &r->certificate))
+		s->is_due = true;
 }
 
-static enum err count_one(void *arg, const struct sighting *sighting)
+static enum err on_sighting(void *arg, const struct sighting *sighting)
 {
-	uint64_t *counter = arg;
+	struct scan *s = arg;
 
-	(void)sighting;
-	(*counter)++;
-	return ERR_OK;
+	count(s, sighting->record);
+	return links_add(s->links, sighting);
 }
 
-static enum err tell(struct scan *s, bool *is_due, struct why *why)
+/* Counts what was found, and ties it together. */
+static enum err gather(struct scan *s, struct why *why)
+{
+	static const enum record_kind kinds[] = { RECORD_REFERENCE, RECORD_CERTIFICATE,
+		RECORD_ENDPOINT, RECORD_CRL, RECORD_PROBLEM };
+	enum err e = links_new(&s->links);
+
+	for (size_t n = 0; e == ERR_OK && n < sizeof(kinds) / sizeof(kinds[0]); n++) {
+		const struct inventory_filter filter = { .kind = (int)kinds[n] };
+
+		e = inventory_each(s->inventory, &filter, on_sighting, s, why);
+	}
+	return e == ERR_OK ? links_settle(s->links, clock_now_s()) : e;
+}
+
+static enum err tell(struct scan *s, struct why *why)
 {
 	const struct view_source source = { .inventory = s->inventory,
 		.settings = s->settings,
 		.pipeline = s->pipeline,
 		.links = s->links };
 	const struct view view = view_of(&source);
-	struct count count = { .scan = s };
-	enum err e = view.each_sighting(view.ctx, RECORD_CERTIFICATE, count_certificate, &count);
 
-	if (e == ERR_OK)
-		e = view.each_sighting(
-			view.ctx, RECORD_ENDPOINT, count_endpoint, &s->summary.endpoints);
-	if (e == ERR_OK)
-		e = view.each_sighting(view.ctx, RECORD_CRL, count_one, &s->summary.crls);
-	if (e == ERR_OK)
-		e = view.each_sighting(view.ctx, RECORD_PROBLEM, count_one, &s->summary.problems);
-	if (e != ERR_OK)
-		return why_fail(why, e, "cannot read the inventory");
 	s->summary.seconds = (double)(clock_monotonic_ms() - s->started_ms) / 1000.0;
-	*is_due = count.is_due;
 	return start_write(&s->output, &view, &s->summary, why);
 }
 
@@ -305,7 +302,6 @@ static int run(const struct options *o)
 {
 	struct scan s = { .options = o, .started_ms = clock_monotonic_ms() };
 	struct why why = { 0 };
-	bool is_due = false;
 	int code = EXIT_DONE;
 	enum err e = prepare(&s, &why);
 
@@ -314,16 +310,16 @@ static int run(const struct options *o)
 	if (e == ERR_OK && s.signal_number)
 		(void)fputs("leafwatch: interrupted: this is what was found so far\n", stderr);
 	if (e == ERR_OK)
-		e = links_of_inventory(s.inventory, clock_now_s(), &s.links, &why);
+		e = gather(&s, &why);
 	if (e == ERR_OK)
-		e = tell(&s, &is_due, &why);
+		e = tell(&s, &why);
 	if (e != ERR_OK)
 		code = command_fail(e, &why);
 	else if (s.signal_number)
 		code = EXIT_BY_SIGNAL + s.signal_number;
 	else if (s.is_incomplete)
 		code = EXIT_FAILED;
-	else if (is_due)
+	else if (s.is_due)
 		code = EXIT_DUE;
 	finish(&s);
 	return code;

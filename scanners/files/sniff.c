@@ -120,6 +120,19 @@ static enum sniff_answer search(const struct sniffer *s, struct sniff *f)
 	return SNIFF_NOTHING;
 }
 
+/* What formats are told by, however much more has been read. */
+static struct slice head_of(const struct sniff *f)
+{
+	return slice_of(f->buffer, f->size < SNIFF_HEAD_BYTES ? f->size : SNIFF_HEAD_BYTES);
+}
+
+static bool is_text(const struct sniff *f)
+{
+	struct slice head = head_of(f);
+
+	return !memchr(head.data, 0, head.size);
+}
+
 /* Up to which size a file of this format is sent as a whole. */
 static uint64_t whole_max(const struct sniffer *s, const struct format *format)
 {
@@ -135,8 +148,8 @@ static bool find_region(const struct sniffer *s, const struct format *format, st
 	uint64_t at = 0;
 	uint64_t length = 0;
 
-	if (!format->region || !format->region(slice_of(f->buffer, f->size), &at, &length) ||
-		at >= size || length > size - at || length > s->file_bytes_max)
+	if (!format->region || !format->region(head_of(f), &at, &length) || at >= size ||
+		length > size - at || length > s->file_bytes_max)
 		return false;
 	f->region_at = at;
 	f->region_end = at + length;
@@ -146,13 +159,27 @@ static bool find_region(const struct sniffer *s, const struct format *format, st
 static const struct format *sniff_head(
 	const struct sniffer *s, const struct sniff *f, struct file_size_hint hint)
 {
-	struct slice head = slice_of(f->buffer, f->size);
+	struct slice head = head_of(f);
 
 	for (size_t i = 0; i < s->formats_count; i++)
 		if (s->formats[i]->sniff && (s->archive_bytes_max || !s->formats[i]->is_archive) &&
 			s->formats[i]->sniff(head, hint))
 			return s->formats[i];
 	return NULL;
+}
+
+/* Of a file whose size nobody asked: false where there may be more than the buffer holds. */
+static bool read_rest(struct sniff *f)
+{
+	ssize_t n;
+
+	if (f->size < SNIFF_HEAD_BYTES)
+		return true;
+	n = read_more(f, f->size, SNIFF_BUFFER_BYTES - f->size);
+	if (n < 0)
+		return false;
+	f->size += (size_t)n;
+	return f->size < SNIFF_BUFFER_BYTES;
 }
 
 bool sniff_glance(const struct sniffer *s, struct sniff *f, bool is_plain)
@@ -166,9 +193,9 @@ bool sniff_glance(const struct sniffer *s, struct sniff *f, bool is_plain)
 	f->size = (size_t)n;
 	if (sniff_head(s, f, (struct file_size_hint){ 0 }))
 		return false;
-	if (!s->deep && memchr(f->buffer, 0, f->size))
+	if (!s->deep && !is_text(f))
 		return true;
-	return is_plain && f->size < SNIFF_HEAD_BYTES &&
+	return is_plain && read_rest(f) &&
 	       markers_find(&s->markers, slice_of(f->buffer, f->size), &which) < 0;
 }
 
@@ -179,7 +206,6 @@ enum sniff_answer sniff_file(const struct sniffer *s, struct sniff *f)
 	const struct format *format;
 	enum sniff_answer answer;
 	unsigned which;
-	bool is_text;
 
 	if (f->size == 0) {
 		ssize_t n = read_more(f, 0, SNIFF_HEAD_BYTES);
@@ -198,8 +224,7 @@ enum sniff_answer sniff_file(const struct sniffer *s, struct sniff *f)
 		f->is_archive = format->is_archive;
 		return SNIFF_WHOLE;
 	}
-	is_text = !memchr(f->buffer, 0, f->size);
-	if (!is_text && !s->deep)
+	if (!is_text(f) && !s->deep)
 		return format ? SNIFF_TOO_LARGE : SNIFF_NOTHING;
 	if (markers_of(s, f)->count == 0)
 		return format ? SNIFF_TOO_LARGE : SNIFF_NOTHING;
