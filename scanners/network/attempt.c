@@ -34,12 +34,6 @@ enum phase {
 /* What is called in a thread where it may wait for a token. */
 typedef enum tls_status tls_call_fn(struct tls *t);
 
-/* libuv closes a handle later than a socket is done with, hence a life of its own. */
-struct watch {
-	uv_poll_t poll;
-	struct attempt *attempt;
-};
-
 struct attempt {
 	struct attempts *all; /* borrowed */
 	struct attempt *next; /* in all->first's list */
@@ -56,7 +50,7 @@ struct attempt {
 	int64_t patience_ms; /* the TLS session's, that the timer runs for; 0 = none */
 	size_t address;      /* the one under way */
 	int fd;              /* owned, or -1 */
-	struct watch *watch;
+	struct watch watch;
 	struct proxy_talk *talk;     /* owned, or NULL */
 	struct dialogue *dialogue;   /* owned, or NULL */
 	struct transport *transport; /* owned, or NULL */
@@ -85,19 +79,6 @@ static void on_timer(uv_timer_t *timer);
 
 /* ---- the end ---------------------------------------------------------------------------------- */
 
-static void on_watch_closed(uv_handle_t *handle)
-{
-	free(handle->data);
-}
-
-static void watch_drop(struct attempt *a)
-{
-	if (!a->watch)
-		return;
-	uv_close((uv_handle_t *)&a->watch->poll, on_watch_closed);
-	a->watch = NULL;
-}
-
 static void socket_drop(struct attempt *a)
 {
 	proxy_talk_free(a->talk);
@@ -107,7 +88,7 @@ static void socket_drop(struct attempt *a)
 	tls_leave(a->tls);
 	transport_free(a->transport);
 	a->transport = NULL;
-	watch_drop(a);
+	watch_stop(a->all->watches, &a->watch, true);
 	if (a->fd >= 0)
 		(void)close(a->fd);
 	a->fd = -1;
@@ -154,9 +135,7 @@ static void drop(struct attempt *a)
 {
 	uv_close((uv_handle_t *)&a->timer, on_closed);
 	a->is_dropped = true;
-	if (a->is_calling)
-		watch_drop(a);
-	else
+	if (!a->is_calling)
 		let_go(a);
 }
 
@@ -310,11 +289,9 @@ static void wake_in(struct attempt *a, int64_t ms)
 
 /* ---- TLS -------------------------------------------------------------------------------------- */
 
-static void on_event(uv_poll_t *poll, int status, int events);
-
-static void watch_for(struct attempt *a, int events)
+static void wait_for(struct attempt *a, unsigned events)
 {
-	if (uv_poll_start(&a->watch->poll, events, on_event) != 0)
+	if (watch_for(a->all->watches, &a->watch, a->fd, events) != ERR_OK)
 		finish(a, ERR_IO);
 }
 
@@ -349,10 +326,10 @@ static void follow(struct attempt *a, enum tls_status status)
 	switch (status) {
 	case TLS_WANT_READ:
 		wake_to_resend(a);
-		watch_for(a, UV_READABLE);
+		wait_for(a, WATCH_READABLE);
 		return;
 	case TLS_WANT_WRITE:
-		watch_for(a, UV_WRITABLE);
+		wait_for(a, WATCH_WRITABLE);
 		return;
 	case TLS_LISTENING:
 		if (a->patience_ms != tls_patience_ms(a->tls)) {
@@ -360,7 +337,7 @@ static void follow(struct attempt *a, enum tls_status status)
 			a->patience_ms = tls_patience_ms(a->tls);
 			wake_in(a, a->patience_ms);
 		}
-		watch_for(a, UV_READABLE);
+		wait_for(a, WATCH_READABLE);
 		return;
 	case TLS_AGAIN:
 		socket_drop(a);
@@ -415,7 +392,7 @@ static void call_elsewhere(struct attempt *a, tls_call_fn *fn)
 	a->call_due_ms = uv_now(a->all->loop) + uv_timer_get_due_in(&a->timer);
 	tls_block_until(a->tls, clock_monotonic_ms() + left_ms(a));
 	(void)uv_timer_stop(&a->timer);
-	(void)uv_poll_stop(&a->watch->poll);
+	watch_stop(a->all->watches, &a->watch, false);
 	if (uv_queue_work(a->all->loop, &a->call, on_call, on_call_over) != 0) {
 		finish(a, ERR_MEMORY);
 		return;
@@ -498,7 +475,7 @@ static void step_dialogue(struct attempt *a)
 	else if (status == DIALOGUE_FAILED)
 		dialogue_failed(a);
 	else
-		watch_for(a, status == DIALOGUE_WANT_READ ? UV_READABLE : UV_WRITABLE);
+		wait_for(a, status == DIALOGUE_WANT_READ ? WATCH_READABLE : WATCH_WRITABLE);
 }
 
 static void begin_dialogue(struct attempt *a)
@@ -550,7 +527,7 @@ static void step_proxy(struct attempt *a)
 			proxy_talk_blames_target(a->talk) ? reason_word(why->reason) : "proxy",
 			why->text);
 	else
-		watch_for(a, status == DIALOGUE_WANT_READ ? UV_READABLE : UV_WRITABLE);
+		wait_for(a, status == DIALOGUE_WANT_READ ? WATCH_READABLE : WATCH_WRITABLE);
 }
 
 static void connected(struct attempt *a)
@@ -645,21 +622,6 @@ static void on_connected(struct attempt *a)
 		connect_failed(a, error);
 }
 
-static bool watch_new(struct attempt *a)
-{
-	a->watch = calloc(1, sizeof(*a->watch));
-	if (!a->watch)
-		return false;
-	if (uv_poll_init(a->all->loop, &a->watch->poll, a->fd) != 0) {
-		free(a->watch);
-		a->watch = NULL;
-		return false;
-	}
-	a->watch->poll.data = a->watch;
-	a->watch->attempt = a;
-	return true;
-}
-
 static int socket_for(const union address *to, bool is_for_datagrams)
 {
 	int kind = is_for_datagrams ? SOCK_DGRAM : SOCK_STREAM;
@@ -708,25 +670,20 @@ static void connect_next(struct attempt *a)
 			connect_failed(a, errno);
 		return;
 	}
-	if (!watch_new(a)) {
+	if (ret != 0 && watch_for(a->all->watches, &a->watch, a->fd, WATCH_WRITABLE) != ERR_OK) {
 		crowded(a);
 		return;
 	}
 	wake_in(a, share > ADDRESS_MS_MIN ? share : ADDRESS_MS_MIN);
 	if (ret == 0)
 		on_connected(a);
-	else
-		watch_for(a, UV_WRITABLE);
 }
 
-static void on_event(uv_poll_t *poll, int status, int events)
+void attempt_on_ready(void *attempt)
 {
-	struct attempt *a = ((struct watch *)poll->data)->attempt;
+	struct attempt *a = attempt;
 
-	(void)events;
-	/* Also with a bad status: the socket itself tells what is wrong. */
-	if (status < 0)
-		(void)uv_poll_stop(poll);
+	/* Also on errors: the socket itself tells what is wrong. */
 	if (a->phase == PHASE_CONNECT)
 		on_connected(a);
 	else if (a->phase == PHASE_PROXY)
@@ -878,6 +835,7 @@ enum err attempt_start(struct attempts *all, void *ctx, struct attempt_start *wh
 	a->what = *what;
 	*what = (struct attempt_start){ 0 };
 	a->fd = -1;
+	a->watch.arg = a;
 	a->stalled_ms = all->stalled_ms;
 	a->deadline_ms = clock_monotonic_ms() + all->timeout_ms;
 	(void)uv_timer_init(all->loop, &a->timer);

@@ -7,6 +7,7 @@
 #include "scanners/network/item.h"
 #include "scanners/network/proxy.h"
 #include "scanners/network/tls.h"
+#include "scanners/network/watch.h"
 #include "scanners/session.h"
 
 #include <stdint.h>
@@ -28,6 +29,7 @@ void attempt_start_fini(struct attempt_start *s);
 /* What all attempts of a process share; borrowed until the last has closed. */
 struct attempts {
 	uv_loop_t *loop;
+	struct watches *watches; /* that attempt_on_ready is called by */
 	const struct tls_shared *tls;
 	int64_t timeout_ms;
 	/* Time in which the process could not look at its sockets because main was not reading. It is
@@ -49,6 +51,8 @@ struct attempts {
 /* Starts it; takes what `what` holds, on failure too. `ctx` is handed to `done`, which may be called before
  * this returns. */
 enum err attempt_start(struct attempts *all, void *ctx, struct attempt_start *what) MUST_CHECK;
+/* What the watches call. */
+void attempt_on_ready(void *attempt);
 /* Drops all that are under way, without `done`. Their handles close in the loop, which must run on. */
 void attempts_stop(struct attempts *all);
 

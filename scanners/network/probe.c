@@ -223,6 +223,8 @@ static enum err prepare(struct probe *p)
 		e = ERR_MEMORY;
 	if (e == ERR_OK)
 		e = prepare_pace(p);
+	if (e == ERR_OK)
+		e = watches_new(&p->loop, attempt_on_ready, &p->attempts.watches);
 	if (e == ERR_OK && uv_poll_init(&p->loop, &p->in, p->channel.fd) != 0)
 		e = why_fail(p->why, ERR_IO, "cannot watch the channel");
 	if (e != ERR_OK)
@@ -263,6 +265,7 @@ static void clean_up(struct probe *p)
 	/* A uv_stop that nobody has seen yet makes the first run return at once. */
 	while (uv_loop_close(&p->loop) == UV_EBUSY)
 		(void)uv_run(&p->loop, UV_RUN_DEFAULT);
+	watches_free(p->attempts.watches);
 	tls_shared_free(p->tls);
 	remote_keys_free(p->remote);
 	exclusions_free(p->exclusions);

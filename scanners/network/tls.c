@@ -280,6 +280,8 @@ void tls_leave(struct tls *t)
 		(void)gnutls_bye(t->session, GNUTLS_SHUT_WR);
 	else if (is_left_waiting(t, s))
 		(void)gnutls_alert_send(t->session, GNUTLS_AL_FATAL, GNUTLS_A_USER_CANCELED);
+	if (t->transport->ops->flush)
+		(void)t->transport->ops->flush(t->transport);
 	connection_close(t);
 }
 

@@ -12,6 +12,7 @@
 
 #define NON_FATAL_MAX 32 /* warnings and the like that a server may send */
 #define RECALLS_MAX 3    /* times it may ask for another handshake */
+#define IDLE_STEPS_MAX 4 /* steps that take nothing of what was read, one after the other */
 #define STEP_BYTES 65536 /* read in one go, before other targets have their turn */
 #define REPLY_BYTES 4096
 #define LISTEN_MS 300        /* after Finished, for the server's next word */
@@ -454,12 +455,38 @@ static enum tls_status step(struct tls *t)
 	return TLS_OVER;
 }
 
+static bool is_waiting(enum tls_status status)
+{
+	return status == TLS_WANT_READ || status == TLS_LISTENING;
+}
+
+/* Before anything is waited for: what was read already is looked at (GnuTLS returns after a ticket, whatever
+ * follows it), and what is held back goes out. */
+static enum tls_status settle(struct tls *t, enum tls_status status)
+{
+	struct transport *transport = t->transport;
+	unsigned idle = 0;
+
+	while (is_waiting(status) && transport->ahead && idle < IDLE_STEPS_MAX) {
+		size_t ahead = transport->ahead;
+
+		status = step(t);
+		idle = transport->ahead == ahead ? idle + 1 : 0;
+	}
+	if (!is_waiting(status) || !transport->ops->flush || transport->ops->flush(transport) == 0)
+		return status;
+	if (errno == EAGAIN)
+		return TLS_WANT_WRITE;
+	t->io_errno = errno;
+	return end(t, ENDING_RESET);
+}
+
 enum tls_status tls_step(struct tls *t)
 {
 	if (!t->session || tls_sight(t)->ending != ENDING_NONE)
 		return TLS_OVER;
 	t->budget = STEP_BYTES;
-	return step(t);
+	return settle(t, step(t));
 }
 
 int64_t tls_patience_ms(const struct tls *t)
@@ -488,7 +515,7 @@ enum tls_status tls_silence(struct tls *t)
 		return TLS_OVER;
 	t->budget = STEP_BYTES;
 	if (t->stage == STAGE_LISTEN && t->question)
-		return ask(t);
+		return settle(t, ask(t));
 	read_answer(t, true);
 	return end(t, ENDING_SILENCE);
 }

@@ -52,13 +52,13 @@ static ssize_t on_pull(gnutls_transport_ptr_t ptr, void *to, size_t size)
 		return -1;
 	}
 	/* The other targets want their turn; what is left lies in the socket. */
-	if (!t->budget) {
+	if (!t->budget && !t->transport->ahead) {
 		errno = EAGAIN;
 		return -1;
 	}
 	/* A datagram that is cut is lost. */
-	n = t->transport->ops->pull(
-		t->transport, to, size < t->budget || tls_is_datagram(t) ? size : t->budget);
+	n = t->transport->ops->pull(t->transport, to,
+		size < t->budget || !t->budget || tls_is_datagram(t) ? size : t->budget);
 	if (n < 0) {
 		note_error(t);
 		return n;

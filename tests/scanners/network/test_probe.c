@@ -12,6 +12,7 @@
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include <malloc.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -127,6 +128,7 @@ struct server {
 	gnutls_certificate_credentials_t credentials;
 	gnutls_certificate_request_t request;
 	char name_asked[128];
+	const char *greeting; /* after a ticket, in the same segment; or NULL */
 	/* for raw ones */
 	const void *bytes;
 	size_t size;
@@ -207,18 +209,34 @@ static void drain(int fd)
 		continue;
 }
 
+/* A ticket and the first word, together. */
+static void greet(const struct server *s, gnutls_session_t session, int fd)
+{
+	int is_corked = 1;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_CORK, &is_corked, sizeof(is_corked));
+	(void)gnutls_session_ticket_send(session, 1, 0);
+	(void)gnutls_record_send(session, s->greeting, strlen(s->greeting));
+	is_corked = 0;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_CORK, &is_corked, sizeof(is_corked));
+}
+
 static void serve_tls(struct server *s, int fd)
 {
 	gnutls_session_t session;
 	struct timeval patience = { .tv_sec = 2 * PATIENCE_MS / 1000 };
 	size_t size = sizeof(s->name_asked) - 1;
+	gnutls_datum_t ticket_key = { 0 };
 	unsigned type;
 	char byte;
 	int ret;
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	if (gnutls_init(&session, GNUTLS_SERVER | GNUTLS_NO_SIGNAL) < 0)
+	if (gnutls_init(&session, GNUTLS_SERVER | GNUTLS_NO_SIGNAL | GNUTLS_NO_AUTO_SEND_TICKET) <
+		0)
 		return;
+	if (s->greeting && gnutls_session_ticket_key_generate(&ticket_key) >= 0)
+		(void)gnutls_session_ticket_enable_server(session, &ticket_key);
 	(void)gnutls_priority_set_direct(session, s->priority, NULL);
 	(void)gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, s->credentials);
 	gnutls_certificate_server_set_request(session, s->request);
@@ -232,9 +250,12 @@ static void serve_tls(struct server *s, int fd)
 	memset(s->name_asked, 0, sizeof(s->name_asked));
 	if (gnutls_server_name_get(session, s->name_asked, &size, &type, 0) < 0)
 		s->name_asked[0] = '\0';
+	if (ret >= 0 && s->greeting)
+		greet(s, session, fd);
 	if (ret >= 0)
 		(void)gnutls_record_recv(session, &byte, 1);
 	gnutls_deinit(session);
+	gnutls_free(ticket_key.data);
 	(void)shutdown(fd, SHUT_WR);
 	drain(fd);
 }
@@ -756,6 +777,27 @@ static void test_client_certificate(void **state)
 		rig_end(&r);
 	}
 	gnutls_free(dn.data);
+	identity_free(&id);
+}
+
+/* GnuTLS returns after a ticket: what was read together with it is looked at all the same. */
+static void test_ticket_and_word_at_once(void **state)
+{
+	struct server s = { .priority = "NORMAL:-VERS-ALL:+VERS-TLS1.3",
+		.request = GNUTLS_CERT_REQUEST,
+		.greeting = "hello\r\n" };
+	const struct session *seen;
+	struct served id;
+	struct rig r;
+
+	(void)state;
+	identity_new(&id, &ordinary);
+	tls_server_start(&s, &id);
+	seen = probe_patiently(&r, "127.0.0.1", s.port);
+	assert_int_equal(seen->facts.client_certificate, CLIENT_CERTIFICATE_OPTIONAL);
+	assert_says(seen->facts.client_certificate_evidence, "application data");
+	tls_server_stop(&s);
+	rig_end(&r);
 	identity_free(&id);
 }
 
@@ -1294,6 +1336,7 @@ int main(void)
 		cmocka_unit_test(test_weak),
 		cmocka_unit_test(test_many_names),
 		cmocka_unit_test(test_client_certificate),
+		cmocka_unit_test(test_ticket_and_word_at_once),
 		cmocka_unit_test(test_stapled),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_v6),
