@@ -13,11 +13,13 @@
 
 #define CHANNEL_READ_BYTES (64 * 1024)
 #define FILES_WAIT_MS 10
+#define GATHERED_BYTES ((size_t)16 * 1024)
 
 enum err channel_init(struct channel *c, int fd)
 {
 	*c = (struct channel){ .fd = fd };
 	buffer_init(&c->in, FRAME_BYTES_MAX + FRAME_HEAD_BYTES + CHANNEL_READ_BYTES);
+	buffer_init(&c->out, GATHERED_BYTES);
 	return pthread_mutex_init(&c->write_lock, NULL) == 0 ? ERR_OK : ERR_MEMORY;
 }
 
@@ -26,6 +28,7 @@ void channel_fini(struct channel *c)
 	for (size_t i = 0; i < c->files_count; i++)
 		(void)close(c->files[i]);
 	buffer_wipe(&c->in);
+	buffer_wipe(&c->out);
 	(void)pthread_mutex_destroy(&c->write_lock);
 }
 
@@ -174,19 +177,68 @@ static enum err write_all(int fd, struct iovec *parts, size_t count, struct slic
 	return ERR_OK;
 }
 
+/* With the lock held. */
+static enum err flush(struct channel *c)
+{
+	struct iovec part = { .iov_base = c->out.data, .iov_len = c->out.size };
+	enum err e = c->out.size ? write_all(c->fd, &part, 1, slice_of(NULL, 0)) : ERR_OK;
+
+	/* After a failure nobody reads any longer. */
+	buffer_clear(&c->out);
+	return e;
+}
+
+/* Adds the frame to those that wait; false: it has to be written. With the lock held. */
+static bool gather(struct channel *c, const struct iovec *parts, size_t count)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < count; i++)
+		size += parts[i].iov_len;
+	if (!c->is_gathering || !pthread_equal(c->gatherer, pthread_self()) ||
+		size > GATHERED_BYTES - c->out.size || !buffer_reserve(&c->out, size))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		buffer_append(&c->out, parts[i].iov_base, parts[i].iov_len);
+	return true;
+}
+
+void channel_gather(struct channel *c)
+{
+	(void)pthread_mutex_lock(&c->write_lock);
+	c->gatherer = pthread_self();
+	c->is_gathering = true;
+	(void)pthread_mutex_unlock(&c->write_lock);
+}
+
+enum err channel_flush(struct channel *c)
+{
+	enum err e;
+
+	(void)pthread_mutex_lock(&c->write_lock);
+	e = flush(c);
+	(void)pthread_mutex_unlock(&c->write_lock);
+	return e;
+}
+
 static enum err write_frame(
 	struct channel *c, uint16_t type, struct slice payload, struct slice control)
 {
 	uint8_t head[FRAME_HEAD_BYTES];
 	struct iovec parts[2] = { { .iov_base = head, .iov_len = sizeof(head) },
 		{ .iov_base = (void *)(uintptr_t)payload.data, .iov_len = payload.size } };
-	enum err e;
+	size_t count = payload.size ? 2 : 1;
+	enum err e = ERR_OK;
 
 	if (payload.size > FRAME_BYTES_MAX)
 		return ERR_LIMIT;
 	frame_head(head, type, payload.size);
 	(void)pthread_mutex_lock(&c->write_lock);
-	e = write_all(c->fd, parts, payload.size ? 2 : 1, control);
+	if (control.size || !gather(c, parts, count)) {
+		e = flush(c);
+		if (e == ERR_OK)
+			e = write_all(c->fd, parts, count, control);
+	}
 	(void)pthread_mutex_unlock(&c->write_lock);
 	return e;
 }

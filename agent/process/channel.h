@@ -9,6 +9,7 @@
 #include "agent/process/messages.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Files that have come and were not taken yet. */
@@ -17,6 +18,9 @@
 struct channel {
 	int fd; /* borrowed */
 	pthread_mutex_t write_lock;
+	pthread_t gatherer; /* who has called channel_gather, where is_gathering */
+	bool is_gathering;
+	struct buffer out; /* frames that it has gathered */
 	struct buffer in;
 	size_t in_used;               /* bytes of `in` already handed out */
 	int files[CHANNEL_FILES_MAX]; /* owned, in the order in which they came */
@@ -42,6 +46,13 @@ enum err channel_fill(struct channel *c) MUST_CHECK;
 
 /* One frame, waiting until it is written (also on a non-blocking fd). ERR_CLOSED when main is gone. */
 enum err channel_write(struct channel *c, uint16_t type, struct slice payload) MUST_CHECK;
+
+/* From now on what this thread writes is gathered: it goes out when it is much, before what another thread writes, and
+ * by channel_flush, which is due before the thread waits. For roles whose many small frames would be a call to the
+ * kernel each, and wake main up as often. */
+void channel_gather(struct channel *c);
+/* ERR_CLOSED when main is gone. */
+enum err channel_flush(struct channel *c) MUST_CHECK;
 
 /* A message that is one number: WORK_DONE, FINDING_DONE, WANT. */
 enum err channel_number(struct channel *c, enum message type, uint64_t number) MUST_CHECK;

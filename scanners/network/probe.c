@@ -169,6 +169,13 @@ static void on_tick(uv_timer_t *timer)
 	probe_checked(p, probe_tell_progress(p));
 }
 
+static void on_round(uv_prepare_t *prepare)
+{
+	struct probe *p = prepare->data;
+
+	probe_checked(p, probe_tell_gathered(p));
+}
+
 static enum err prepare_tls(struct probe *p)
 {
 	const struct tls_options options = { .http_path = p->options.http_path,
@@ -200,6 +207,19 @@ static enum err prepare_pace(struct probe *p)
 	return ERR_OK;
 }
 
+static void prepare_handles(struct probe *p)
+{
+	p->in.data = p;
+	(void)uv_idle_init(&p->loop, &p->starter);
+	p->starter.data = p;
+	(void)uv_timer_init(&p->loop, &p->ticker);
+	p->ticker.data = p;
+	(void)uv_timer_start(&p->ticker, on_tick, PROGRESS_MS, PROGRESS_MS);
+	(void)uv_prepare_init(&p->loop, &p->sender);
+	p->sender.data = p;
+	(void)uv_prepare_start(&p->sender, on_round);
+}
+
 static enum err prepare(struct probe *p)
 {
 	struct dns_conf dns = { .servers = &p->options.resolvers };
@@ -229,18 +249,14 @@ static enum err prepare(struct probe *p)
 		e = why_fail(p->why, ERR_IO, "cannot watch the channel");
 	if (e != ERR_OK)
 		return e;
-	p->in.data = p;
 	p->attempts.loop = &p->loop;
 	p->attempts.tls = p->tls;
 	p->attempts.timeout_ms = p->options.timeout_ms;
 	p->attempts.done = start_on_done;
 	p->attempts.dropped = start_on_dropped;
 	p->attempts.arg = p;
-	(void)uv_idle_init(&p->loop, &p->starter);
-	p->starter.data = p;
-	(void)uv_timer_init(&p->loop, &p->ticker);
-	p->ticker.data = p;
-	(void)uv_timer_start(&p->ticker, on_tick, PROGRESS_MS, PROGRESS_MS);
+	prepare_handles(p);
+	channel_gather(&p->channel);
 	return ERR_OK;
 }
 
@@ -297,7 +313,9 @@ static enum err probe_run(int fd, struct why *why)
 		probe_pump(p);
 		if (!p->is_over)
 			(void)uv_run(&p->loop, UV_RUN_DEFAULT);
-		e = p->status;
+		e = probe_tell_gathered(p);
+		if (p->status != ERR_OK)
+			e = p->status;
 	}
 	clean_up(p);
 	free(p);

@@ -59,9 +59,10 @@ struct fetching;
 struct probe {
 	struct channel channel;
 	uv_loop_t loop;
-	uv_poll_t in;      /* the channel */
-	uv_idle_t starter; /* runs while something can be started */
-	uv_timer_t ticker; /* progress */
+	uv_poll_t in;        /* the channel */
+	uv_idle_t starter;   /* runs while something can be started */
+	uv_prepare_t sender; /* before the loop waits: what main is told goes out */
+	uv_timer_t ticker;   /* progress */
 	struct probe_options options;
 	struct exclusions *exclusions; /* owned */
 	struct attempts attempts;
@@ -104,6 +105,8 @@ void probe_pump(struct probe *p);
 
 /* ---- probe_tell.c: what main is told ----------------------------------------------------------- */
 
+/* What was told in a round of the loop goes to main at once: this is when. */
+enum err probe_tell_gathered(struct probe *p) MUST_CHECK;
 enum err probe_tell_number(struct probe *p, enum message type, uint64_t number) MUST_CHECK;
 enum err probe_tell_session(
 	struct probe *p, const char *place, const struct session *seen) MUST_CHECK;

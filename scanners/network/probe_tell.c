@@ -27,6 +27,13 @@ static enum err write_frame(struct probe *p, enum message type, struct slice pay
 	return stall_end(p, begin, channel_write(&p->channel, (uint16_t)type, payload));
 }
 
+enum err probe_tell_gathered(struct probe *p)
+{
+	int64_t begin = stall_begin();
+
+	return stall_end(p, begin, channel_flush(&p->channel));
+}
+
 enum err probe_tell_number(struct probe *p, enum message type, uint64_t number)
 {
 	int64_t begin = stall_begin();
