@@ -141,6 +141,7 @@ printf 'server { listen 443 ssl; server_name a.b; ssl_certificate "a' >config/ng
 printf '<IfModule x>\n<VirtualHost *:443>\nServerName a.b:443\nServerAlias *.c.d \\\n e\nSSLEngine on\nSSLCertificateFile "/a b"\n</VirtualHost>\n</IfModule>\n' >config/apache
 printf 'global\n crt-base /x\nfrontend f\n bind :443,[::]:8443 ssl crt a.pem ca-file @x crl-file /l #c\nbackend b\n server s h:1 ssl crt c.pem\n' >config/haproxy
 printf 'smtpd_tls_cert_file = /a\nsmtp_tls_cert_file=c\n x\n' >config/postfix
+printf '# x\na.example /k.key, /a.pem\n.b.example\n\t/b.crt\n' >config/postfix-sni
 printf 'ssl_cert = </a\nlocal x {\n ssl_key = <k\n}\n!include y\n' >config/dovecot
 printf "data_directory = '/d' # x\nssl_cert_file = 'a'\nssl_key_file k\n" >config/postgresql
 printf '[mysqld]\nssl-cert=/a\n[client]\nssl_cert = "c"\n' >config/mysql

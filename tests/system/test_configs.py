@@ -37,7 +37,8 @@ class PostfixByName(servers.Postfix):
         chain, names = self.folder / "other.pem", self.folder / "sni"
         chain.write_text(other.key + other.pem)
         chain.chmod(0o600)
-        names.write_text(f"other.example.org {chain}\n")
+        # The second is a name that no certificate here has.
+        names.write_text(f"# by name\nother.example.org {chain}\ntable.example.org\n\t{chain}\n")
         main = self.folder / "main.cf"
         main.write_text(main.read_text() + f"tls_server_sni_maps = hash:{names}\n")
         subprocess.run(["/usr/sbin/postmap", "-c", self.folder, "-F", f"hash:{names}"], check=True)
@@ -144,21 +145,27 @@ class Configs(Case):
                   f"tls://NAME127.0.0.1:{postfix.tls_port}"]
         usual = {p.replace("NAME", ""): self.usual.fingerprint for p in places}
         named = {p.replace("NAME", "other.example.org@"): self.other.fingerprint for p in places}
+        wrong = {p.replace("NAME", "table.example.org@"): self.other.fingerprint for p in places[2:]}
 
         def look():  # again where a busy host did not answer in the time that listeners have
-            records = self.scan("--trust", self.root.pem_file, self.pki.folder, dovecot.folder, "listeners:")
+            records = self.scan("--trust", self.root.pem_file, self.pki.folder, dovecot.folder, postfix.folder, "listeners:")
             leafs = {c["location"]["uri"]: c for c in certificates(records) if c["location"]["index"] == 0}
-            return {**usual, **named}.keys() <= leafs.keys() and (records, leafs)
+            return {**usual, **named, **wrong}.keys() <= leafs.keys() and (records, leafs)
         records, leafs = wait_for(look, 180, "an answer from each server")
         # Names that nobody has there are no finding.
         ports = tuple(p.rpartition(":")[2] for p in places)
         found = {u: c for u, c in leafs.items() if u.startswith(("imap:", "pop3:", "smtp:", "tls:")) and u.endswith(ports)}
-        self.assertEqual({u: c["fingerprint"] for u, c in found.items()}, {**usual, **named})
+        self.assertEqual({u: c["fingerprint"] for u, c in found.items()}, {**usual, **named, **wrong})
         self.assertEqual([found[u]["verdict"]["problems"] for u in named], [[]] * len(named))
+        # Only Postfix's table leads to that one.
+        self.assertEqual([found[u]["verdict"]["problems"] for u in wrong], [["name-mismatch"]] * len(wrong))
         # Dovecot keeps a link to its configuration.
         self.assertEqual({r["file"] for r in references(records)
                           if r.get("names") == ["other.example.org"] and r["role"] == "server-certificate"},
-                         {uri(dovecot.folder / "other.pem")})
+                         {uri(dovecot.folder / "other.pem"), uri(postfix.folder / "other.pem")})
+        self.assertEqual([(r["location"]["format"], r["directive"], r["line"], r["file"]) for r in references(records)
+                          if r.get("names") == ["table.example.org"]],
+                         [("postfix-sni", "table.example.org", 4, uri(postfix.folder / "other.pem"))])
 
     def test_apache(self):
         port = free_port()

@@ -225,6 +225,15 @@ static void lines(void **state)
 		"smtpd_tls_eccert_file = none\n",
 		"postfix:2 server-certificate /etc/ssl/m.pem\npostfix:3 server-key /etc/ssl/m.key\n"
 		"postfix:4 client-certificate /etc/ssl/c.pem\npostfix:5 trust /etc/ssl/certs/\n");
+	gives("file:///etc/postfix/sni",
+		"# by name\nMail.example.org  /etc/m/privkey.pem, /etc/m/fullchain.pem\n\n"
+		".example.net /etc/n.pem\n   # of the entry above:\n\t,/etc/n2.crt\n"
+		"a.example.com\n /etc/a.pem\n",
+		"postfix-sni:2 server-key /etc/m/privkey.pem mail.example.org\n"
+		"postfix-sni:2 server-certificate /etc/m/fullchain.pem mail.example.org\n"
+		"postfix-sni:4 server-certificate /etc/n.pem *.example.net\n"
+		"postfix-sni:6 server-certificate /etc/n2.crt *.example.net\n"
+		"postfix-sni:8 server-certificate /etc/a.pem a.example.com\n");
 	gives("file:///etc/dovecot/conf.d/10-ssl.conf",
 		"ssl = required\nssl_cert = </etc/d.pem\nssl_key = <keys/d.key\nlocal_name imap.example.org \"POP.example.org\" {\n"
 		"  protocol imap {\n    ssl_cert = </etc/i.pem\n  }\n}\nssl_ca = </etc/ca.pem\n!include_try x.ext\n",
@@ -285,6 +294,17 @@ static void lines_look_alikes(void **state)
 	NOTHING("A LoadCredential=key:/etc/x.key line\n");
 	NOTHING("[Service]\nLoadCredential=key:/etc/x.key\nand more words\n");
 	NOTHING("TLSCertificateFile /etc/a.pem\n");
+	NOTHING("example.org /srv/www/example\n# see /etc/a.pem\n");
+	NOTHING("example.org /etc/a.pem\nexample.net\n/etc/b.pem\n");
+	NOTHING("example.org /etc/a.pem or\n /etc/b.pem\n");
+	NOTHING("example.org /etc/a.pem\nuser@example.net /etc/b.pem\n");
+	NOTHING("localhost /etc/a.pem\n");
+	NOTHING("192.0.2.1 /etc/a.pem\n");
+	NOTHING("example.org a.pem\n");
+	NOTHING("example.org\n# /etc/a.pem\n");
+	NOTHING(" /etc/a.pem\n");
+	NOTHING("/etc/a.pem\n/etc/b.pem\n");
+	NOTHING("/etc/a.pem example.org\n/etc/b.pem\n");
 	NOTHING("int tls-cert-file = 1;\nif (x) {\n");
 }
 
@@ -449,7 +469,8 @@ static void cut_anywhere(void **state)
 		"<Server><Connector port='1' keystoreFile='a'/></Server>",
 		"dn: x\nolcTLSCertificateFile: /a\n",
 		"<server xmlns='urn:jboss:domain:1'><keystore path='a' keystore-password='&#1'/></server>",
-		"ssl.keystore.location=/a\nssl.keystore.password=OBF:1vny1\\"
+		"ssl.keystore.location=/a\nssl.keystore.password=OBF:1vny1\\",
+		"a.example /a.pem\n\n #\n\t,/k.pem,\n.b.example /b.crt\n"
 	};
 
 	(void)state;
