@@ -361,6 +361,19 @@ struct slice config_word(struct slice *line)
 	return slice_of(rest.data, size);
 }
 
+struct slice config_listed(struct slice *line)
+{
+	struct slice rest = *line;
+	size_t size = 0;
+
+	while (rest.size && (isblank(rest.data[0]) || rest.data[0] == ','))
+		rest = slice_after(rest, 1);
+	while (size < rest.size && !isblank(rest.data[size]) && rest.data[size] != ',')
+		size++;
+	*line = slice_after(rest, size);
+	return slice_of(rest.data, size);
+}
+
 bool config_is(struct slice s, const char *word)
 {
 	return s.size == strlen(word) && memcmp(s.data, word, s.size) == 0;

@@ -66,6 +66,8 @@ bool config_line(struct slice *left, struct slice *out, uint32_t *line);
 struct slice config_trim(struct slice s);
 /* The next blank-separated word of a line, "quoted ones" without their quotes; empty at the end. */
 struct slice config_word(struct slice *line);
+/* The next of a list, "a, b c": separated by commas, blanks, or both; empty at the end. */
+struct slice config_listed(struct slice *line);
 bool config_is(struct slice s, const char *word);
 bool config_is_any_case(struct slice s, const char *word);
 

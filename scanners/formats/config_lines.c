@@ -14,6 +14,9 @@ struct lines {
 	uint32_t line;
 	bool has_witness;
 	bool is_continued; /* the line before ended in a backslash */
+	/* The list under way, which the next line may go on with, or NULL. */
+	const struct config_key *list;
+	struct slice list_key;
 };
 
 static uint8_t folded(const struct config_language *l, uint8_t b)
@@ -100,6 +103,29 @@ static void take_password(struct lines *s, struct slice key, struct slice value)
 		config_password(s->config, config_word(&rest), slice_of(NULL, 0));
 }
 
+static bool is_list(const struct config_language *l, const struct config_key *key)
+{
+	for (size_t i = 0; l->lists && l->lists[i]; i++)
+		if (strcmp(l->lists[i], key->name) == 0)
+			return true;
+	return false;
+}
+
+static void take_list(struct lines *s, struct slice value)
+{
+	struct slice file;
+
+	while ((file = config_listed(&value)).size) {
+		const struct draft d = { .role = s->list->role,
+			.directive = s->list_key,
+			.line = s->line,
+			.file = file,
+			.names = &s->names };
+
+		config_add(s->config, &d);
+	}
+}
+
 static void take(struct lines *s, struct slice key, struct slice value)
 {
 	const struct config_language *l = s->language;
@@ -119,6 +145,12 @@ static void take(struct lines *s, struct slice key, struct slice value)
 
 		if (!is_key(l, key, k->name) || (l->mean && !l->mean(s->section, &d.role)))
 			continue;
+		if (is_list(l, k)) {
+			s->list = k;
+			s->list_key = key;
+			take_list(s, value);
+			return;
+		}
 		if (!config_is(d.file, "none"))
 			config_add(s->config, &d);
 		return;
@@ -173,8 +205,12 @@ static bool take_line(struct lines *s, struct slice raw)
 	s->is_continued = line.size && line.data[line.size - 1] == '\\';
 	if (!line.size || strchr(l->comments, line.data[0]) || is_continued)
 		return true;
-	if (l->has_continuations && line.data != raw.data && s->line > 1)
+	if (l->has_continuations && line.data != raw.data && s->line > 1) {
+		if (s->list)
+			take_list(s, line);
 		return true;
+	}
+	s->list = NULL;
 	if (l->has_sections && line.data[0] == '[')
 		return take_section(s, line);
 	if (l->has_blocks && config_is(line, "}"))

@@ -27,6 +27,8 @@ struct config_language {
 	/* The settings that say the password of all keys of the text, or the file that it is in, or NULL. */
 	const char *password_key;
 	const char *password_file_key;
+	/* Of `keys` those whose value is a list of files, separated by commas and blanks, up to a NULL; or NULL. */
+	const char *const *lists;
 	const char *base_key; /* the setting that names the folder of relative names, or NULL */
 	const char *const
 		*witnesses; /* keys one of which must be there, or NULL: any of `keys` will do */

@@ -18,13 +18,22 @@ static const struct config_key keys[] = {
 	{ "smtp_tls_CApath", REFERENCE_TRUST, true },
 	{ "lmtp_tls_cert_file", REFERENCE_CLIENT_CERTIFICATE, false },
 	{ "lmtp_tls_key_file", REFERENCE_CLIENT_KEY, false },
+	{ "lmtp_tls_eccert_file", REFERENCE_CLIENT_CERTIFICATE, false },
+	{ "lmtp_tls_eckey_file", REFERENCE_CLIENT_KEY, false },
+	{ "lmtp_tls_chain_files", REFERENCE_CLIENT_CERTIFICATE, false },
 	{ "lmtp_tls_CAfile", REFERENCE_TRUST, false },
+	{ "lmtp_tls_CApath", REFERENCE_TRUST, true },
 	{ NULL, REFERENCE_SERVER, false },
 };
 
-static const struct config_language language = {
-	.keys = keys, .comments = "#", .separator = CONFIG_EQUALS, .has_continuations = true
-};
+static const char *const lists[] = { "smtpd_tls_chain_files", "smtp_tls_chain_files",
+	"lmtp_tls_chain_files", NULL };
+
+static const struct config_language language = { .keys = keys,
+	.comments = "#",
+	.separator = CONFIG_EQUALS,
+	.has_continuations = true,
+	.lists = lists };
 
 static bool read_text(struct config *c)
 {
@@ -36,7 +45,7 @@ static enum format_answer parse(const struct format_input *in, const struct form
 	return config_parse(in, sink, read_text);
 }
 
-static const char *const markers[] = { "cert_file", NULL };
+static const char *const markers[] = { "cert_file", "tls_chain_files", NULL };
 
 extern const struct format format_postfix;
 const struct format format_postfix = {

@@ -44,26 +44,11 @@ static enum reference_role role_of(struct slice file)
 	return REFERENCE_SERVER_CERTIFICATE;
 }
 
-/* "a, b c": separated by commas, blanks, or both. */
-static struct slice next_file(struct slice *left)
-{
-	size_t size = 0;
-	struct slice file;
-
-	while (left->size && (isblank(left->data[0]) || left->data[0] == ','))
-		*left = slice_after(*left, 1);
-	while (size < left->size && !isblank(left->data[size]) && left->data[size] != ',')
-		size++;
-	file = slice_of(left->data, size);
-	*left = slice_after(*left, size);
-	return file;
-}
-
 static bool take_files(struct table *t, struct slice value)
 {
 	struct slice file;
 
-	while ((file = next_file(&value)).size) {
+	while ((file = config_listed(&value)).size) {
 		const struct draft d = { .role = role_of(file),
 			.directive = t->name,
 			.line = t->line,

@@ -225,6 +225,12 @@ static void lines(void **state)
 		"smtpd_tls_eccert_file = none\n",
 		"postfix:2 server-certificate /etc/ssl/m.pem\npostfix:3 server-key /etc/ssl/m.key\n"
 		"postfix:4 client-certificate /etc/ssl/c.pem\npostfix:5 trust /etc/ssl/certs/\n");
+	gives("file:///etc/postfix/main.cf",
+		"smtpd_tls_chain_files = /etc/rsa-key.pem, /etc/rsa.pem\n# x\n  /etc/ec.pem ,/etc/$x,\n\n"
+		"mydestination = a\n  /etc/no.pem\nsmtp_tls_chain_files =\n\t/etc/c.pem\nx = y\n /etc/no.pem\n",
+		"postfix:1 server-certificate /etc/rsa-key.pem\n"
+		"postfix:1 server-certificate /etc/rsa.pem\n"
+		"postfix:3 server-certificate /etc/ec.pem\npostfix:8 client-certificate /etc/c.pem\n");
 	gives("file:///etc/postfix/sni",
 		"# by name\nMail.example.org  /etc/m/privkey.pem, /etc/m/fullchain.pem\n\n"
 		".example.net /etc/n.pem\n   # of the entry above:\n\t,/etc/n2.crt\n"
