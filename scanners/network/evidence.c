@@ -214,6 +214,9 @@ static void doubt(const struct sight *s, char text[EVIDENCE_BYTES])
 	name_alert(s->alert, alert);
 	if ((s->is_brief && s->ending == ENDING_ENOUGH) || (s->is_finished && s->is_unasked))
 		say(text, "CertificateRequest; whether one is required was not asked");
+	else if (!s->is_finished && s->has_replied && s->ending == ENDING_TIMEOUT)
+		/* Over UDP it may have been lost, again and again. */
+		say(text, "CertificateRequest; then silence %s", stage(s));
 	else if (!s->has_replied || (!s->is_finished && !end && s->ending != ENDING_ALERT &&
 					    s->retort != RETORT_UNCLEAR))
 		say(text, "CertificateRequest in a handshake that failed");

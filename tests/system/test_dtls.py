@@ -238,7 +238,8 @@ class Dtls(Case):
 
     def test_silent_closed_and_hostile_peers_end_by_the_deadline(self):
         silent, closed, other = Peer(self, nothing), free_udp_port(), Peer(self, talker)
-        # gnutls-serv, without the certificate that it requires, says nothing more over UDP, not even an alert.
+        # gnutls-serv, without the certificate that it requires, says nothing more over UDP, not even an alert: it
+        # looks at the same datagram for ever, and answers nobody any longer.
         mute = self.gnutls("required")
         peers = [Peer(self, answer) for answer in (echo, garbage, huge_message, verify_for_ever)]
         good = self.openssl("none")
@@ -257,6 +258,7 @@ class Dtls(Case):
         # What is not answered is said again: after one second, and after two more.
         self.assertIn(len(silent.seen), (2, 3))
         self.assertEqual((found[mute]["client_certificate"], found[mute]["acceptable_cas"]), ("unknown", ["CN=Test Root"]))
+        self.assertIn("silence after an empty client certificate", found[mute]["client_certificate_evidence"])
         self.assertEqual(found[mute]["chain"][0], self.server.fingerprint)
         for peer in peers:
             self.assertIn(reasons[peer.port]["reason"], ("timeout", "handshake-failed", "limit-reached", "not-tls"))
