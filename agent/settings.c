@@ -13,7 +13,7 @@
 
 #define JOBS_MAX 256
 #define FILE_TIME_MIN_MS 100
-#define MEMBER_BYTES_MAX (64 * 1024 * 1024)
+#define MEMORY_BYTES_MIN (1024 * 1024)
 #define COUNT_MAX 1000000
 #define KDF_ITERATIONS_TOTAL_MAX 100000000
 #define OUTLETS_MAX 64
@@ -198,7 +198,7 @@ static const struct schema_field limit_fields[] = {
 		.offset = offsetof(struct format_limits, decoded_bytes),
 		.standard = "16MiB",
 		.minimum = 4096,
-		.maximum = MEMBER_BYTES_MAX,
+		.maximum = FORMAT_BYTES_CEILING,
 		.help = "bytes decoded or decrypted at once" },
 	{ .key = "kdf_iterations",
 		.type = SCHEMA_INTEGER,
@@ -221,6 +221,13 @@ static const struct schema_field limit_fields[] = {
 		.minimum = 0,
 		.maximum = COUNT_MAX,
 		.help = "passwords tried on one file" },
+	{ .key = "memory",
+		.type = SCHEMA_SIZE,
+		.offset = offsetof(struct format_limits, memory_bytes),
+		.standard = "128MiB",
+		.minimum = MEMORY_BYTES_MIN,
+		.maximum = FORMAT_MEMORY_BYTES_CEILING,
+		.help = "memory that a file may ask for: to be unpacked (xz, zstd), or for a key derivation by scrypt" },
 	{ .key = "archive_depth",
 		.type = SCHEMA_INTEGER,
 		.offset = offsetof(struct format_limits, depth),
@@ -254,7 +261,7 @@ static const struct schema_field limit_fields[] = {
 		.offset = offsetof(struct format_limits, member_bytes),
 		.standard = "8MiB",
 		.minimum = 4096,
-		.maximum = MEMBER_BYTES_MAX,
+		.maximum = FORMAT_BYTES_CEILING,
 		.help = "bytes of one member: a larger keystore is reported, a larger text is searched in pieces of it" },
 	{ 0 },
 };

@@ -41,7 +41,9 @@ static enum err answer(struct worker *w, struct slice name, struct sniff *f, enu
 		break;
 	case SNIFF_TOO_LARGE:
 		(void)snprintf(message, sizeof(message),
-			"%lld bytes, and it must be read as a whole", (long long)f->st->st_size);
+			"%lld bytes, and it must be read as a whole (%s)",
+			(long long)f->st->st_size,
+			f->is_archive ? "max_archive_size" : "max_file_size");
 		e = tell_problem(w, name, REASON_TOO_LARGE, message);
 		is_known = false;
 		break;

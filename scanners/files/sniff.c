@@ -199,6 +199,15 @@ bool sniff_glance(const struct sniffer *s, struct sniff *f, bool is_plain)
 	       markers_find(&s->markers, slice_of(f->buffer, f->size), &which) < 0;
 }
 
+/* Which limit it is depends on what it is. */
+static enum sniff_answer too_large(struct sniff *f, const struct format *format)
+{
+	if (!format)
+		return SNIFF_NOTHING;
+	f->is_archive = format->is_archive;
+	return SNIFF_TOO_LARGE;
+}
+
 enum sniff_answer sniff_file(const struct sniffer *s, struct sniff *f)
 {
 	uint64_t size = (uint64_t)f->st->st_size;
@@ -225,16 +234,16 @@ enum sniff_answer sniff_file(const struct sniffer *s, struct sniff *f)
 		return SNIFF_WHOLE;
 	}
 	if (!is_text(f) && !s->deep)
-		return format ? SNIFF_TOO_LARGE : SNIFF_NOTHING;
+		return too_large(f, format);
 	if (markers_of(s, f)->count == 0)
-		return format ? SNIFF_TOO_LARGE : SNIFF_NOTHING;
+		return too_large(f, format);
 	if (markers_find(markers_of(s, f), slice_of(f->buffer, f->size), &which) >= 0)
 		return found(s, f);
 	if (f->is_whole)
 		return SNIFF_NOTHING;
 	answer = search(s, f);
 	if (format && (answer == SNIFF_NOTHING || answer == SNIFF_LIMIT))
-		return SNIFF_TOO_LARGE;
+		return too_large(f, format);
 	return answer;
 }
 

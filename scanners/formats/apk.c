@@ -17,7 +17,6 @@
 #define BLOCK_MAGIC "APK Sig Block 42"
 #define BLOCK_MAGIC_BYTES 16
 #define BLOCK_FOOT_BYTES (8 + BLOCK_MAGIC_BYTES)
-#define BLOCK_BYTES_MAX (4 * 1024 * 1024)
 #define ATTRIBUTE_LINEAGE 0x3ba06f8cU
 
 static const uint32_t scheme_ids[] = { 0x7109871a, 0xf05368c0, 0x1b93ad61 };
@@ -234,11 +233,11 @@ static enum err take_block(struct apk *a, uint64_t list, uint64_t size)
 {
 	uint8_t *block;
 
-	if (size > BLOCK_BYTES_MAX)
-		return problem(a, REASON_LIMIT_REACHED,
-			"its APK signing block is larger than 4 MiB and was not read");
 	if (size < BLOCK_FOOT_BYTES || size > list)
 		return problem(a, REASON_MALFORMED, "its APK signing block is damaged");
+	if (size > format_limits_of(a->in)->member_bytes)
+		return format_limited(a->sink,
+			"its APK signing block is larger than a member may be", "member_size");
 	block = malloc((size_t)size);
 	if (!block)
 		return ERR_MEMORY;

@@ -139,9 +139,9 @@ static size_t digits_of(struct slice s)
 	if (head.size && head.data[0] != ASN1_SEQUENCE)
 		digits = BASE64_ALL;
 	else if (asn1_header(buffer_bytes(&head), &tag, &header, &size) && size)
-		digits = size == SIZE_MAX          ? BASE64_ALL
-			 : size > FORMAT_BYTES_MAX ? 0
-						   : ((header + size) * 8 + 5) / 6;
+		digits = size == SIZE_MAX              ? BASE64_ALL
+			 : size > FORMAT_BYTES_CEILING ? 0
+						       : ((header + size) * 8 + 5) / 6;
 	buffer_fini(&head);
 	return digits;
 }

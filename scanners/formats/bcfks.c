@@ -195,7 +195,7 @@ static enum format_answer take_objects(
 		.keys = { .in = how->in,
 			.sink = sink,
 			.likely = *how->opened_by ? how->opened_by : NULL,
-			.budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX } } };
+			.budget = pbe_budget_of(how->in) } };
 	struct buffer purpose;
 	struct asn1 object;
 
@@ -312,7 +312,7 @@ static struct slice macked(struct slice bytes)
 static enum format_answer open_store(
 	const struct format_input *in, const struct format_sink *sink, const struct store *s)
 {
-	struct pbe_budget budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX, .file = in->budget };
+	struct pbe_budget budget = pbe_budget_of(in);
 	enum format_answer answer = FORMAT_MINE;
 	char oid[ASN1_OID_TEXT_BYTES] = "";
 	const char *password = "";

@@ -90,7 +90,7 @@ static bool read_head(struct slice bytes, struct head *out)
 	out->body = r.left;
 	return !r.is_short && out->version <= VERSION_MAX && out->salt.size >= SALT_BYTES_MIN &&
 	       out->salt.size <= SALT_BYTES_MAX && out->iterations &&
-	       out->iterations <= FORMAT_KDF_ITERATIONS_MAX;
+	       out->iterations <= FORMAT_KDF_ITERATIONS_CEILING;
 }
 
 /* Does an entry begin here, or do the entries end? Kind, an alias without control characters, a time of
@@ -277,7 +277,7 @@ static enum format_answer read_entries(const struct format_input *in,
 		.keys = { .in = in,
 			.sink = sink,
 			.likely = opened_by && *opened_by ? opened_by : NULL,
-			.budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX } } };
+			.budget = pbe_budget_of(in) } };
 	bool is_good;
 
 	buffer_init(&s.alias, ALIAS_BYTES_MAX);
@@ -311,7 +311,7 @@ static bool is_mac(const struct head *h, const char *password, struct pbe_budget
 static const char *integrity_of(
 	const struct format_input *in, const struct format_sink *sink, const struct head *h)
 {
-	struct pbe_budget budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX, .file = in->budget };
+	struct pbe_budget budget = pbe_budget_of(in);
 
 	for (size_t i = 0; in->passwords && i < in->passwords->count; i++)
 		if (h->body.size > MAC_BYTES && is_mac(h, in->passwords->items[i], &budget))
@@ -365,7 +365,7 @@ static enum err open_uber(
 
 static enum format_answer uber_parse(const struct format_input *in, const struct format_sink *sink)
 {
-	struct pbe_budget budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX, .file = in->budget };
+	struct pbe_budget budget = pbe_budget_of(in);
 	struct file_size_hint size = { .size = in->bytes.size, .is_known = true };
 	enum format_answer answer = FORMAT_MINE;
 	const char *password = NO_PASSWORD;

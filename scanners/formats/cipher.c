@@ -1,8 +1,6 @@
 /* Ciphers that keystores use and GnuTLS does not offer. */
 #include "scanners/formats/cipher.h"
 
-#include "scanners/formats/format.h"
-
 #include <nettle/aes.h>
 #include <nettle/arctwo.h>
 #include <nettle/cbc.h>
@@ -76,7 +74,7 @@ enum err cipher_aes256_kwp(const uint8_t key[32], struct slice in, struct buffer
 	uint8_t *to;
 
 	/* One block alone is made another way, and is smaller than any store. */
-	if (in.size < 3 * WRAP_BYTES || in.size % WRAP_BYTES || in.size > FORMAT_BYTES_MAX)
+	if (in.size < 3 * WRAP_BYTES || in.size % WRAP_BYTES || in.size > UINT32_MAX)
 		return ERR_MALFORMED;
 	to = buffer_reserve(out, in.size);
 	if (!to)

@@ -45,11 +45,17 @@
 #define FORMAT_RATIO_FREE_BYTES (16 * 1024 * 1024)
 #define FORMAT_MEMBER_BYTES_MAX (8 * 1024 * 1024)
 #define FORMAT_TIME_MS_MAX 15000
+/* What one step may take that is told in advance how much it needs: the dictionary of xz and zstd (twice of what
+ * xz uses at its highest level), scrypt. */
+#define FORMAT_MEMORY_BYTES_MAX (128 * 1024 * 1024)
 /* No configuration allows more archives in archives, more contents in one another, more work at once, or more time. */
 #define FORMAT_ARCHIVE_DEPTH_CEILING 8
 #define FORMAT_DEPTH_CEILING 8
 #define FORMAT_KDF_ITERATIONS_CEILING 10000000
 #define FORMAT_TIME_MS_CEILING (60 * 60 * 1000)
+#define FORMAT_MEMORY_BYTES_CEILING (1024 * 1024 * 1024)
+/* Of what is decoded at once, and of a member. */
+#define FORMAT_BYTES_CEILING (64 * 1024 * 1024)
 
 struct format;
 
@@ -76,6 +82,7 @@ struct format_limits {
 	int64_t kdf_iterations;
 	int64_t kdf_iterations_total;
 	int64_t passwords;
+	uint64_t memory_bytes;
 };
 extern const struct format_limits format_limits_standard;
 
@@ -89,7 +96,8 @@ struct format_budget {
 	uint64_t unpacked_bytes;
 	bool is_spent;           /* a ceiling was reached, and told: nothing more is taken out */
 	uint64_t kdf_iterations; /* that are left */
-	const char *locked_by;   /* the key of the limit that a derivation has met, or NULL */
+	/* The key of the limit that a derivation of the format at work has met, or NULL. */
+	const char *locked_by;
 };
 void format_budget_init(
 	struct format_budget *b, const struct format_limits *limits, uint64_t file_bytes);

@@ -35,6 +35,7 @@ const struct format_limits format_limits_standard = {
 	.kdf_iterations = FORMAT_KDF_ITERATIONS_MAX,
 	.kdf_iterations_total = FORMAT_KDF_ITERATIONS_TOTAL_MAX,
 	.passwords = FORMAT_PASSWORDS_MAX,
+	.memory_bytes = FORMAT_MEMORY_BYTES_MAX,
 };
 
 void format_budget_init(
@@ -197,6 +198,8 @@ enum err formats_parse(
 			continue;
 		if (sink->format)
 			sink->format(sink->arg, f);
+		if (in->budget)
+			in->budget->locked_by = NULL;
 		if (f->parse(in, sink) == FORMAT_NOT_MINE)
 			continue;
 		if (!first)

@@ -14,8 +14,6 @@
 #define DIGEST_BYTES 20
 /* Java mixes this into the digest of password and content. */
 #define WHITENER "Mighty Aphrodite"
-/* Bytes hashed while passwords are tried on one file. */
-#define DIGEST_EFFORT_BYTES (256ULL * 1024 * 1024)
 #define ALIAS_BYTES_MAX (4 * UINT16_MAX)
 #define PASSWORD_BYTES_MAX 4096
 /* Start of a Java object stream: magic 0xaced, version 5. */
@@ -300,14 +298,19 @@ static bool is_digest(struct slice bytes, const char *password)
 	return matches;
 }
 
-static const char *integrity_of(const struct format_input *in)
+/* Its certificates lie open whatever comes out. */
+static const char *integrity_of(const struct format_input *in, const struct format_sink *sink)
 {
-	uint64_t effort = 0;
+	struct pbe_budget budget = pbe_budget_of(in);
 
 	for (size_t i = 0; in->passwords && i < in->passwords->count; i++) {
-		effort += in->bytes.size;
-		if (effort > DIGEST_EFFORT_BYTES)
+		if (pbe_budget_hash(&budget, in->bytes.size) != ERR_OK) {
+			(void)!format_limited(sink,
+				"it is large for so many passwords: not every one was tried on its integrity",
+				in->budget && in->budget->locked_by ? in->budget->locked_by
+								    : "kdf_iterations_total");
 			break;
+		}
 		if (is_digest(in->bytes, in->passwords->items[i]))
 			return NULL;
 	}
@@ -322,9 +325,7 @@ static uint64_t magic_of(struct slice bytes)
 static enum format_answer store_parse(const struct format_input *in, const struct format_sink *sink)
 {
 	struct store s = { .sink = sink,
-		.keys = { .in = in,
-			.sink = sink,
-			.budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX } } };
+		.keys = { .in = in, .sink = sink, .budget = pbe_budget_of(in) } };
 	struct slice body = slice_after(in->bytes, HEAD_BYTES);
 	struct reader head = { .left = slice_after(in->bytes, 4) };
 	enum format_answer answer;
@@ -342,7 +343,7 @@ static enum format_answer store_parse(const struct format_input *in, const struc
 	}
 	s.integrity = "unverified";
 	if (body.size >= DIGEST_BYTES) {
-		s.integrity = integrity_of(in);
+		s.integrity = integrity_of(in, sink);
 		body.size -= DIGEST_BYTES;
 	}
 	buffer_init(&s.alias, ALIAS_BYTES_MAX);

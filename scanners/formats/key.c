@@ -9,9 +9,7 @@ static bool key_sniff(struct slice head, struct file_size_hint size)
 
 static enum format_answer key_parse(const struct format_input *in, const struct format_sink *sink)
 {
-	struct keys keys = { .in = in,
-		.sink = sink,
-		.budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX, .file = in->budget } };
+	struct keys keys = { .in = in, .sink = sink, .budget = pbe_budget_of(in) };
 
 	if (in->bytes.size > PRIVATE_KEY_BYTES_MAX)
 		return FORMAT_NOT_MINE;

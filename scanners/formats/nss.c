@@ -84,13 +84,13 @@ static int on_authorize(
 	return action == SQLITE_SELECT || action == SQLITE_READ ? SQLITE_OK : SQLITE_DENY;
 }
 
-static void set_limits(struct nss *n)
+static void set_limits(struct nss *n, size_t bytes_max)
 {
-	static const struct {
+	const struct {
 		int which;
 		int value;
 	} limits[] = {
-		{ SQLITE_LIMIT_LENGTH, FORMAT_BYTES_MAX },
+		{ SQLITE_LIMIT_LENGTH, (int)bytes_max },
 		{ SQLITE_LIMIT_SQL_LENGTH, 65536 },
 		{ SQLITE_LIMIT_COLUMN, 500 },
 		{ SQLITE_LIMIT_EXPR_DEPTH, 20 },
@@ -118,8 +118,9 @@ static void set_limits(struct nss *n)
 }
 
 /* The database over the bytes themselves, or over a copy where its header must say another thing. */
-static enum err open_bytes(struct nss *n, struct slice bytes)
+static enum err open_bytes(struct nss *n, const struct format_input *in)
 {
+	struct slice bytes = in->bytes;
 	uint8_t *data = (uint8_t *)(uintptr_t)bytes.data;
 
 	if (sqlite3_open_v2(":memory:", &n->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY, NULL) !=
@@ -136,7 +137,7 @@ static enum err open_bytes(struct nss *n, struct slice bytes)
 	if (sqlite3_deserialize(n->db, "main", data, (sqlite3_int64)bytes.size,
 		    (sqlite3_int64)bytes.size, SQLITE_DESERIALIZE_READONLY) != SQLITE_OK)
 		return ERR_MALFORMED;
-	set_limits(n);
+	set_limits(n, format_bytes_max(in));
 	return ERR_OK;
 }
 
@@ -151,6 +152,10 @@ static enum err tell_failure(struct nss *n)
 		return format_limited(n->sink,
 			"reading the NSS database took too long; what was found is told",
 			"file_time");
+	if (code == SQLITE_TOOBIG)
+		return format_limited(n->sink,
+			"a row of the NSS database is larger than is decoded; what was found is told",
+			"decoded_size");
 	(void)snprintf(
 		message, sizeof(message), "the NSS database is damaged: %s", sqlite3_errmsg(n->db));
 	return n->sink->problem(n->sink->arg, REASON_MALFORMED, slice_of(NULL, 0), message);
@@ -315,7 +320,7 @@ static enum format_answer nss_parse(const struct format_input *in, const struct 
 
 	if (!nss_sniff(in->bytes, (struct file_size_hint){ 0 }))
 		return FORMAT_NOT_MINE;
-	e = open_bytes(&n, in->bytes);
+	e = open_bytes(&n, in);
 	if (e == ERR_OK)
 		e = read_tables(&n, in, &is_there);
 	if (e == ERR_MALFORMED)

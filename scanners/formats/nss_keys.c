@@ -143,13 +143,15 @@ static enum err take_row(struct keys *k, sqlite3_stmt *row, bool is_encrypted)
 enum err nss_read_keys(
 	sqlite3 *db, const struct format_input *in, const struct format_sink *sink, int *code)
 {
-	struct keys keys = {
-		.in = in, .sink = sink, .budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX }
-	};
+	struct keys keys = { .in = in, .sink = sink, .budget = pbe_budget_of(in) };
 	const bool is_encrypted = !is_open(db, &keys.budget);
 	sqlite3_stmt *rows = NULL;
 	enum err e = ERR_OK;
 
+	if (in->budget && in->budget->locked_by)
+		e = format_limited(sink,
+			"its keys ask for more derivation than is allowed: whether a password protects them is not known",
+			in->budget->locked_by);
 	*code = sqlite3_prepare_v2(db, keys_text, -1, &rows, NULL);
 	while (*code == SQLITE_OK && e == ERR_OK) {
 		int step = sqlite3_step(rows);

@@ -12,7 +12,7 @@
 #define SUFFIX "-cert-v01@openssh.com"
 #define MARKER SUFFIX " AAAA"
 #define TYPE_BYTES_MAX 64
-#define BLOB_BYTES_MAX (256 * 1024)
+/* OpenSSH itself refuses a certificate with more than 256 (SSHKEY_CERT_MAX_PRINCIPALS). */
 #define PRINCIPALS_MAX 1000
 #define SERIAL_TEXT_BYTES 17
 #define FINGERPRINT_BASE64_BYTES 64
@@ -208,7 +208,7 @@ static void key_fingerprint(const struct parts *p, uint8_t out[FINGERPRINT_BYTES
 	size_t size = strlen(types[p->type].type) + strlen(suffix);
 	struct buffer plain;
 
-	buffer_init(&plain, BLOB_BYTES_MAX);
+	buffer_init(&plain, TYPE_BYTES_MAX + 2 * sizeof(uint32_t) + p->key.size);
 	for (int shift = 24; shift >= 0; shift -= 8)
 		buffer_byte(&plain, (uint8_t)(size >> shift));
 	buffer_text(&plain, types[p->type].type);
@@ -307,7 +307,7 @@ static enum format_answer openssh_parse(
 	bool found = false;
 	enum err e = ERR_OK;
 
-	buffer_init(&blob, BLOB_BYTES_MAX);
+	buffer_init(&blob, format_bytes_max(in));
 	while (e == ERR_OK && left.size) {
 		const uint8_t *at = memmem(left.data, left.size, MARKER, strlen(MARKER));
 		struct base64 digits = { .out = &blob };
@@ -325,8 +325,9 @@ static enum format_answer openssh_parse(
 		found = true;
 		e = buffer_status(&blob) == ERR_OK
 			    ? tell(sink, buffer_bytes(&blob), comment_of(left))
-			    : sink->problem(sink->arg, REASON_LIMIT_REACHED, slice_of(NULL, 0),
-				      "an OpenSSH certificate is larger than 256 KiB");
+			    : format_limited(sink,
+				      "an OpenSSH certificate is larger than is decoded",
+				      "decoded_size");
 	}
 	buffer_fini(&blob);
 	return found ? FORMAT_MINE : FORMAT_NOT_MINE;

@@ -68,9 +68,7 @@ static enum err read_section(struct section *s, const struct format_input *in, s
 	const struct format_sink sink = {
 		.arg = s, .certificate = on_certificate, .problem = on_problem, .nested = on_nested
 	};
-	struct format_input inner = {
-		.bytes = text, .passwords = in->passwords, .depth = in->depth + 1
-	};
+	struct format_input inner = *in;
 	struct slice left = text;
 
 	buffer_clear(&s->value);
@@ -84,6 +82,7 @@ static enum err read_section(struct section *s, const struct format_input *in, s
 	if (s->is_certificate && s->value.size)
 		return on_certificate(s, buffer_bytes(&s->value), NULL, NULL);
 	inner.bytes = left;
+	inner.depth++;
 	(void)format_pem.parse(&inner, &sink);
 	return ERR_OK;
 }
@@ -107,7 +106,7 @@ static enum format_answer p11kit_parse(
 	if (skip == left.size || skip > PREFACE_BYTES_MAX)
 		return FORMAT_NOT_MINE;
 	buffer_init(&s.label, LABEL_BYTES_MAX);
-	buffer_init(&s.value, FORMAT_BYTES_MAX);
+	buffer_init(&s.value, format_bytes_max(in));
 	left = slice_after(left, skip);
 	while (e == ERR_OK && left.size) {
 		size_t size = next_section(left);

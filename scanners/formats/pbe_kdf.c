@@ -11,10 +11,12 @@
 #define SALT_BYTES_MAX 1024
 #define HASH_BYTES_MAX 64
 #define HASH_BLOCK_BYTES_MAX 128
-/* What scrypt may take while it runs: 128 * block * cost bytes. */
-#define SCRYPT_BYTES_MAX (32 * 1024 * 1024)
-#define SCRYPT_PARALLEL_MAX 16
-#define SCRYPT_BLOCK_MAX 64
+/* Of the hashes that stores are sealed with: MD5, SHA-1, SHA-256. */
+#define HASHED_BLOCK_BYTES 64
+/* RFC 7914 2: what scrypt works on is 128 bytes for each unit of its block size. */
+#define SCRYPT_UNIT_BYTES 128
+/* What a unit costs before and after the mixing: PBKDF2 gives 32 bytes an iteration (RFC 7914 6). */
+#define SCRYPT_UNIT_ITERATIONS 4
 
 #define OID_PBKDF2 "\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0c"
 #define OID_SCRYPT "\x2b\x06\x01\x04\x01\xda\x47\x04\x0b"
@@ -106,6 +108,11 @@ enum err pbe_kdf_read(struct slice *left, struct pbe_kdf *out, char oid_text[ASN
 	return is_scrypt ? scrypt_read(parameters, out) : pbkdf2_read(parameters, out, oid_text);
 }
 
+struct pbe_budget pbe_budget_of(const struct format_input *in)
+{
+	return (struct pbe_budget){ .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX, .file = in->budget };
+}
+
 static enum err spend_of_file(struct format_budget *b, uint64_t iterations, uint64_t rounds)
 {
 	if (iterations > (uint64_t)b->limits->kdf_iterations)
@@ -132,6 +139,11 @@ static enum err spend(struct pbe_budget *budget, uint64_t iterations, uint64_t r
 		return ERR_LIMIT;
 	budget->left -= iterations * rounds;
 	return ERR_OK;
+}
+
+enum err pbe_budget_hash(struct pbe_budget *budget, uint64_t bytes)
+{
+	return spend(budget, 1, bytes / HASHED_BLOCK_BYTES + 1);
 }
 
 /* --- PKCS#12 ---------------------------------------------------------------------------------- */
@@ -334,6 +346,21 @@ static enum err pbkdf2(const struct pbe_kdf *k, struct slice password, struct pb
 		       : ERR_UNSUPPORTED;
 }
 
+/* RFC 7914 5 and 6: one lane of cost blocks at a time, two more to work with, and a block for each lane. */
+static enum err scrypt_memory(const struct pbe_kdf *k, struct pbe_budget *budget)
+{
+	uint64_t bytes =
+		budget->file ? budget->file->limits->memory_bytes : FORMAT_MEMORY_BYTES_MAX;
+	uint64_t units = bytes / SCRYPT_UNIT_BYTES;
+
+	if (k->block <= units && k->cost <= units / k->block && k->parallel <= units / k->block &&
+		k->cost + k->parallel + 2 <= units / k->block)
+		return ERR_OK;
+	if (budget->file)
+		budget->file->locked_by = "memory";
+	return ERR_LIMIT;
+}
+
 static enum err scrypt(const struct pbe_kdf *k, struct slice password, struct pbe_budget *budget,
 	uint8_t *out, size_t size)
 {
@@ -342,10 +369,9 @@ static enum err scrypt(const struct pbe_kdf *k, struct slice password, struct pb
 
 	if (k->cost < 2 || (k->cost & (k->cost - 1)) || !k->block || !k->parallel)
 		return ERR_MALFORMED;
-	if (k->block > SCRYPT_BLOCK_MAX || k->parallel > SCRYPT_PARALLEL_MAX ||
-		k->cost > SCRYPT_BYTES_MAX / (128 * k->block))
-		return ERR_LIMIT;
-	e = spend(budget, k->cost * k->block, k->parallel);
+	e = scrypt_memory(k, budget);
+	if (e == ERR_OK)
+		e = spend(budget, (k->cost + SCRYPT_UNIT_ITERATIONS) * k->block, k->parallel);
 	if (e != ERR_OK)
 		return e;
 	s.cost = (uint32_t)k->cost;

@@ -13,13 +13,18 @@
 #define PBE_PASSWORD_BYTES_MAX 4096
 
 struct format_budget;
+struct format_input;
 
-/* Starts as { .left = iterations that may be spent, .file }. */
+/* Starts as pbe_budget_of(). */
 struct pbe_budget {
-	uint64_t left;
+	uint64_t left; /* where there is no file: iterations that may be spent */
 	struct format_budget
 		*file; /* borrowed: all derivations of a file share what it may spend; or NULL */
 };
+struct pbe_budget pbe_budget_of(const struct format_input *in);
+/* Takes the cost of `bytes` hashed without a derivation: each block counts as an iteration. ERR_LIMIT: it is
+ * more than is left, and none was spent. */
+enum err pbe_budget_hash(struct pbe_budget *budget, uint64_t bytes) MUST_CHECK;
 
 /* RFC 7292 B.3: what a derived string is for. */
 enum pbe_purpose { PBE_FOR_KEY = 1, PBE_FOR_IV = 2, PBE_FOR_MAC = 3 };

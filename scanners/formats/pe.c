@@ -20,7 +20,6 @@
 #define REVISION_1 0x0100
 #define REVISION_2 0x0200
 #define KIND_PKCS7 0x0002
-#define ENTRIES_MAX 64
 
 static uint32_t get16(struct slice s, size_t at)
 {
@@ -89,12 +88,9 @@ static enum err take_table(const struct format_sink *sink, struct slice table)
 {
 	enum err e = ERR_OK;
 
-	for (unsigned i = 0; e == ERR_OK && table.size > ENTRY_HEAD_BYTES; i++) {
+	while (e == ERR_OK && table.size > ENTRY_HEAD_BYTES) {
 		uint32_t size = get32(table, 0);
 
-		if (i == ENTRIES_MAX)
-			return sink->problem(sink->arg, REASON_LIMIT_REACHED, slice_of(NULL, 0),
-				"it has more than 64 signatures");
 		if (size <= ENTRY_HEAD_BYTES || size > table.size)
 			return broken(sink, "its signature is damaged or cut off");
 		if (get16(table, 6) == KIND_PKCS7)

@@ -335,10 +335,7 @@ static void take_block(struct pem *p, const struct block *b)
 static enum format_answer pem_parse(const struct format_input *in, const struct format_sink *sink)
 {
 	struct pem p = { .sink = sink,
-		.keys = { .in = in,
-			.sink = sink,
-			.budget = {
-				.left = FORMAT_KDF_ITERATIONS_TOTAL_MAX, .file = in->budget } } };
+		.keys = { .in = in, .sink = sink, .budget = pbe_budget_of(in) } };
 	struct slice left = in->bytes;
 	struct block block;
 

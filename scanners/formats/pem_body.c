@@ -269,7 +269,7 @@ bool pem_body_decode(const struct pem_body *body, struct buffer *out)
 	struct buffer plain;
 	struct slice text;
 
-	buffer_init(&plain, FORMAT_BYTES_MAX);
+	buffer_init(&plain, body->text.size);
 	text = unescape(body->text, &plain);
 	while (before.size && is_blank(before.data[before.size - 1]))
 		before.size--;

@@ -101,6 +101,15 @@ static void take_alias(struct slice attributes, struct buffer *out)
 	}
 }
 
+/* Octets that could not be had: what is larger than is decoded is not damaged. */
+static void not_had(struct walk *w, const struct buffer *copy, const char *message)
+{
+	if (buffer_status(copy) == ERR_LIMIT)
+		w->is_limited = true;
+	else
+		malformed(w, slice_of(NULL, 0), message);
+}
+
 /* CertBag ::= SEQUENCE { certId OID, certValue [0] EXPLICIT OCTET STRING } */
 static void take_certificate(struct walk *w, struct slice value, struct slice attributes)
 {
@@ -115,7 +124,7 @@ static void take_certificate(struct walk *w, struct slice value, struct slice at
 	}
 	if (!OID_IS(oid.content, OID_X509_CERTIFICATE))
 		return;
-	buffer_init(&copy, FORMAT_BYTES_MAX);
+	buffer_init(&copy, format_bytes_max(w->in));
 	buffer_init(&alias, ALIAS_BYTES_MAX);
 	take_alias(attributes, &alias);
 	if (asn1_expect(&bag.content, CONTEXT(0), &outer) && asn1_next(&outer.content, &octets) &&
@@ -123,7 +132,7 @@ static void take_certificate(struct walk *w, struct slice value, struct slice at
 		w->status = w->sink->certificate(
 			w->sink->arg, der, alias.size ? buffer_string(&alias) : NULL, w->integrity);
 	else
-		malformed(w, slice_of(NULL, 0), "a certificate bag is damaged");
+		not_had(w, &copy, "a certificate bag is damaged");
 	buffer_fini(&alias);
 	buffer_fini(&copy);
 }
@@ -135,12 +144,12 @@ static void take_crl(struct walk *w, struct slice value)
 	struct buffer copy;
 	struct slice der;
 
-	buffer_init(&copy, FORMAT_BYTES_MAX);
+	buffer_init(&copy, format_bytes_max(w->in));
 	if (!asn1_expect(&value, ASN1_SEQUENCE, &bag) ||
 		!asn1_expect(&bag.content, ASN1_OID, &oid) ||
 		!asn1_expect(&bag.content, CONTEXT(0), &outer) ||
 		!asn1_next(&outer.content, &octets) || !asn1_octets(&octets, &copy, &der))
-		malformed(w, slice_of(NULL, 0), "a bag of a revocation list is damaged");
+		not_had(w, &copy, "a bag of a revocation list is damaged");
 	else if (OID_IS(oid.content, OID_X509_CRL))
 		w->status = format_crl_tell(w->sink, der);
 	buffer_fini(&copy);
@@ -297,9 +306,9 @@ static void take_encrypted(struct walk *w, struct slice content)
 		return;
 	}
 	e = pbe_read(algorithm.content, &p, w->oid);
-	buffer_init(&copy, FORMAT_BYTES_MAX);
+	buffer_init(&copy, format_bytes_max(w->in));
 	if (e == ERR_OK && !asn1_octets(&item, &copy, &secret))
-		e = ERR_MALFORMED;
+		e = buffer_status(&copy) == ERR_OK ? ERR_MALFORMED : buffer_status(&copy);
 	if (e == ERR_OK)
 		open_part(w, &p, secret);
 	else
@@ -327,11 +336,11 @@ static void take_part(struct walk *w, struct slice info)
 		w->is_unsupported = true;
 		return;
 	}
-	buffer_init(&copy, FORMAT_BYTES_MAX);
+	buffer_init(&copy, format_bytes_max(w->in));
 	if (asn1_next(&outer.content, &octets) && asn1_octets(&octets, &copy, &content))
 		take_safe_contents(w, content);
 	else
-		malformed(w, slice_of(NULL, 0), "a part of the PKCS#12 file is damaged");
+		not_had(w, &copy, "a part of the PKCS#12 file is damaged");
 	buffer_wipe(&copy);
 }
 
@@ -430,10 +439,8 @@ static enum format_answer pkcs12_parse(
 	struct walk w = { .in = in,
 		.sink = sink,
 		.opened_by = NO_PASSWORD,
-		.keys = { .in = in,
-			.sink = sink,
-			.budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX, .file = in->budget } },
-		.budget = { .left = FORMAT_KDF_ITERATIONS_TOTAL_MAX, .file = in->budget } };
+		.keys = { .in = in, .sink = sink, .budget = pbe_budget_of(in) },
+		.budget = pbe_budget_of(in) };
 	struct slice left = in->bytes, content;
 	struct asn1 pfx, version, info, octets, mac;
 	bool is_signed = false;
@@ -441,13 +448,14 @@ static enum format_answer pkcs12_parse(
 
 	if (!pkcs12_sniff(in->bytes, (struct file_size_hint){ 0 }))
 		return FORMAT_NOT_MINE;
-	buffer_init(&copy, FORMAT_BYTES_MAX);
+	buffer_init(&copy, format_bytes_max(in));
 	if (!asn1_expect(&left, ASN1_SEQUENCE, &pfx) ||
 		!asn1_expect(&pfx.content, ASN1_INTEGER, &version) ||
 		!asn1_expect(&pfx.content, ASN1_SEQUENCE, &info) ||
 		!safe_octets(info.content, &octets, &is_signed) ||
 		!asn1_octets(&octets, &copy, &content)) {
-		malformed(&w, slice_of(NULL, 0), "the PKCS#12 file is damaged or cut off");
+		not_had(&w, &copy, "the PKCS#12 file is damaged or cut off");
+		report(&w);
 		buffer_wipe(&copy);
 		return FORMAT_BROKEN;
 	}

@@ -15,8 +15,8 @@
 #define UNPACK_MESSAGE_BYTES 512
 #define UNPACK_NAME_BYTES 160
 #define UNPACK_NUMBER_BYTES 32
-/* What unpacking may ask for at once: twice of what xz uses at its highest level. */
-#define UNPACK_DICTIONARY_BYTES_MAX (128ULL * 1024 * 1024)
+/* libarchive leaves zstd's own ceiling as it is. */
+#define LIBARCHIVE_ZSTD_BYTES_MAX (128ULL * 1024 * 1024)
 
 /* Members of one archive for which the same is to be said, told once. */
 struct tally {
@@ -66,8 +66,10 @@ enum err unpack_image_layers(const struct format_input *in, struct layers *out) 
 /* What a member belongs to; NULL for none. */
 const char *unpack_image_label(const struct layers *l, const char *name);
 
-/* The dictionary that the first block of an .xz file asks memory for; 0 where that is not one. */
-uint64_t unpack_xz_dictionary(struct slice head);
+/* The memory that the first block of an .xz or .zst file asks for; 0 where that is not one. */
+uint64_t unpack_memory(struct slice head);
+/* More than libarchive ever gives? */
+bool unpack_is_beyond_libarchive(struct slice head);
 
 /* Where a text that goes on may be cut in two, so that what lies before is looked at by itself: behind the last
  * byte that stands in no base64 and no block of PEM; at its end where its second half has none. */

@@ -232,13 +232,21 @@ static uint64_t directory_max(const struct unpack *u)
 /* libarchive would give a file as much memory as it asks for, up to a GiB. */
 static bool is_too_demanding(struct unpack *u)
 {
-	uint64_t bytes = unpack_xz_dictionary(u->outer ? u->head : u->in->bytes);
+	struct slice head = u->outer ? u->head : u->in->bytes;
+	uint64_t bytes = unpack_memory(head);
 	char message[UNPACK_MESSAGE_BYTES];
 
-	if (bytes <= UNPACK_DICTIONARY_BYTES_MAX)
+	if (unpack_is_beyond_libarchive(head)) {
+		(void)snprintf(message, sizeof(message),
+			"unpacking it would take %llu MiB of memory, more than libarchive gives zstd",
+			(unsigned long long)(bytes >> 20));
+		unpack_problem(u, REASON_UNSUPPORTED, message);
+		return true;
+	}
+	if (bytes <= u->budget->limits->memory_bytes)
 		return false;
 	(void)snprintf(message, sizeof(message),
-		"unpacking it would take %llu MiB of memory, and 128 MiB are allowed",
+		"unpacking it would take %llu MiB of memory, more than is allowed (limits.memory)",
 		(unsigned long long)(bytes >> 20));
 	unpack_problem(u, REASON_LIMIT_REACHED, message);
 	return true;

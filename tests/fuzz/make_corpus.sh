@@ -119,6 +119,32 @@ p12 rc2-40 -legacy
 p12 no-mac -nomac
 p12 plain -certpbe NONE -keypbe NONE
 openssl pkcs12 -export -nokeys -in "$tmp/ca.pem" -passout pass: -iter 1 -out pkcs12/empty-password
+# The same as pbes2 in BER: what is of one piece there comes in two.
+python3 - <<'EOF'
+def header(tag, size):
+    return bytes([tag, 0x82, size >> 8, size & 255]) if size > 127 else bytes([tag, size])
+
+
+def take(at, data):
+    size, at = data[at + 1], at + 2
+    if size & 0x80:
+        n = size & 0x7f
+        size, at = int.from_bytes(data[at:at + n], "big"), at + n
+    return at, at + size
+
+
+data = open("pkcs12/pbes2", "rb").read()
+start, _ = take(0, data)
+_, info = take(start, data)                     # behind the version
+inside, after = take(info, data)                # ContentInfo
+_, explicit = take(inside, data)                # behind the type
+octets, _ = take(explicit, data)
+begin, end = take(octets, data)
+half = (begin + end) // 2
+pieces = b"".join(header(4, len(p)) + p for p in (data[begin:half], data[half:end]))
+open("pkcs12/ber", "wb").write(b"\x30\x80" + data[start:info] + b"\x30\x80" + data[inside:explicit] + b"\xa0\x80\x24\x80"
+                               + pieces + bytes(6) + data[after:] + bytes(2))
+EOF
 
 # Java keystores
 if command -v keytool >/dev/null; then
@@ -166,6 +192,11 @@ if command -v certutil >/dev/null; then
 	certutil -A -d "sql:$tmp/nss" -n 'Fuzz Root' -t CT,C,C -i "$tmp/ca.pem"
 	certutil -A -d "sql:$tmp/nss" -n 'fuzz leaf' -t ,, -i "$tmp/leaf.pem"
 	cp "$tmp/nss/cert9.db" nss/cert9
+	if command -v pk12util >/dev/null; then
+		openssl pkcs12 -export -in "$tmp/leaf.pem" -inkey "$tmp/leaf.key" -passout pass: -out "$tmp/key4.p12"
+		pk12util -i "$tmp/key4.p12" -d "sql:$tmp/nss" -W '' -K '' >/dev/null
+		cp "$tmp/nss/key4.db" nss/key4
+	fi
 	python3 - nss/cert9 nss/wal nss/damaged nss/view <<'EOF'
 import sqlite3, sys
 source, wal, damaged, view = sys.argv[1:]

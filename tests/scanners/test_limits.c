@@ -1,4 +1,4 @@
-/* The limits of the configuration (member_size is test_archive.c's): with its standard nothing is said of these files; lowered, it is reached, and
+/* The limits of the configuration: with its standard nothing is said of these files; lowered, it is reached, and
  * named. */
 #include "scanners/parser_finding.h"
 
@@ -49,6 +49,12 @@ static void decoded(struct format_limits *l)
 	l->decoded_bytes = 100;
 }
 
+/* Rows are larger, what is asked of the database is not. */
+static void tight(struct format_limits *l)
+{
+	l->decoded_bytes = 600;
+}
+
 static void iterations(struct format_limits *l)
 {
 	l->kdf_iterations = 0;
@@ -89,6 +95,16 @@ static void ratio(struct format_limits *l)
 	l->ratio = 1;
 }
 
+static void member(struct format_limits *l)
+{
+	l->member_bytes = 1000;
+}
+
+static void memory(struct format_limits *l)
+{
+	l->memory_bytes = 1024;
+}
+
 static const struct limit {
 	const char *key;
 	const char *file; /* below tests/fuzz/corpus; several times where one is not enough */
@@ -110,12 +126,23 @@ static const struct limit {
 	{ "decoded_size", "pkcs12/pbes2", decoded },
 	{ "decoded_size", "bcfks/bcfks", decoded },
 	{ "decoded_size", "uber/uber", decoded },
+	{ "decoded_size", "pkcs12/ber", decoded },
+	{ "decoded_size", "openssh/rsa", decoded },
+	{ "decoded_size", "nss/cert9", tight },
 	{ "kdf_iterations", "pkcs12/pbes2", iterations },
+	{ "kdf_iterations", "jks/jceks", iterations },
+	{ "kdf_iterations", "nss/key4", iterations },
 	{ "kdf_iterations", "bcfks/bcfks", iterations },
 	{ "kdf_iterations", "uber/uber", iterations },
 	{ "kdf_iterations", "bks/bks", iterations },
 	{ "kdf_iterations_total", "pkcs12/pbes2", all_iterations },
 	{ "kdf_iterations_total", "bcfks/bcfks", all_iterations },
+	{ "kdf_iterations_total", "jks/jks", all_iterations },
+	{ "kdf_iterations_total", "jks/jceks", all_iterations },
+	{ "memory", "bcfks/scrypt", memory },
+	{ "memory", "archive/tar-xz", memory },
+	{ "memory", "archive/tar-zst", memory },
+	{ "member_size", "archive/apk-lineage", member },
 	{ "password_attempts", "pkcs12/pbes2", passwords },
 	{ "password_attempts", "bcfks/bcfks", passwords },
 	{ "password_attempts", "uber/uber", passwords },

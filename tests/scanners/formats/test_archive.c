@@ -606,7 +606,7 @@ static void test_damaged_block(void **state)
 		magic[i - 8] ^= 0x80;
 		s = see_any(buffer_bytes(&apk));
 		assert_string_equal(s.places, "");
-		assert_string_equal(s.problems, i == 0 || i == 1 ? "malformed@" : "limit-reached@");
+		assert_string_equal(s.problems, "malformed@");
 		memcpy(magic - 8, sizes, 8);
 	}
 	/* The lengths in it: from the first pair on. */
@@ -632,16 +632,17 @@ static void test_dictionary(void **state)
 		make(archive_write_set_format_raw, archive_write_add_filter_xz, one, 1);
 	uint8_t *dictionary =
 		bytes.data + 16; /* stream's head 12, block's size, flags, filter, its size */
+	struct format_limits allowed = format_limits_standard;
 	struct buffer outer;
 	struct seen s;
 
 	(void)state;
-	assert_true(unpack_xz_dictionary(buffer_bytes(&bytes)) <= 64 * 1024 * 1024);
-	assert_true(unpack_xz_dictionary(buffer_bytes(&bytes)) >= 4096);
+	assert_true(unpack_memory(buffer_bytes(&bytes)) <= 64 * 1024 * 1024);
+	assert_true(unpack_memory(buffer_bytes(&bytes)) >= 4096);
 	for (size_t size = 0; size < 17; size++)
-		assert_int_equal(unpack_xz_dictionary(slice_of(bytes.data, size)), 0);
+		assert_int_equal(unpack_memory(slice_of(bytes.data, size)), 0);
 	*dictionary = 31; /* 192 MiB */
-	assert_int_equal(unpack_xz_dictionary(buffer_bytes(&bytes)), 192 * 1024 * 1024);
+	assert_int_equal(unpack_memory(buffer_bytes(&bytes)), 192 * 1024 * 1024);
 	s = see(buffer_bytes(&bytes));
 	assert_string_equal(s.places, "");
 	assert_string_equal(s.problems, "limit-reached@");
@@ -654,9 +655,55 @@ static void test_dictionary(void **state)
 	s = see(buffer_bytes(&outer));
 	assert_string_equal(s.places, "a.pem");
 	assert_string_equal(s.problems, "limit-reached@x.xz");
+	allowed.memory_bytes = 192 * 1024 * 1024;
+	assert_string_equal(see_with(buffer_bytes(&outer), &allowed).problems, "malformed@x.xz");
 	*dictionary = 40;
-	assert_int_equal(unpack_xz_dictionary(buffer_bytes(&bytes)), UINT32_MAX);
+	assert_int_equal(unpack_memory(buffer_bytes(&bytes)), UINT32_MAX);
 	buffer_fini(&outer);
+	buffer_fini(&bytes);
+}
+
+/* The window of zstd, or where there is none the size (RFC 8878 3.1.1.1). More than libarchive gives is not damage. */
+static void test_window(void **state)
+{
+	static const struct {
+		const char *head;
+		size_t size;
+		uint64_t memory;
+	} cases[] = {
+		{ "\x28\xb5\x2f\xfd\x00\x88", 6, 128 << 20 },
+		{ "\x28\xb5\x2f\xfd\x84\x90", 6, 256 << 20 },
+		{ "\x28\xb5\x2f\xfd\x00\x01", 6, 1152 },
+		{ "\x28\xb5\x2f\xfd\x20\x07", 6, 7 },
+		{ "\x28\xb5\x2f\xfd\xa1\x09\x00\x00\x00\x10", 10, 256 << 20 },
+		{ "\x28\xb5\x2f\xfd\xe3\x09\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00", 17,
+			UINT64_C(1) << 32 },
+	};
+	const struct member one[] = { { "a.pem", buffer_bytes(&pem) } };
+	struct buffer bytes =
+		make(archive_write_set_format_raw, archive_write_add_filter_zstd, one, 1);
+	struct format_limits limits = format_limits_standard;
+	struct seen s = see(buffer_bytes(&bytes));
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct slice head = slice_of((const uint8_t *)cases[i].head, cases[i].size);
+
+		assert_int_equal(unpack_memory(head), cases[i].memory);
+		assert_int_equal(unpack_is_beyond_libarchive(head), cases[i].memory > 128 << 20);
+		for (size_t size = 0; size < cases[i].size; size++)
+			assert_int_equal(unpack_memory(slice_of(head.data, size)), 0);
+	}
+	assert_string_equal(s.places, ".");
+	limits.memory_bytes = 1024;
+	s = see_with(buffer_bytes(&bytes), &limits);
+	assert_string_equal(s.places, "");
+	assert_string_equal(s.problems, "limit-reached@");
+	assert_int_equal(bytes.data[4] & 0x20, 0);
+	bytes.data[5] = 0x90;
+	s = see(buffer_bytes(&bytes));
+	assert_string_equal(s.places, "");
+	assert_string_equal(s.problems, "unsupported@");
 	buffer_fini(&bytes);
 }
 
@@ -714,6 +761,7 @@ int main(void)
 		cmocka_unit_test(test_damaged_block),
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_dictionary),
+		cmocka_unit_test(test_window),
 		cmocka_unit_test(test_what_is_none),
 	};
 

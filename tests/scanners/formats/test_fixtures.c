@@ -189,6 +189,27 @@ static void test_fixtures(void **state)
 	assert_int_equal(bad, 0);
 }
 
+/* However many signatures a program has, all are read. */
+static void test_many_signatures(void **state)
+{
+	enum { COPIES = 1000 };
+	struct buffer one, all;
+	struct collected c;
+
+	(void)state;
+	buffer_init(&one, TEST_BYTES_MAX);
+	buffer_init(&all, TEST_BYTES_MAX);
+	assert_true(read_fixture("pe/table", &one));
+	for (int i = 0; i < COPIES; i++)
+		buffer_slice(&all, buffer_bytes(&one));
+	c = collect(buffer_bytes(&all), NULL);
+	assert_int_equal(c.certificates, COPIES);
+	assert_int_equal(c.problems, 0);
+	collected_fini(&c);
+	buffer_fini(&all);
+	buffer_fini(&one);
+}
+
 /* --- what `leafwatch formats` says ------------------------------------------------------------- */
 
 /* A store or text of each format that shows what a password makes of it. */
@@ -407,6 +428,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fixtures),
+		cmocka_unit_test(test_many_signatures),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_cut_off),
 		cmocka_unit_test(test_openssh_user),
