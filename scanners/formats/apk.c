@@ -14,6 +14,7 @@
 #define END_LIST_AT 16
 #define COMMENT_BYTES_MAX 65535
 #define ZIP64_MARK 0xffffffffU
+#define LIST_MAGIC "PK\1\2" /* APPNOTE.TXT 4.3.12 */
 #define BLOCK_MAGIC "APK Sig Block 42"
 #define BLOCK_MAGIC_BYTES 16
 #define BLOCK_FOOT_BYTES (8 + BLOCK_MAGIC_BYTES)
@@ -229,15 +230,23 @@ static enum err problem(struct apk *a, enum reason reason, const char *message)
 	return a->sink->problem(a->sink->arg, reason, slice_of(NULL, 0), message);
 }
 
+static enum err too_large(struct apk *a)
+{
+	return format_limited(
+		a->sink, "its APK signing block is larger than a member may be", "member_size");
+}
+
 static enum err take_block(struct apk *a, uint64_t list, uint64_t size)
 {
 	uint8_t *block;
 
+	if (a->sink->format)
+		a->sink->format(a->sink->arg, &format_apk_signature);
+
 	if (size < BLOCK_FOOT_BYTES || size > list)
 		return problem(a, REASON_MALFORMED, "its APK signing block is damaged");
 	if (size > format_limits_of(a->in)->member_bytes)
-		return format_limited(a->sink,
-			"its APK signing block is larger than a member may be", "member_size");
+		return too_large(a);
 	block = malloc((size_t)size);
 	if (!block)
 		return ERR_MEMORY;
@@ -260,9 +269,25 @@ enum err apk_signatures(const struct format_input *in, const struct format_sink 
 	size = block_size(&a, list);
 	if (!size)
 		return ERR_OK;
-	if (sink->format)
-		sink->format(sink->arg, &format_apk_signature);
 	return take_block(&a, list, size);
+}
+
+enum err apk_signatures_behind(const struct format_input *in, struct slice tail, bool is_cut,
+	const struct format_sink *sink)
+{
+	const struct format_input behind = { .bytes = tail, .budget = in->budget };
+	struct apk a = { .in = &behind, .sink = sink };
+	const uint8_t *magic = memmem(
+		tail.data, tail.size, BLOCK_MAGIC LIST_MAGIC, sizeof(BLOCK_MAGIC LIST_MAGIC) - 1);
+	uint64_t list, size;
+
+	if (!magic)
+		return ERR_OK;
+	if (is_cut)
+		return too_large(&a);
+	list = (uint64_t)(magic - tail.data) + BLOCK_MAGIC_BYTES;
+	size = block_size(&a, list);
+	return size ? take_block(&a, list, size) : ERR_OK;
 }
 
 /* What holds it is a zip, so apk_signatures is asked once that was read. */

@@ -113,6 +113,7 @@ static void look_into_archive(struct unpack *u)
 		.budget = u->budget,
 		.outer = u,
 		.head = slice_of(u->content, u->size),
+		.is_zip = slice_starts(slice_of(u->content, u->size), "PK", 2),
 		.name = "" };
 	char message[UNPACK_MESSAGE_BYTES];
 
@@ -331,6 +332,15 @@ static void tell_broken(struct unpack *u)
 	unpack_problem(u, REASON_MALFORMED, message);
 }
 
+static bool is_image(const struct unpack *u, struct archive_entry *first)
+{
+	const char *name = archive_entry_pathname(first);
+
+	return name &&
+	       (archive_format(u->archive) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_TAR &&
+	       unpack_may_hold_images(name);
+}
+
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as FORMAT_ARCHIVE_DEPTH_CEILING */
 static void take_members(struct unpack *u)
 {
@@ -338,10 +348,15 @@ static void take_members(struct unpack *u)
 	int r = archive_read_open1(u->archive);
 
 	while (r >= ARCHIVE_WARN) {
+		unpack_begin_tail(u);
 		r = archive_read_next_header(u->archive, &entry);
+		u->is_between = false;
 		if (r == ARCHIVE_EOF || r < ARCHIVE_WARN)
 			break;
+		u->holds_images = !u->has_member && !u->outer && !u->layers && is_image(u, entry);
 		u->has_member = true;
+		if (u->holds_images)
+			return;
 		u->budget->members++;
 		if (!unpack_may_go_on(u))
 			return;
@@ -361,23 +376,38 @@ static void run(struct unpack *u)
 		take_members(u);
 	if (u->status == ERR_OK)
 		tell_tallies(u);
+	if (u->status == ERR_OK && u->is_zip)
+		u->status = apk_signatures_behind(
+			u->in, slice_after(buffer_bytes(&u->tail), u->tail_at), u->is_cut, u->sink);
 	unpack_close(u);
 	u->budget->depth--;
+}
+
+/* From the start, once it is known which layer is whose: that may stand behind them. */
+static enum err run_images(const struct format_input *in, const struct format_sink *sink)
+{
+	struct layers layers = { 0 };
+	struct unpack u = {
+		.in = in, .sink = sink, .budget = in->budget, .name = "", .layers = &layers
+	};
+
+	u.status = unpack_image_layers(in, sink, &layers);
+	if (u.status == ERR_OK)
+		run(&u);
+	layers_fini(&layers);
+	return u.status;
 }
 
 enum format_answer unpack(const struct format_input *in, const struct format_sink *sink)
 {
 	struct unpack u = { .in = in, .sink = sink, .budget = in->budget, .name = "" };
-	struct layers layers = { 0 };
 
 	if (in->budget->depth < in->budget->limits->depth) {
-		u.status = unpack_image_layers(in, &layers);
-		u.layers = &layers;
-		if (u.status == ERR_OK)
-			run(&u);
+		run(&u);
+		if (u.status == ERR_OK && u.holds_images)
+			u.status = run_images(in, sink);
 		if (u.status == ERR_OK)
 			u.status = apk_signatures(in, sink);
-		layers_fini(&layers);
 	} else {
 		unpack_problem(&u, REASON_LIMIT_REACHED,
 			"it lies in too many archives and was not opened (limits.archive_depth)");

@@ -15,5 +15,9 @@ enum format_answer unpack(const struct format_input *in, const struct format_sin
 
 /* Tells the certificates of a zip's APK signing block, if it has one. */
 enum err apk_signatures(const struct format_input *in, const struct format_sink *sink) MUST_CHECK;
+/* The same of a zip in an archive `in`: `tail` is what stands behind its last member, and ends in its list of them.
+ * `is_cut`: only the last of that, as it is larger than a member may be. */
+enum err apk_signatures_behind(const struct format_input *in, struct slice tail, bool is_cut,
+	const struct format_sink *sink) MUST_CHECK;
 
 #endif

@@ -14,11 +14,10 @@
 #define TEXT_BYTES_MAX (1024 * 1024)
 #define TEXTS_BYTES_MAX (16 * 1024 * 1024)
 #define TEXTS_MAX 5000
-/* What looking for them may take. */
-#define LOOK_MS_MAX 3000
+/* The part of a file's time that looking for them may take. */
+#define LOOK_SHARE 4
 #define BLOBS "blobs/sha256/"
 #define DIGITS 64
-#define TAR_MAGIC_AT 257
 
 /* The texts among the members, in two lists of the same order. */
 struct texts {
@@ -27,29 +26,21 @@ struct texts {
 	size_t bytes;
 };
 
-/* Such an archive begins with one of few members; any other tar is not read twice. */
-static bool may_hold_images(struct slice head)
-{
-	static const char *const names[] = { "blobs/", "manifest.json", "index.json", "oci-layout",
-		"repositories" };
-	size_t digits = 0;
-
-	if (head.size < TAR_MAGIC_AT + 5 || memcmp(head.data + TAR_MAGIC_AT, "ustar", 5) != 0)
-		return false;
-	if (slice_starts(head, "./", 2))
-		head = slice_after(head, 2);
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (slice_starts(head, names[i], strlen(names[i])))
-			return true;
-	while (digits < DIGITS && head.data[digits] &&
-		strchr("0123456789abcdef", head.data[digits]))
-		digits++;
-	return digits == DIGITS;
-}
-
 static const char *plain(const char *name)
 {
 	return strncmp(name, "./", 2) == 0 ? name + 2 : name;
+}
+
+bool unpack_may_hold_images(const char *name)
+{
+	static const char *const names[] = { "blobs/", "manifest.json", "index.json", "oci-layout",
+		"repositories" };
+
+	name = plain(name);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strncmp(name, names[i], strlen(names[i])) == 0)
+			return true;
+	return strspn(name, "0123456789abcdef") == DIGITS;
 }
 
 static bool is_wanted(const char *name, la_int64_t size)
@@ -101,6 +92,8 @@ static enum err gather(struct unpack *u, struct texts *t)
 		if (r == ARCHIVE_EOF || r < ARCHIVE_WARN)
 			break;
 		u->budget->members++;
+		if (!unpack_charge(u, 0))
+			break;
 		name = archive_entry_pathname(entry);
 		if (name && archive_entry_filetype(entry) == AE_IFREG &&
 			is_wanted(plain(name), archive_entry_size(entry)))
@@ -163,23 +156,29 @@ static enum err no_problem(void *arg, enum reason reason, struct slice bytes, co
 	return ERR_OK;
 }
 
-/* What goes wrong here goes wrong again when the members are read, and is told then. */
-enum err unpack_image_layers(const struct format_input *in, struct layers *out)
+/* What else goes wrong here goes wrong again when the members are read, and is told then. */
+static enum err tell_late(const struct format_input *in, const struct format_sink *sink)
+{
+	return in->budget->is_spent || format_budget_is_late(in->budget)
+		       ? ERR_OK
+		       : format_limited(sink,
+				 "of which images its layers are was not found out in the time for it",
+				 "file_time");
+}
+
+enum err unpack_image_layers(
+	const struct format_input *in, const struct format_sink *tell, struct layers *out)
 {
 	const struct format_sink sink = { .problem = no_problem };
 	struct format_limits limits = *in->budget->limits;
 	struct format_budget budget;
 	struct unpack u = { .in = in, .sink = &sink, .budget = &budget, .name = "" };
-	struct texts *t;
+	struct texts *t = calloc(1, sizeof(*t));
 	enum err e = ERR_OK;
 
-	if (!may_hold_images(in->bytes))
-		return ERR_OK;
-	t = calloc(1, sizeof(*t));
 	if (!t)
 		return ERR_MEMORY;
-	if (limits.time_ms > LOOK_MS_MAX)
-		limits.time_ms = LOOK_MS_MAX;
+	limits.time_ms /= LOOK_SHARE;
 	format_budget_init(&budget, &limits, in->budget->file_bytes);
 	if (unpack_open(&u))
 		e = gather(&u, t);
@@ -188,6 +187,8 @@ enum err unpack_image_layers(const struct format_input *in, struct layers *out)
 		e = u.status;
 	if (e == ERR_OK)
 		e = read_texts(t, out);
+	if (e == ERR_OK && budget.is_spent && format_budget_is_late(&budget))
+		e = tell_late(in, tell);
 	for (size_t i = 0; i < t->names.count; i++)
 		buffer_fini(&t->items[i]);
 	strings_fini(&t->names);

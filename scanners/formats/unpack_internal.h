@@ -38,6 +38,13 @@ struct unpack {
 	uint64_t charged;        /* bytes of a filter that the budget knows of */
 	uint64_t directory_left; /* bytes that may be read before the first member */
 	bool has_member;         /* one has come */
+	bool holds_images;       /* left at the first member, to be read with their layers known */
+	bool is_zip;             /* that is read as it comes out of `outer` ... */
+	bool is_between;         /* ... and libarchive looks for the next member */
+	uint64_t taken;          /* bytes that it was given */
+	struct buffer tail;      /* wiped: the last of them, and all since the last member, ... */
+	size_t tail_at;          /* ... which ended here ... */
+	bool is_cut;             /* ... or, as that was more than a member may be, the last of it */
 	uint8_t *content;        /* owned, wiped: of the member being looked at ... */
 	size_t size;             /* ... so much is there */
 	size_t capacity;
@@ -56,13 +63,18 @@ void unpack_close(struct unpack *u);
 void unpack_problem(struct unpack *u, enum reason reason, const char *message);
 /* Is there anything left to spend? Tells of the first ceiling that is reached. */
 bool unpack_may_go_on(struct unpack *u);
+/* A zip that comes out of an archive: from here on all is kept, up to the next member or the list of them. */
+void unpack_begin_tail(struct unpack *u);
 /* `bytes` came out of a member; what a filter has given meanwhile counts in their place. */
 bool unpack_charge(struct unpack *u, size_t bytes);
 /* What libarchive says is wrong. */
 const char *unpack_error(struct unpack *u);
 
-/* Of an archive that holds images: which member is which layer. Others add nothing. */
-enum err unpack_image_layers(const struct format_input *in, struct layers *out) MUST_CHECK;
+/* Archives of images begin with one of few members: is this one? No other is read twice. */
+bool unpack_may_hold_images(const char *name);
+/* Of such an archive: which member is which layer. Others add nothing. `tell` hears when time was up. */
+enum err unpack_image_layers(const struct format_input *in, const struct format_sink *tell,
+	struct layers *out) MUST_CHECK;
 /* What a member belongs to; NULL for none. */
 const char *unpack_image_label(const struct layers *l, const char *name);
 

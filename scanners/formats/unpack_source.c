@@ -159,6 +159,43 @@ static la_int64_t seek_file(struct archive *a, void *arg, la_int64_t offset, int
 	return from + offset;
 }
 
+/* --- the end of a zip in an archive -------------------------------------------------------------- */
+
+/* The signatures of an APK stand between its last member and the list of members, where libarchive passes them by. */
+static void keep_tail(struct unpack *u, const uint8_t *bytes, size_t size)
+{
+	size_t max = (size_t)u->budget->limits->member_bytes;
+	size_t kept;
+
+	u->taken += size;
+	if (!u->is_zip)
+		return;
+	if (!u->tail.ceiling)
+		buffer_init(&u->tail, max + 3UL * UNPACK_BLOCK_BYTES);
+	/* Within a member only what libarchive may not have used yet. */
+	kept = u->is_between                       ? u->tail.size - u->tail_at
+	       : u->tail.size < UNPACK_BLOCK_BYTES ? u->tail.size
+						   : UNPACK_BLOCK_BYTES;
+	if (kept > max + UNPACK_BLOCK_BYTES) {
+		u->is_cut = true;
+		kept = UNPACK_BLOCK_BYTES;
+	}
+	buffer_consume(&u->tail, u->tail.size - kept);
+	u->tail_at = 0;
+	buffer_append(&u->tail, bytes, size);
+	if (buffer_status(&u->tail) == ERR_MEMORY)
+		u->status = ERR_MEMORY;
+}
+
+void unpack_begin_tail(struct unpack *u)
+{
+	uint64_t ahead = u->taken - (uint64_t)archive_filter_bytes(u->archive, 0);
+
+	u->tail_at = ahead < u->tail.size ? u->tail.size - (size_t)ahead : 0;
+	u->is_cut = false;
+	u->is_between = true;
+}
+
 /* --- a member of an archive --------------------------------------------------------------------- */
 
 static la_ssize_t read_outer(struct archive *a, void *arg, const void **block)
@@ -170,6 +207,7 @@ static la_ssize_t read_outer(struct archive *a, void *arg, const void **block)
 		n = (la_ssize_t)u->head.size;
 		*block = u->head.data;
 		u->head.size = 0;
+		keep_tail(u, *block, (size_t)n);
 		return n;
 	}
 	n = archive_read_data(u->outer->archive, u->block, UNPACK_BLOCK_BYTES);
@@ -179,6 +217,7 @@ static la_ssize_t read_outer(struct archive *a, void *arg, const void **block)
 	}
 	if (!unpack_charge(u->outer, (size_t)n))
 		return left(a);
+	keep_tail(u, u->block, (size_t)n);
 	*block = u->block;
 	return n;
 }
@@ -284,4 +323,5 @@ void unpack_close(struct unpack *u)
 	if (u->content)
 		explicit_bzero(u->content, u->capacity);
 	free(u->content);
+	buffer_wipe(&u->tail);
 }

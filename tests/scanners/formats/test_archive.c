@@ -1,6 +1,7 @@
 /* Archives: members in members, ceilings, damage at every byte. */
 #include "collect.h"
 
+#include "agent/base/wire.h"
 #include "scanners/formats/unpack.h"
 #include "scanners/formats/unpack_internal.h"
 
@@ -235,6 +236,13 @@ static int tear_down(void **state)
 /* --- tests ------------------------------------------------------------------------------------ */
 
 static int (*const zip)(struct archive *) = archive_write_set_format_zip;
+static int zip_stored(struct archive *a)
+{
+	int r = archive_write_set_format_zip(a);
+
+	return r == ARCHIVE_OK ? archive_write_zip_set_compression_store(a) : r;
+}
+
 static int (*const tar)(struct archive *) = archive_write_set_format_pax_restricted;
 static int (*const gzip)(struct archive *) = archive_write_add_filter_gzip;
 
@@ -592,6 +600,128 @@ static void test_signed(void **state)
 	buffer_fini(&jar);
 }
 
+/* The same where an APK lies in an archive, and is read as it comes out of that. */
+static void test_signed_inside(void **state)
+{
+	int (*const formats_written[])(struct archive *) = { tar, zip };
+	static uint8_t zeros[200000];
+	struct buffer apk = read_corpus("apk-v1-v2-v3"), old = read_corpus("apk-lineage");
+	const struct member members[] = { { "zeros", slice_of(zeros, sizeof(zeros)) },
+		{ "old.apk", buffer_bytes(&old) }, { "new.apk", buffer_bytes(&apk) },
+		{ "a.pem", buffer_bytes(&pem) } };
+	uint8_t *magic;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct buffer outer =
+			make(formats_written[i % 2], i == 2 ? gzip : NULL, members, 4);
+		struct seen s = see_any(buffer_bytes(&outer));
+
+		assert_string_equal(
+			s.places, "old.apk old.apk new.apk!/META-INF/ONE.RSA new.apk a.pem");
+		assert_string_equal(s.problems, "");
+		buffer_fini(&outer);
+	}
+	/* In an APK as well: what is the inner's is not the outer's. */
+	{
+		const struct member one[] = { { "old.apk", buffer_bytes(&old) } };
+		struct buffer stored = make(zip_stored, NULL, one, 1);
+		const struct member two[] = { { "x.zip", buffer_bytes(&stored) } };
+		struct buffer outer = make(tar, NULL, two, 1);
+		struct seen s = see_any(buffer_bytes(&outer));
+
+		assert_string_equal(s.places, "x.zip!/old.apk x.zip!/old.apk");
+		buffer_fini(&outer);
+		buffer_fini(&stored);
+	}
+	magic = (uint8_t *)(uintptr_t)find_bytes(&old, "APK Sig Block 42").data;
+	magic[-8] ^= 0x80;
+	{
+		struct buffer outer = make(tar, NULL, members, 4);
+		struct seen s = see_any(buffer_bytes(&outer));
+
+		assert_string_equal(s.places, "new.apk!/META-INF/ONE.RSA new.apk a.pem");
+		assert_string_equal(s.problems, "malformed@old.apk");
+		buffer_fini(&outer);
+	}
+	buffer_fini(&apk);
+	buffer_fini(&old);
+}
+
+/* A block of several of the pieces in which an archive's member comes: by a pair that nobody knows, as padding is. */
+static void test_large_block(void **state)
+{
+	enum { PADDING = 300000, PAIR_HEAD = 12 };
+	struct buffer old = read_corpus("apk-lineage"), large, outer;
+	const uint8_t *magic = find_bytes(&old, "APK Sig Block 42").data;
+	uint64_t size = wire_number(magic - 8, 8);
+	const uint8_t *pairs = magic + 16 - size;
+	struct format_limits limits = format_limits_standard;
+	struct seen s = { .may_differ = true };
+	struct format_budget budget;
+
+	(void)state;
+	buffer_init(&large, ARCHIVE_BYTES_MAX);
+	buffer_append(&large, old.data, (size_t)(pairs - 8 - old.data));
+	wire_put_u64(&large, size + PAIR_HEAD + PADDING);
+	wire_put_u64(&large, 4 + PADDING);
+	wire_put_u32(&large, 0x42726577);
+	memset(buffer_reserve(&large, PADDING), 0, PADDING);
+	large.size += PADDING;
+	buffer_append(&large, pairs, (size_t)(magic - 8 - pairs));
+	wire_put_u64(&large, size + PAIR_HEAD + PADDING);
+	buffer_append(&large, magic, (size_t)(old.data + old.size - magic));
+	{
+		const struct member members[] = { { "x.apk", buffer_bytes(&large) },
+			{ "a.pem", buffer_bytes(&pem) } };
+
+		outer = make(tar, NULL, members, 2);
+	}
+	s = see_any(buffer_bytes(&outer));
+	assert_string_equal(s.places, "x.apk x.apk a.pem");
+	assert_string_equal(s.problems, "");
+	limits.member_bytes = 100000;
+	format_budget_init(&budget, &limits, outer.size);
+	s = (struct seen){ .may_differ = true, .budget = &budget };
+	(void)!look(&s, buffer_bytes(&outer));
+	assert_string_equal(s.places, "a.pem");
+	assert_string_equal(s.problems, "limit-reached@x.apk");
+	buffer_fini(&outer);
+	buffer_fini(&large);
+	buffer_fini(&old);
+}
+
+/* What is not found out about images in time is said; their members are looked at all the same. */
+static void test_late_images(void **state)
+{
+	static uint8_t noise[7 * 1024 * 1024];
+	const struct member members[] = { { "blobs/sha256/x", slice_of(noise, sizeof(noise)) },
+		{ "manifest.json", slice_text("[]") } };
+	const struct format_sink sink = { .problem = on_problem,
+		.arg = &(struct seen){ .fails_at = 0 } };
+	struct seen *said = sink.arg;
+	struct format_limits limits = format_limits_standard;
+	struct format_budget budget;
+	struct layers layers = { 0 };
+	struct buffer bytes;
+	struct format_input in = { .budget = &budget };
+
+	(void)state;
+	assert_int_equal(gnutls_rnd(GNUTLS_RND_NONCE, noise, sizeof(noise)), 0);
+	bytes = make(tar, gzip, members, 2);
+	in.bytes = buffer_bytes(&bytes);
+	format_budget_init(&budget, &limits, bytes.size);
+	assert_int_equal(unpack_image_layers(&in, &sink, &layers), ERR_OK);
+	assert_string_equal(said->problems, "");
+	/* No time for looking; all of it for the file. */
+	limits.time_ms = 0;
+	budget.start_ms += 3600000;
+	assert_int_equal(unpack_image_layers(&in, &sink, &layers), ERR_OK);
+	assert_string_equal(said->problems, "limit-reached@");
+	layers_fini(&layers);
+	buffer_fini(&bytes);
+}
+
 /* Of a block that is damaged it is said, whichever byte of it is; its magic apart, without which there is none. */
 static void test_damaged_block(void **state)
 {
@@ -758,6 +888,9 @@ int main(void)
 		cmocka_unit_test(test_cut_off),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_signed),
+		cmocka_unit_test(test_signed_inside),
+		cmocka_unit_test(test_large_block),
+		cmocka_unit_test(test_late_images),
 		cmocka_unit_test(test_damaged_block),
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_dictionary),
