@@ -1,9 +1,10 @@
 """Passwords that servers' configurations say: the keystores that they name open, and no other; none of them gets out."""
+import os
 import shutil
 import subprocess
 import unittest
 
-from harness import Case, certificates, problems, wait_for
+from harness import Case, certificates, endpoints, free_port, is_open, problems, wait_for
 
 STANDALONE = """<?xml version='1.0' encoding='UTF-8'?>
 <server xmlns="urn:jboss:domain:20.0">
@@ -115,6 +116,53 @@ class Passwords(Case):
         records = self.scan("--no-system-trust", self.tree)
         self.assertEqual([r["location"].get("integrity") for r in certificates(records)], [None])
         self.assertEqual([bool(r.get("spki_sha256")) for r in records if r["type"] == "key"], [True])
+
+    @unittest.skipUnless(shutil.which("tomcat10-instance-create"), "tomcat10-user is not there")
+    def test_tomcat(self):
+        """A real Tomcat: what lies in the keystores of its connectors, opened by server.xml, is what they serve, and whether
+        they demand a client certificate is what server.xml says."""
+        home = self.tree / "tomcat"
+        ports = {verification: free_port() for verification in ("none", "optional", "required")}
+        run("tomcat10-instance-create", "-p", free_port(), "-c", free_port(), home)
+        ca = self.pki.make("Tomcat CA", ca=True)
+        connectors, served = "", {}
+        for verification, port in ports.items():
+            leaf = self.pki.make(f"{verification}.example.org", ca, names=(f"{verification}.example.org", "127.0.0.1"))
+            # As everywhere where nobody said one, and as XML writes it.
+            password, said = ("changeit", "") if verification == "none" else (
+                "cat&mouse-word", 'certificateKeystorePassword="cat&amp;mouse-word"')
+            run("openssl", "pkcs12", "-export", "-name", "tomcat", "-in", leaf.pem_file, "-inkey", leaf.key_file,
+                "-certfile", ca.pem_file, "-passout", f"pass:{password}", "-out", home / "conf" / f"{verification}.p12")
+            connectors += f"""<Connector port="{port}" address="127.0.0.1" SSLEnabled="true"><SSLHostConfig
+                certificateVerification="{verification}" truststoreFile="conf/trust.jks" truststorePassword="trust-word">
+                <Certificate certificateKeystoreFile="${{catalina.base}}/conf/{verification}.p12" {said}/>
+                </SSLHostConfig></Connector>"""
+            served[verification] = leaf.fingerprint
+        run("keytool", "-importcert", "-noprompt", "-alias", "clients", "-file", ca.pem_file, "-storetype", "JKS",
+            "-keystore", home / "conf" / "trust.jks", "-storepass", "trust-word")
+        server = home / "conf" / "server.xml"
+        xml = server.read_text()
+        self.assertEqual(xml.count("</Service>"), 1)
+        server.write_text(xml.replace("</Service>", connectors + "</Service>"))
+        tomcat = self.start("/usr/share/tomcat10/bin/catalina.sh", "run", env={**os.environ, "CATALINA_BASE": str(home)})
+        for port in ports.values():
+            wait_for(lambda port=port: is_open(port) or tomcat.poll() is not None, what="tomcat")
+        self.assertIsNone(tomcat.poll(), self.log_of(tomcat))
+        records = self.scan("--no-system-trust", "--trust", ca.pem_file, self.tree,
+                            *(f"127.0.0.1:{port}" for port in ports.values()))
+        self.assertEqual(problems(records), [])
+        for verification, port in ports.items():
+            keystore = f"file://{home}/conf/{verification}.p12"
+            places = {r["location"]["uri"] for r in certificates(records) if r["fingerprint"] == served[verification]}
+            self.assertEqual(places, {keystore, f"tls://127.0.0.1:{port}"})
+            (endpoint,) = [r for r in endpoints(records) if r["port"] == port]
+            self.assertEqual(endpoint["client_certificate"], verification, endpoint)
+            self.assertEqual(endpoint["acceptable_cas"], [] if verification == "none" else [f"CN={ca.name}"])
+            (named,) = [r for r in records if r["type"] == "reference" and r.get("file") == keystore]
+            self.assertEqual((named["role"], named["ports"], named["password_file"]), ("keystore", [port], f"file://{server}"))
+        trusted = {r["location"]["uri"]: r["location"].get("integrity") for r in certificates(records) if r["fingerprint"] == ca.fingerprint}
+        self.assertIsNone(trusted[f"file://{home}/conf/trust.jks"])
+        self.assertNotIn("-word", str(records))
 
     def test_an_agent(self):
         """What changes is looked at again: the password where it was wrong, the keystore, the configuration."""
