@@ -5,8 +5,8 @@
  * bytes. */
 #include "scanners/formats/asn1.h"
 #include "scanners/formats/base64.h"
+#include "scanners/formats/base64_finder.h"
 #include "scanners/formats/base64_text.h"
-#include "scanners/formats/format.h"
 
 #define PEM_BEGIN "-----BEGIN "
 #define PEM_END "-----END"
@@ -192,76 +192,39 @@ static bool find_start(struct slice text, size_t at, size_t which, size_t *start
 	return base64_span(slice_after(text, *start)) >= lead + 1U && base64_is_start(text, *start);
 }
 
-struct finder {
-	const struct format_sink *sink;
-	struct buffer bytes;
-	bool found;
-	enum err status;
-};
-
-/* Takes the run that starts at `at` and returns where it ends. */
-static size_t take(struct finder *f, struct slice text, size_t at)
+static size_t take(struct base64_finder *f, struct slice text, size_t start, size_t which)
 {
-	size_t digits = digits_of(slice_after(text, at));
+	size_t digits = is_taken(text, start) ? 0 : digits_of(slice_after(text, start));
 	size_t end;
-	enum err e;
 
+	(void)which;
 	if (!digits)
-		return at;
+		return start;
 	buffer_clear(&f->bytes);
-	end = at + base64_text_decode(slice_after(text, at), digits, &f->bytes);
-	e = buffer_status(&f->bytes);
-	if (e == ERR_LIMIT) {
-		f->found = true;
-		format_place(f->sink, text.data + at);
-		f->status = format_limited(f->sink,
-			"what stands there in base64 is larger than is decoded", "decoded_size");
-		return end;
-	}
-	if (e != ERR_OK) {
-		f->status = e;
+	end = start + base64_text_decode(slice_after(text, start), digits, &f->bytes);
+	if (buffer_status(&f->bytes) != ERR_OK) {
+		base64_failed(f, buffer_status(&f->bytes), text, start);
 		return end;
 	}
 	if (f->bytes.size < CONTENT_BYTES_MIN ||
 		(digits != BASE64_ALL && f->bytes.size < digits * 6 / 8 &&
 			base64_is_sketch(slice_after(text, end))))
 		return end;
-	format_place(f->sink, text.data + at);
-	e = f->sink->nested(f->sink->arg, NULL, buffer_bytes(&f->bytes));
-	f->found = f->found || e == ERR_OK;
-	if (e != ERR_NOT_FOUND)
-		f->status = e;
+	base64_tell(f, text, start);
 	return end;
 }
 
 static enum format_answer base64_parse(
 	const struct format_input *in, const struct format_sink *sink)
 {
-	struct base64_search search = { .text = in->bytes, .markers = markers };
-	struct finder f = { .sink = sink };
-	size_t from = 0, runs = 0, at, which;
-	const size_t runs_max = (size_t)format_limits_of(in)->places;
+	struct base64_finder f = { .in = in,
+		.sink = sink,
+		.markers = markers,
+		.find = find_start,
+		.take = take,
+		.too_many = "base64 begins in too many places: not all were looked at" };
 
-	/* Most of what is in base64 there has a password, and keys besides. */
-	buffer_init(&f.bytes, format_bytes_max(in));
-	while (f.status == ERR_OK && base64_search_next(&search, from, &at, &which)) {
-		size_t end = at + 1;
-		size_t start;
-
-		if (find_start(in->bytes, at, which, &start) && start >= from) {
-			if (++runs > runs_max)
-				break;
-			if (!is_taken(in->bytes, start))
-				end = take(&f, in->bytes, start);
-		}
-		from = end > at ? end : at + 1;
-	}
-	if (runs > runs_max && f.status == ERR_OK)
-		(void)!format_limited(sink,
-			"base64 begins in too many places: not all were looked at",
-			"base64_places");
-	buffer_wipe(&f.bytes);
-	return f.found || runs > runs_max ? FORMAT_MINE : FORMAT_NOT_MINE;
+	return base64_find(&f);
 }
 
 extern const struct format format_base64;
