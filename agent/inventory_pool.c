@@ -108,19 +108,29 @@ static enum err put_wanting(
 	return inventory_run(i, put, NULL, why);
 }
 
-static enum err is_left_out(struct inventory *i, int64_t certificate, bool *out, struct why *why)
+/* The row that a statement with its values bound gives, if any: its first column goes to `out`, or nowhere. */
+static enum err take_row(struct inventory *i, sqlite3_stmt *find, struct buffer *out,
+	bool *is_there, struct why *why)
+{
+	enum err e = inventory_step(i, find, is_there, why);
+
+	if (e == ERR_OK && *is_there && out)
+		buffer_slice(out, inventory_column_bytes(find, 0));
+	(void)sqlite3_reset(find);
+	return e == ERR_OK && out ? buffer_status(out) : e;
+}
+
+/* Of a certificate, as take_row. */
+static enum err take_der(struct inventory *i, int64_t certificate, struct buffer *out,
+	bool *is_there, struct why *why)
 {
 	sqlite3_stmt *find;
-	bool is_row = false;
 	enum err e = inventory_statement(i, POOL_DER, &find, why);
 
 	if (e != ERR_OK)
 		return e;
 	inventory_bind(find, &certificate, 1);
-	e = inventory_step(i, find, &is_row, why);
-	(void)sqlite3_reset(find);
-	*out = !is_row;
-	return e;
+	return take_row(i, find, out, is_there, why);
 }
 
 enum err inventory_pool_put(
@@ -129,7 +139,7 @@ enum err inventory_pool_put(
 	const struct certificate_record *c = &r->certificate;
 	const int64_t values[] = { certificate, c->facts.is_ca };
 	uint64_t changed = 0;
-	bool has_place;
+	bool has_place, is_kept = true;
 	sqlite3_stmt *put;
 	enum err e = i->is_pool_counted ? ERR_OK : count_kept(i, why);
 
@@ -143,7 +153,9 @@ enum err inventory_pool_put(
 	(void)sqlite3_bind_int(put, 4, has_place);
 	e = inventory_run(i, put, &changed, why);
 	if (e == ERR_OK && !has_place && (c->facts.is_ca || verdict_lacks_issuer(&c->verdict)))
-		e = is_left_out(i, certificate, &i->has_left_out, why);
+		e = take_der(i, certificate, NULL, &is_kept, why);
+	if (e == ERR_OK && !is_kept)
+		i->has_left_out = true;
 	if (e == ERR_OK && changed) {
 		i->pool[c->facts.is_ca].count++;
 		i->pool[c->facts.is_ca].bytes += (int64_t)c->der_size;
@@ -180,35 +192,22 @@ enum err inventory_pool_prune(struct inventory *i, struct why *why)
 enum err inventory_pool_der(
 	struct inventory *i, int64_t certificate, struct buffer *out, struct why *why)
 {
-	sqlite3_stmt *find;
-	bool is_row = false;
-	enum err e = inventory_statement(i, POOL_DER, &find, why);
+	bool is_there;
 
-	if (e != ERR_OK)
-		return e;
-	inventory_bind(find, &certificate, 1);
-	e = inventory_step(i, find, &is_row, why);
-	if (e == ERR_OK && is_row)
-		buffer_slice(out, inventory_column_bytes(find, 0));
-	(void)sqlite3_reset(find);
-	return e == ERR_OK ? buffer_status(out) : e;
+	return take_der(i, certificate, out, &is_there, why);
 }
 
 enum err inventory_pool_named(struct inventory *i, const uint8_t fingerprint[FINGERPRINT_BYTES],
 	struct buffer *out, struct why *why)
 {
 	sqlite3_stmt *find;
-	bool is_row = false;
+	bool is_there;
 	enum err e = inventory_statement(i, POOL_NAMED, &find, why);
 
 	if (e != ERR_OK)
 		return e;
 	inventory_bind_bytes(find, 1, slice_of(fingerprint, FINGERPRINT_BYTES));
-	e = inventory_step(i, find, &is_row, why);
-	if (e == ERR_OK && is_row)
-		buffer_slice(out, inventory_column_bytes(find, 0));
-	(void)sqlite3_reset(find);
-	return e == ERR_OK ? buffer_status(out) : e;
+	return take_row(i, find, out, &is_there, why);
 }
 
 /* ---- verdicts with what the pool holds ---------------------------------------------------------- */
