@@ -35,7 +35,6 @@ struct fetching {
 	struct curl_slist *headers; /* owned, wiped */
 	int ca;                     /* owned; -1: none */
 	struct buffer body;
-	size_t body_at;
 	size_t head_bytes;
 	bool is_too_large;
 	struct buffer list; /* the entries, a line each */
@@ -216,19 +215,6 @@ static void unpair(struct buffer *json)
 	}
 }
 
-static ssize_t read_body(void *arg, void *to, size_t size)
-{
-	struct fetching *f = arg;
-	size_t left = f->body.size - f->body_at;
-
-	if (left > size)
-		left = size;
-	if (left)
-		memcpy(to, f->body.data + f->body_at, left);
-	f->body_at += left;
-	return (ssize_t)left;
-}
-
 /* What cannot stand in a line cannot stand in a target, either: main will say so. */
 static void put_entry(struct fetching *f, const char *entry)
 {
@@ -262,7 +248,7 @@ static bool read_list(struct fetching *f)
 		return fail(f, REASON_MALFORMED,
 			"not of the form [{\"targets\": [\"HOST:PORT\"], \"labels\": {}}]");
 	unpair(&f->body);
-	e = target_list_over(read_body, f, TARGET_LIST_DISCOVERY, &list);
+	e = target_list_over(buffer_bytes(&f->body), TARGET_LIST_DISCOVERY, &list);
 	while (e == ERR_OK && !atomic_load(&f->is_stopped)) {
 		e = target_list_next(list, &entry, &line, &why);
 		if (e == ERR_OK)

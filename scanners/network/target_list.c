@@ -25,10 +25,11 @@
 enum walk { WALK_START, WALK_GROUPS, WALK_KEY, WALK_TARGETS, WALK_TARGET, WALK_SKIP, WALK_DONE };
 
 struct target_list {
-	target_list_read_fn *read;
-	void *arg;
-	int fd;     /* owned, or -1 */
-	char *name; /* owned, for sentences; NULL: none is named */
+	/* Bytes of it, like read(2): 0 at the end, -1 with errno. */
+	ssize_t (*read)(struct target_list *l, void *to, size_t size);
+	struct slice text; /* borrowed: what is left of a list in memory */
+	int fd;            /* owned, or -1 */
+	char *name;        /* owned, for sentences; NULL: none is named */
 	enum target_list_form form;
 	bool is_known;
 	bool has_ended; /* nothing more can be read */
@@ -49,9 +50,18 @@ bool target_list_is(const char *source)
 
 /* ---- bytes ------------------------------------------------------------------------------------ */
 
-static ssize_t read_fd(void *arg, void *to, size_t size)
+static ssize_t read_text(struct target_list *l, void *to, size_t size)
 {
-	const struct target_list *l = arg;
+	if (size > l->text.size)
+		size = l->text.size;
+	if (size)
+		memcpy(to, l->text.data, size);
+	l->text = slice_after(l->text, size);
+	return (ssize_t)size;
+}
+
+static ssize_t read_fd(struct target_list *l, void *to, size_t size)
+{
 	ssize_t ret;
 
 	while ((ret = read(l->fd, to, size)) < 0) {
@@ -86,7 +96,7 @@ static enum err fill(struct target_list *l, struct why *why)
 		l->size -= l->at;
 		l->at = 0;
 	}
-	ret = l->read(l->arg, l->bytes + l->size, sizeof(l->bytes) - l->size);
+	ret = l->read(l, l->bytes + l->size, sizeof(l->bytes) - l->size);
 	if (ret < 0)
 		return broken(l, ERR_IO, strerror(errno), why);
 	l->has_ended = ret == 0;
@@ -101,7 +111,7 @@ static ssize_t read_yaml(void *arg, void *to, size_t size)
 	size_t left = l->size - l->at;
 
 	if (!left)
-		return l->has_ended ? 0 : l->read(l->arg, to, size);
+		return l->has_ended ? 0 : l->read(l, to, size);
 	if (left > size)
 		left = size;
 	memcpy(to, l->bytes + l->at, left);
@@ -356,16 +366,15 @@ enum err target_list_next(
 	return l->yaml ? next_discovered(l, entry, line, why) : next_line(l, entry, line, why);
 }
 
-enum err target_list_over(
-	target_list_read_fn *read, void *arg, enum target_list_form form, struct target_list **out)
+enum err target_list_over(struct slice text, enum target_list_form form, struct target_list **out)
 {
 	struct target_list *l = calloc(1, sizeof(*l));
 	enum err e = l ? ERR_OK : ERR_MEMORY;
 
 	if (l) {
 		l->fd = -1;
-		l->read = read;
-		l->arg = arg;
+		l->read = read_text;
+		l->text = text;
 		l->form = form;
 		l->is_known = form != TARGET_LIST_ANY;
 	}
@@ -387,7 +396,6 @@ enum err target_list_open(const char *source, struct target_list **out, struct w
 	if (!l)
 		return ERR_MEMORY;
 	l->read = read_fd;
-	l->arg = l;
 	l->fd = STDIN_FILENO;
 	l->name = strdup(source[0] == '@' ? source + 1 : source);
 	if (!l->name)

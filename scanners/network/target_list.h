@@ -4,6 +4,7 @@
 #define LEAFWATCH_SCANNERS_NETWORK_TARGET_LIST_H
 
 #include "agent/base/err.h"
+#include "agent/base/slice.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,18 +14,15 @@ struct target_list;
 
 /* "@FILE" or "-"? */
 bool target_list_is(const char *source);
-/* Bytes of a list, like read(2): 0 at the end, -1 with errno. */
-typedef ssize_t target_list_read_fn(void *arg, void *to, size_t size);
-
 enum err target_list_open(const char *source, struct target_list **out, struct why *why) MUST_CHECK;
 enum target_list_form {
 	TARGET_LIST_ANY,       /* told by content */
 	TARGET_LIST_DISCOVERY, /* it has to be Prometheus'; its entries are given as they stand there */
 	TARGET_LIST_ENTRIES, /* such entries, a line each */
 };
-/* Over something else than a file. */
-enum err target_list_over(target_list_read_fn *read, void *arg, enum target_list_form form,
-	struct target_list **out) MUST_CHECK;
+/* Over `text`, which is borrowed until it is freed. */
+enum err target_list_over(
+	struct slice text, enum target_list_form form, struct target_list **out) MUST_CHECK;
 /* The next entry, borrowed until the next call, and its line. ERR_END at the end; ERR_USAGE: this entry
  * is bad, as `why` says, and others may follow; anything else: the list breaks off here. */
 enum err target_list_next(

@@ -27,7 +27,6 @@ struct network {
 struct added {
 	struct added *next;
 	struct buffer text;
-	size_t at;
 	char *place; /* owned */
 };
 
@@ -272,26 +271,13 @@ static enum err from_list(struct targets *t, struct target *out)
 	return take_shape(t, &s, out);
 }
 
-static ssize_t read_added(void *arg, void *to, size_t size)
-{
-	struct added *from = arg;
-	size_t left = from->text.size - from->at;
-
-	if (left > size)
-		left = size;
-	if (left)
-		memcpy(to, from->text.data + from->at, left);
-	from->at += left;
-	return (ssize_t)left;
-}
-
 static enum err open_added(struct targets *t)
 {
 	enum err e;
 
 	t->reading = t->reading ? t->reading->next : t->added;
 	t->list_name = NULL;
-	e = target_list_over(read_added, t->reading, TARGET_LIST_ENTRIES, &t->list);
+	e = target_list_over(buffer_bytes(&t->reading->text), TARGET_LIST_ENTRIES, &t->list);
 	return e == ERR_OK ? ERR_NOT_FOUND : e;
 }
 
