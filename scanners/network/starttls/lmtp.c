@@ -1,22 +1,7 @@
 /* LMTP: RFC 2033, SMTP with LHLO for EHLO. */
 #include "scanners/network/starttls/smtp_like.h"
 
-static const struct state states[] = {
-	[SMTP_GREETING] = { .awaits = "the greeting",
-		.frame = part_line,
-		.answers = smtp_like_greeting },
-	[SMTP_HELLO] = { .awaits = "the answer to LHLO",
-		.say = SAY("LHLO {own}\r\n"),
-		.frame = part_line,
-		.answers = smtp_like_hello },
-	[SMTP_HELLO_OFFERED] = { .awaits = "the answer to LHLO",
-		.frame = part_line,
-		.answers = smtp_like_hello_offered },
-	[SMTP_STARTTLS] = { .awaits = "the answer to STARTTLS",
-		.say = SAY("STARTTLS\r\n"),
-		.frame = part_line,
-		.answers = smtp_like_starttls },
-};
+static const struct state states[] = SMTP_LIKE_STATES("LHLO");
 
 static const struct greeting greetings[] = {
 	{ "220", "LMTP" },

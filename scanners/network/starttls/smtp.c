@@ -1,22 +1,7 @@
 /* SMTP: RFC 3207. */
 #include "scanners/network/starttls/smtp_like.h"
 
-static const struct state states[] = {
-	[SMTP_GREETING] = { .awaits = "the greeting",
-		.frame = part_line,
-		.answers = smtp_like_greeting },
-	[SMTP_HELLO] = { .awaits = "the answer to EHLO",
-		.say = SAY("EHLO {own}\r\n"),
-		.frame = part_line,
-		.answers = smtp_like_hello },
-	[SMTP_HELLO_OFFERED] = { .awaits = "the answer to EHLO",
-		.frame = part_line,
-		.answers = smtp_like_hello_offered },
-	[SMTP_STARTTLS] = { .awaits = "the answer to STARTTLS",
-		.say = SAY("STARTTLS\r\n"),
-		.frame = part_line,
-		.answers = smtp_like_starttls },
-};
+static const struct state states[] = SMTP_LIKE_STATES("EHLO");
 
 static const struct greeting greetings[] = {
 	{ "220", "SMTP" },
