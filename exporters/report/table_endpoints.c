@@ -1,12 +1,12 @@
 /* The table's endpoints: who answers, how, and whether a client certificate is wanted. */
 #include "exporters/report/place.h"
 #include "exporters/report/table_parts.h"
+#include "exporters/report/table_rows.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ENDPOINTS_FIRST 32
 /* From this width on there is room for them. */
 #define WIDTH_WITH_ISSUERS 100
 #define CELL_BYTES_MAX ((size_t)2 * RECORD_TEXT_BYTES_MAX)
@@ -22,43 +22,12 @@ enum {
 	COLUMNS
 };
 
-struct row {
-	char *cells[COLUMNS]; /* owned */
-	enum ink client_ink;
-	enum ink answer_ink;
-	enum ink matches_ink;
-};
-
-struct rows {
+struct found {
 	const struct view *view; /* borrowed */
-	struct row *items;       /* owned */
-	bool has_files;          /* files were looked at: what matches here can be told */
-	size_t count;
-	size_t capacity;
+	struct table_rows rows;
+	bool has_files; /* files were looked at: what matches here can be told */
+	bool has_issuers;
 };
-
-static void rows_fini(struct rows *rows)
-{
-	for (size_t i = 0; i < rows->count; i++)
-		for (size_t c = 0; c < COLUMNS; c++)
-			free(rows->items[i].cells[c]);
-	free(rows->items);
-}
-
-static struct row *rows_new(struct rows *rows)
-{
-	if (rows->count == rows->capacity) {
-		size_t capacity = rows->capacity ? rows->capacity * 2 : ENDPOINTS_FIRST;
-		struct row *items = reallocarray(rows->items, capacity, sizeof(*items));
-
-		if (!items)
-			return NULL;
-		rows->items = items;
-		rows->capacity = capacity;
-	}
-	rows->items[rows->count] = (struct row){ 0 };
-	return &rows->items[rows->count++];
-}
 
 static char *issuers_text(const struct strings *cas)
 {
@@ -96,14 +65,14 @@ static char *answer_text(const struct sighting *s, enum ink *ink)
 
 /* How many valid client certificates of this host it would let in; "?" where it names no CA. */
 static enum err matches_text(
-	const struct rows *rows, const struct sighting *s, enum ink *ink, char **out)
+	const struct found *f, const struct sighting *s, enum ink *ink, char **out)
 {
 	struct endpoint_links l = { 0 };
 	struct buffer text;
 	enum err e = ERR_OK;
 
-	if (rows->has_files)
-		e = rows->view->links_of_endpoint(rows->view->ctx, &s->record->location, &l);
+	if (f->has_files)
+		e = f->view->links_of_endpoint(f->view->ctx, &s->record->location, &l);
 	if (e != ERR_OK)
 		return e;
 	buffer_init(&text, CELL_BYTES_MAX);
@@ -124,68 +93,50 @@ static enum err matches_text(
 
 static enum err note_files(void *arg, const struct scanner_state *s)
 {
-	struct rows *rows = arg;
+	struct found *f = arg;
 
-	rows->has_files |= strcmp(s->scanner, "files") == 0;
+	f->has_files |= strcmp(s->scanner, "files") == 0;
 	return ERR_OK;
 }
 
+static enum ink client_ink(enum client_certificate c)
+{
+	return c == CLIENT_CERTIFICATE_REQUIRED   ? INK_BOLD
+	       : c == CLIENT_CERTIFICATE_OPTIONAL ? INK_PLAIN
+						  : INK_DIM;
+}
+
+/* Those that did not answer well come first. */
 static enum err collect(void *arg, const struct sighting *s)
 {
 	const struct endpoint_record *e = &s->record->endpoint;
-	const struct rows *rows = arg;
-	struct row *r;
+	struct found *f = arg;
+	struct table_row *r;
 	enum err result;
 
 	if (s->gone_at != TIME_UNKNOWN || record_is_listener(s->record))
 		return ERR_OK;
-	r = rows_new(arg);
+	r = table_rows_add(&f->rows);
 	if (!r)
 		return ERR_MEMORY;
+	for (size_t c = 0; c < COLUMNS; c++)
+		r->inks[c] = INK_DIM;
 	r->cells[COLUMN_PLACE] = place_text(&s->record->location);
+	r->inks[COLUMN_PLACE] = INK_PLAIN;
 	r->cells[COLUMN_ADDRESS] = strdup(e->address ? e->address : "");
 	r->cells[COLUMN_PROTOCOL] = strdup(e->protocol ? e->protocol : "");
 	r->cells[COLUMN_CLIENT] = strdup(client_certificate_word(e->client_certificate));
-	r->cells[COLUMN_ISSUERS] = issuers_text(&e->acceptable_cas);
-	result = matches_text(rows, s, &r->matches_ink, &r->cells[COLUMN_MATCHES]);
+	r->inks[COLUMN_CLIENT] = client_ink(e->client_certificate);
+	r->cells[COLUMN_ISSUERS] = f->has_issuers ? issuers_text(&e->acceptable_cas) : strdup("");
+	result = matches_text(f, s, &r->inks[COLUMN_MATCHES], &r->cells[COLUMN_MATCHES]);
 	if (result != ERR_OK)
 		return result;
-	r->cells[COLUMN_ANSWER] = answer_text(s, &r->answer_ink);
-	r->client_ink = e->client_certificate == CLIENT_CERTIFICATE_REQUIRED   ? INK_BOLD
-			: e->client_certificate == CLIENT_CERTIFICATE_OPTIONAL ? INK_PLAIN
-									       : INK_DIM;
-	for (size_t c = 0; c < COLUMNS; c++)
-		if (!r->cells[c])
-			return ERR_MEMORY;
-	return ERR_OK;
+	r->cells[COLUMN_ANSWER] = answer_text(s, &r->inks[COLUMN_ANSWER]);
+	r->order = r->inks[COLUMN_ANSWER] != INK_RED;
+	return table_row_status(r, COLUMNS);
 }
 
-static int compare(const void *a, const void *b)
-{
-	const struct row *x = a;
-	const struct row *y = b;
-	int order = (y->answer_ink == INK_RED) - (x->answer_ink == INK_RED);
-
-	return order ? order : strcmp(x->cells[COLUMN_PLACE], y->cells[COLUMN_PLACE]);
-}
-
-static enum ink ink_of(const struct row *r, size_t column)
-{
-	switch (column) {
-	case COLUMN_CLIENT:
-		return r->client_ink;
-	case COLUMN_ANSWER:
-		return r->answer_ink;
-	case COLUMN_MATCHES:
-		return r->matches_ink;
-	case COLUMN_PLACE:
-		return INK_PLAIN;
-	default:
-		return INK_DIM;
-	}
-}
-
-static void paint_rows(const struct rows *rows, struct paint *p)
+enum err table_endpoints(const struct view *v, struct paint *p, struct table_counts *n)
 {
 	struct column columns[COLUMNS] = {
 		[COLUMN_PLACE] = { .title = "ENDPOINT", .minimum = 20, .cut = CELLS_CUT_MIDDLE },
@@ -196,41 +147,22 @@ static void paint_rows(const struct rows *rows, struct paint *p)
 		[COLUMN_MATCHES] = { .title = "MATCHES" },
 		[COLUMN_ANSWER] = { .title = "ANSWER", .minimum = 10 },
 	};
-	bool has_issuers = !p->options->width || p->options->width >= WIDTH_WITH_ISSUERS;
-
-	for (size_t i = 0; i < rows->count; i++)
-		for (size_t c = 0; c < COLUMNS; c++)
-			if (c != COLUMN_ISSUERS || has_issuers)
-				column_hold(&columns[c], rows->items[i].cells[c]);
-	(void)columns_fit(columns, COLUMNS, 0, p->options);
-	paint_titles(p, columns, COLUMNS);
-	for (size_t i = 0; i < rows->count; i++) {
-		const struct row *r = &rows->items[i];
-
-		for (size_t c = 0; c < COLUMNS; c++)
-			paint_cell(p, &columns[c], r->cells[c], ink_of(r, c));
-		paint_end(p);
-	}
-}
-
-enum err table_endpoints(const struct view *v, struct paint *p, struct table_counts *n)
-{
-	struct rows rows = { .view = v };
+	struct found f = { .view = v,
+		.has_issuers = !p->options->width || p->options->width >= WIDTH_WITH_ISSUERS };
 	enum err e = ERR_OK;
 
 	if (v->links_of_endpoint)
-		e = v->each_scanner(v->ctx, note_files, &rows);
+		e = v->each_scanner(v->ctx, note_files, &f);
 	if (e == ERR_OK)
-		e = v->each_sighting(v->ctx, RECORD_ENDPOINT, collect, &rows);
-
-	if (e == ERR_OK && rows.count) {
-		qsort(rows.items, rows.count, sizeof(*rows.items), compare);
+		e = v->each_sighting(v->ctx, RECORD_ENDPOINT, collect, &f);
+	if (e == ERR_OK && f.rows.count) {
+		table_rows_sort(&f.rows, COLUMN_PLACE);
 		if (n->places)
 			paint_end(p);
-		paint_rows(&rows, p);
+		table_rows_paint(&f.rows, columns, COLUMNS, p);
 		e = paint_status(p);
 	}
-	n->endpoints = rows.count;
-	rows_fini(&rows);
+	n->endpoints = f.rows.count;
+	table_rows_fini(&f.rows);
 	return e;
 }
