@@ -438,7 +438,8 @@ enum err child_new(const struct child_start *start, struct child **out, struct w
 	c->role = start->role;
 	c->events = start->events;
 	c->arg = start->arg;
-	c->in_thread = start->in_thread;
+	/* A process that has threads cannot fork safely, as this one does for each module. */
+	c->in_thread = start->in_thread && !(start->role->needs & ROLE_NEEDS_MODULES);
 	c->read_fd = -1;
 	buffer_init(&c->in, FRAME_BYTES_MAX + FRAME_HEAD_BYTES + READ_BYTES);
 	(void)uv_pipe_init(start->loop, &c->pipe, start->role->needs & ROLE_PASSES_FILES ? 1 : 0);

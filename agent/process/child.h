@@ -26,7 +26,7 @@ struct child_events {
 struct child_start {
 	uv_loop_t *loop;
 	const struct role *role;
-	bool in_thread;
+	bool in_thread; /* but for a role that forks: ROLE_NEEDS_MODULES */
 	const struct child_events *events;
 	void *arg;
 };

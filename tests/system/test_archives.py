@@ -294,8 +294,9 @@ class Archives(Case):
         time.sleep(2.1)                         # what has just changed would be read again
         found, problems = self.places(*state)
         self.assertEqual(set(found), {"a.pem", "slow.tgz!/first.pem"})
-        self.assertEqual(sorted((reason, place) for reason, place, _ in problems),
-                         [("limit-reached", "slow.p12"), ("limit-reached", "slow.tgz!/text")])
+        # The member, or the archive where the time ran out on unpacking it.
+        self.assertEqual(sorted((reason, place.removesuffix("!/text")) for reason, place, _ in problems),
+                         [("limit-reached", "slow.p12"), ("limit-reached", "slow.tgz")])
         for _, _, message in problems:
             self.assertIn("limits.file_time", message)
         again = self.leafwatch("scan", *AT, *state, self.tree, env={"LEVEL": "debug"})

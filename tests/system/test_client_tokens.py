@@ -107,8 +107,8 @@ class ClientTokens(Case):
 
     def test_single_process(self):
         port = self.serve()
-        endpoint, _ = self.present(port, "--single", "--client-cert", self.uri("token=keys;object=ec"))
-        self.assertTrue(endpoint["presented"]["accepted"], endpoint["presented"])
+        endpoint, records = self.present(port, "--single", "--client-cert", self.uri("token=keys;object=ec"))
+        self.assertTrue(endpoint.get("presented", {}).get("accepted"), (endpoint, problems(records)))
 
     def test_a_token_that_others_use(self):
         """While another program logs in, SoftHSM's token may be gone, empty or without a user: it is asked again."""
