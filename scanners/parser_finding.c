@@ -332,6 +332,25 @@ static enum err add_problem(
 	return e;
 }
 
+/* At the place of the whole file, since it is of all that comes that nothing is told: what is known there stays known. */
+static enum err add_file_limit(struct gather *g, const char *message)
+{
+	const char *uri = g->uri;
+	struct label *label = g->label;
+	const struct format *format = g->format;
+	enum err e;
+
+	g->uri = g->place->uri;
+	g->label = NULL;
+	if (g->levels)
+		g->format = g->outside[0].format;
+	e = add_problem(g, REASON_LIMIT_REACHED, slice_of(NULL, 0), message);
+	g->uri = uri;
+	g->label = label;
+	g->format = format;
+	return e;
+}
+
 /* Told once; then the formats are to end. An archive that has spent all it had has said so. */
 static bool is_late(struct gather *g)
 {
@@ -339,9 +358,9 @@ static bool is_late(struct gather *g)
 		return g->is_late;
 	g->is_late = true;
 	if (!g->budget.is_spent)
-		(void)!fail(g, add_problem(g, REASON_LIMIT_REACHED, slice_of(NULL, 0),
-				       "it takes too long: what is behind was not looked at "
-				       "(limits.file_time)"));
+		(void)!fail(
+			g, add_file_limit(g, "it takes too long: what is behind was not looked at "
+					     "(limits.file_time)"));
 	g->budget.is_spent = true;
 	return true;
 }
@@ -371,8 +390,8 @@ static enum err tell_too_many(struct gather *g)
 {
 	if (g->certificates > (size_t)g->budget.limits->certificates + 1)
 		return ERR_OK;
-	return add_problem(g, REASON_LIMIT_REACHED, slice_of(NULL, 0),
-		"it holds more certificates than are told of one file (limits.certificates)");
+	return add_file_limit(
+		g, "it holds more certificates than are told of one file (limits.certificates)");
 }
 
 static enum err add_certificate(

@@ -86,6 +86,8 @@ struct format_limits {
 };
 extern const struct format_limits format_limits_standard;
 
+#define FORMAT_LEFT_BYTES 512
+
 /* What one file has cost so far. */
 struct format_budget {
 	const struct format_limits *limits; /* borrowed */
@@ -96,6 +98,10 @@ struct format_budget {
 	uint64_t unpacked_bytes;
 	bool is_spent;           /* a ceiling was reached, and told: nothing more is taken out */
 	uint64_t kdf_iterations; /* that are left */
+	/* How an archive was left, told by the outermost: what it holds behind was not looked at, and what is known of
+	 * that stays known. "" where none was, or it is told. */
+	char left[FORMAT_LEFT_BYTES];
+	enum reason left_reason;
 	/* The key of the limit that a derivation of the format at work has met, or NULL. */
 	const char *locked_by;
 };

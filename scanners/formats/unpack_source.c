@@ -30,14 +30,44 @@ const char *unpack_error(struct unpack *u)
 	return text ? text : "it is damaged";
 }
 
+/* "a.zip!/b.tar!/c": where in the file it is. */
+static void put_path(struct buffer *out, const struct unpack *u)
+{
+	const struct unpack *chain[FORMAT_ARCHIVE_DEPTH_CEILING + 1];
+	size_t count = 0;
+
+	for (; u && count <= FORMAT_ARCHIVE_DEPTH_CEILING; u = u->outer)
+		chain[count++] = u;
+	while (count--) {
+		if (!*chain[count]->name)
+			continue;
+		buffer_text(out, out->size ? "!/" : "");
+		buffer_text(out, chain[count]->name);
+	}
+}
+
+/* Nothing more of the file is looked at. */
+static void leave_file(struct unpack *u, enum reason reason, const char *message)
+{
+	struct format_budget *b = u->budget;
+	struct buffer path;
+
+	buffer_init(&path, UNPACK_NAME_BYTES);
+	put_path(&path, u);
+	b->is_spent = true;
+	b->left_reason = reason;
+	(void)snprintf(b->left, sizeof(b->left), "%s%s%s", message, path.size ? ", at " : "",
+		buffer_status(&path) == ERR_OK ? buffer_string(&path) : "a member");
+	buffer_fini(&path);
+}
+
 static bool spend(struct unpack *u, const char *ceiling, const char *key)
 {
-	char message[UNPACK_MESSAGE_BYTES];
+	char message[FORMAT_LEFT_BYTES / 2];
 
 	(void)snprintf(message, sizeof(message),
 		"the archive was left after %zu members: %s (limits.%s)", u->read, ceiling, key);
-	u->budget->is_spent = true;
-	unpack_problem(u, REASON_LIMIT_REACHED, message);
+	leave_file(u, REASON_LIMIT_REACHED, message);
 	return false;
 }
 
@@ -90,7 +120,7 @@ static la_ssize_t left(struct archive *a)
 
 static la_ssize_t read_block(struct unpack *u, size_t size, const void **block)
 {
-	char message[UNPACK_MESSAGE_BYTES];
+	char message[FORMAT_LEFT_BYTES / 2];
 	ssize_t n;
 
 	if (!u->in->file) {
@@ -103,8 +133,7 @@ static la_ssize_t read_block(struct unpack *u, size_t size, const void **block)
 	if (n < 0) {
 		(void)snprintf(message, sizeof(message), "cannot be read after %llu bytes: %m",
 			(unsigned long long)u->at);
-		u->budget->is_spent = true;
-		unpack_problem(u, REASON_UNREADABLE, message);
+		leave_file(u, REASON_UNREADABLE, message);
 	}
 	*block = u->block;
 	return n;
