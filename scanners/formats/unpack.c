@@ -398,15 +398,15 @@ static enum err run_images(const struct format_input *in, const struct format_si
 	return u.status;
 }
 
-static enum err tell_left(struct unpack *u)
+/* Also after ERR_LIMIT, by which the sink says that it takes nothing any more but problems. */
+static void tell_left(struct unpack *u)
 {
 	struct format_budget *b = u->budget;
 
-	if (!b->left[0] || b->depth)
-		return ERR_OK;
+	if (!b->left[0] || b->depth || (u->status != ERR_OK && u->status != ERR_LIMIT))
+		return;
 	unpack_problem(u, b->left_reason, b->left);
 	b->left[0] = 0;
-	return u->status;
 }
 
 enum format_answer unpack(const struct format_input *in, const struct format_sink *sink)
@@ -417,8 +417,7 @@ enum format_answer unpack(const struct format_input *in, const struct format_sin
 		run(&u);
 		if (u.status == ERR_OK && u.holds_images)
 			u.status = run_images(in, sink);
-		if (u.status == ERR_OK)
-			u.status = tell_left(&u);
+		tell_left(&u);
 		if (u.status == ERR_OK)
 			u.status = apk_signatures(in, sink);
 	} else {

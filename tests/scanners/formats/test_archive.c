@@ -107,6 +107,8 @@ static enum err on_nested(void *arg, const char *member, struct slice bytes)
 
 	assert_null(member);
 	e = look_with(arg, bytes, NULL);
+	if (s->budget && s->budget->is_spent)
+		return ERR_LIMIT;
 	return s->fails_at && s->certificates >= s->fails_at ? ERR_IO : e;
 }
 
@@ -329,11 +331,11 @@ static void test_depth(void **state)
 
 static void test_ceilings(void **state)
 {
-	static uint8_t zeros[7 * 1024 * 1024];
+	static uint8_t zeros[7 * 1024 * 1024], text[3 * 1024 * 1024];
 	struct format_limits limits = format_limits_standard;
 	const struct member members[] = { { "a.pem", buffer_bytes(&pem) },
 		{ "zeros", slice_of(zeros, sizeof(zeros)) }, { "b.pem", buffer_bytes(&pem) } };
-	struct buffer bytes = make(tar, gzip, members, 3);
+	struct buffer bytes = make(tar, gzip, members, 3), left;
 	struct slice all = buffer_bytes(&bytes);
 
 	(void)state;
@@ -345,6 +347,11 @@ static void test_ceilings(void **state)
 	limits.unpacked_bytes = 1024 * 1024;
 	assert_string_equal(see_with(all, &limits).places, "a.pem");
 	assert_string_equal(see_with(all, &limits).problems, "limit-reached@");
+	/* Where a text is left, the part that is there is looked at, and refused. */
+	memset(text, 'x', sizeof(text));
+	left = make(tar, gzip, &(const struct member){ "a.txt", slice_of(text, sizeof(text)) }, 1);
+	assert_string_equal(see_with(buffer_bytes(&left), &limits).problems, "limit-reached@");
+	buffer_fini(&left);
 	limits = format_limits_standard;
 	limits.time_ms = -1;
 	assert_string_equal(see_with(all, &limits).places, "");
