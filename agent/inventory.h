@@ -141,6 +141,9 @@ struct revocation_source {
 enum err inventory_each_revocation_source(struct inventory *i,
 	enum err (*fn)(void *, const struct revocation_source *), void *arg,
 	struct why *why) MUST_CHECK;
+/* May any certificate name a place to ask its issuer at? Looks for a URL in their facts, which are stored as they are
+ * read, and is far cheaper than going through all of them. */
+enum err inventory_has_urls(struct inventory *i, bool *out, struct why *why) MUST_CHECK;
 /* Forgets what was said of certificates that are gone. */
 enum err inventory_revocation_prune(struct inventory *i, struct why *why) MUST_CHECK;
 

@@ -104,6 +104,21 @@ enum err inventory_revocation_prune(struct inventory *i, struct why *why)
 	return inventory_leave(i, is_own, e, why);
 }
 
+enum err inventory_has_urls(struct inventory *i, bool *out, struct why *why)
+{
+	sqlite3_stmt *find = NULL;
+	bool is_row = false;
+	enum err e = store_prepare(i->store,
+		"SELECT EXISTS(SELECT 1 FROM certificate WHERE instr(facts,x'3a2f2f'))", &find,
+		why);
+
+	if (e == ERR_OK)
+		e = inventory_step(i, find, &is_row, why);
+	*out = e == ERR_OK && is_row && sqlite3_column_int(find, 0);
+	sqlite3_finalize(find);
+	return e;
+}
+
 /* ---- sources ---------------------------------------------------------------------------------- */
 
 enum err inventory_each_revocation_source(struct inventory *i,

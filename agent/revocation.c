@@ -394,6 +394,7 @@ enum err revocation_questions(struct inventory *i, int64_t now,
 	struct search s = { .inventory = i, .now = now };
 	const struct telling t = { .search = &s, .fn = fn, .arg = arg };
 	struct revocation_map *map = NULL;
+	bool has_urls = false;
 	enum err e = inventory_revocation_prune(i, why);
 
 	if (e == ERR_OK)
@@ -402,6 +403,8 @@ enum err revocation_questions(struct inventory *i, int64_t now,
 	if (e == ERR_OK)
 		e = inventory_each_revocation_source(i, add_source, &s, why);
 	if (e == ERR_OK)
+		e = inventory_has_urls(i, &has_urls, why);
+	if (e == ERR_OK && has_urls)
 		e = inventory_each(i, &filter, on_sighting, &s, why);
 	if (e == ERR_OK && s.subjects_count)
 		qsort(s.subjects, s.subjects_count, sizeof(*s.subjects), by_group);

@@ -22,9 +22,7 @@
 #define FILE_MODE 0640
 #define BUSY_TIMEOUT_MS 5000
 /* Pages kept in memory, as PRAGMA cache_size counts them: KiB when negative. */
-#define CACHE_PRAGMA "PRAGMA cache_size=-8192"
-/* What is not kept may grow beyond this in a file that nobody else sees. */
-#define TRANSIENT_CACHE_PRAGMA "PRAGMA cache_size=-16384"
+#define CACHE_PRAGMA "PRAGMA cache_size=-16384"
 /* The log is copied into the file from this many pages on, and cut back to this size. */
 #define CHECKPOINT_PRAGMA "PRAGMA wal_autocheckpoint=2000"
 #define JOURNAL_LIMIT_PRAGMA "PRAGMA journal_size_limit=67108864"
@@ -403,9 +401,8 @@ static enum err set_up(struct store *s, bool was_closed, struct why *why)
 	if (e != ERR_OK)
 		return e;
 	if (!s->path)
-		return execute(s,
-			"PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF;" TRANSIENT_CACHE_PRAGMA,
-			"set it up", why);
+		return execute(
+			s, "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF", "set it up", why);
 	return execute(s,
 		"PRAGMA temp_store=MEMORY; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" CHECKPOINT_PRAGMA
 		";" JOURNAL_LIMIT_PRAGMA,

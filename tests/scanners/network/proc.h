@@ -18,7 +18,7 @@ struct proc {
 
 static inline void proc_write(const struct proc *p, const char *name, const char *text)
 {
-	char path[512];
+	char path[640];
 	FILE *f;
 
 	(void)snprintf(path, sizeof(path), "%s/%s", p->root, name);
