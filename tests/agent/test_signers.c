@@ -3,8 +3,10 @@
 
 #include "agent/base/wire.h"
 #include "agent/process/messages.h"
+#include "agent/process/role.h"
 #include "agent/store.h"
 #include "scanners/tokens/order.h"
+#include "scanners/tokens/role.h"
 
 #include <gnutls/gnutls.h>
 #include <setjmp.h>
@@ -223,7 +225,8 @@ static void test_refused_pins(void **state)
 	assert_int_equal(pin, 0);
 }
 
-int main(void)
+/* The token role is a process of its own whatever else is a thread: this program, called again. */
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_key_that_is_not_there, set_up, tear_down),
@@ -231,5 +234,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refused_pins, set_up, tear_down),
 	};
 
+	if (argc == 3 && strcmp(argv[1], "--role") == 0)
+		return role_main(&token_role);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
