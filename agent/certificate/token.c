@@ -37,6 +37,8 @@ enum err token_fail(struct why *why, int code, const char *what)
 		e = ERR_PASSWORD;
 	if (code == GNUTLS_E_PKCS11_PIN_LOCKED)
 		e = ERR_DENIED;
+	if (code == GNUTLS_E_PKCS11_USER_ERROR)
+		e = ERR_BUSY;
 	return why_fail(why, e, "%s: %s", what, gnutls_strerror(code));
 }
 
@@ -230,12 +232,14 @@ static enum err list(const struct token *t, struct token_pin_given *pin, unsigne
 	return code == 0 ? ERR_OK : token_fail(why, code, "its objects cannot be listed");
 }
 
+/* After an unclear failure nobody knows whether the PIN has cost a try: it is not given again. */
 static enum err list_settled(const struct token *t, struct token_pin_given *pin, unsigned flags,
 	struct listing *out, struct why *why)
 {
 	for (unsigned tries = 1;; tries++) {
 		enum err e = list(t, pin, flags, out, why);
-		bool is_doubtful = e == ERR_IO || (e == ERR_OK && !out->count && pin->text);
+		bool is_doubtful = e == ERR_BUSY || (e == ERR_IO && !pin->asked) ||
+				   (e == ERR_OK && !out->count && pin->text);
 
 		if (!is_doubtful || tries == TOKEN_TRIES_MAX)
 			return e;

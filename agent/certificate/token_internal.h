@@ -18,7 +18,7 @@ struct token_pin_given {
 int token_on_pin(void *arg, int attempt, const char *url, const char *label, unsigned flags,
 	char *out, size_t max);
 
-/* ERR_PASSWORD for a PIN that was refused, ERR_DENIED for one that is locked. */
+/* ERR_PASSWORD for a PIN that was refused, ERR_DENIED for one that is locked, ERR_BUSY where no user is set up (yet). */
 enum err token_fail(struct why *why, int code, const char *what) MUST_CHECK;
 
 #endif

@@ -1,6 +1,7 @@
 /* Private keys on tokens, through GnuTLS. */
 #include "agent/certificate/token_key.h"
 
+#include "agent/base/clock.h"
 #include "agent/base/wire.h"
 #include "agent/certificate/token_internal.h"
 
@@ -63,8 +64,10 @@ void token_key_free(struct token_key *k)
 
 static int import(struct token_key *k, const char *uri)
 {
-	int code = gnutls_privkey_init(&k->key);
+	int code;
 
+	k->key = NULL;
+	code = gnutls_privkey_init(&k->key);
 	if (code == 0)
 		code = gnutls_privkey_import_url(k->key, uri, 0);
 	if (code == 0)
@@ -83,6 +86,13 @@ enum err token_key_open(const char *uri, const char *pin, struct token_key **out
 	k->pin.text = pin;
 	gnutls_pkcs11_set_pin_function(token_on_pin, &k->pin);
 	code = import(k, uri);
+	for (unsigned tries = 1; code == GNUTLS_E_PKCS11_USER_ERROR && tries < TOKEN_TRIES_MAX;
+		tries++) {
+		clock_sleep_ms(TOKEN_PAUSE_MS);
+		gnutls_privkey_deinit(k->key);
+		k->pin.asked = 0;
+		code = import(k, uri);
+	}
 	if (code >= 0) {
 		*out = k;
 		return ERR_OK;

@@ -218,7 +218,7 @@ static enum err try_modules(struct signing *s, int64_t deadline_ms, bool *was_re
 /* May what was not found be there a little later (token.h)? */
 static bool is_doubtful(const struct signing *s)
 {
-	return !s->is_dead || s->reason == REASON_MISSING || s->reason == REASON_UNREADABLE;
+	return !s->is_dead || s->reason == REASON_MISSING;
 }
 
 static enum err find(struct signing *s)

@@ -51,7 +51,8 @@ struct running {
 	struct buffer finding; /* what has been told of it */
 	struct strings seen;   /* all tokens it told of */
 	bool has_ended;        /* it said so */
-	char *complaint;       /* owned: why not all of its tokens are known, or NULL */
+	bool has_trouble; /* it told a problem: of a PIN, perhaps, that is not to be given again */
+	char *complaint;  /* owned: why not all of its tokens are known, or NULL */
 };
 
 /* --- telling main ---------------------------------------------------------------------------------- */
@@ -165,6 +166,7 @@ static enum err on_problem(struct running *r, struct wire *in)
 		e = ERR_MALFORMED;
 	if (e == ERR_OK)
 		e = tell_problem(r, uri, (enum reason)reason, message);
+	r->has_trouble = true;
 	/* Of the module itself: its tokens are not all known. */
 	if (e == ERR_OK && !r->token && !r->complaint) {
 		r->complaint = message;
@@ -347,6 +349,15 @@ static void describe_end(const struct running *r, enum err e, int status, char *
 			r->path, WTERMSIG(status), strsignal(WTERMSIG(status)));
 }
 
+/* Is the i-th token of the memory the module's, and has it not told of it? */
+static bool is_unseen(const struct running *r, size_t i)
+{
+	const struct token_memory *m = r->w->memory;
+
+	return strcmp(m->modules.items[i], r->path) == 0 &&
+	       !strings_contain(&r->seen, m->tokens.items[i]);
+}
+
 /* A problem at each token that is known to be the module's and was not reached. */
 static enum err tell_unseen(
 	struct running *r, enum reason reason, const char *message, bool *is_told)
@@ -356,8 +367,7 @@ static enum err tell_unseen(
 
 	r->w->has_failed = true;
 	for (size_t i = 0; e == ERR_OK && i < m->modules.count; i++) {
-		if (strcmp(m->modules.items[i], r->path) != 0 ||
-			strings_contain(&r->seen, m->tokens.items[i]))
+		if (!is_unseen(r, i))
 			continue;
 		e = problem(r->w, m->tokens.items[i], reason, message);
 		*is_told = true;
@@ -428,11 +438,10 @@ static bool has_gaps(const struct running *r)
 	const struct watch *w = r->w;
 	const struct token_memory *m = w->memory;
 
-	if (!r->has_ended || r->complaint)
+	if (!r->has_ended || r->has_trouble)
 		return false;
 	for (size_t i = 0; i < m->modules.count; i++)
-		if (strcmp(m->modules.items[i], r->path) == 0 &&
-			!strings_contain(&r->seen, m->tokens.items[i]))
+		if (is_unseen(r, i))
 			return true;
 	for (size_t i = 0; i < w->work->wishes_count; i++)
 		if (!w->is_met[i] && token_uri_has_module(&w->wishes[i], r->path) &&

@@ -104,6 +104,8 @@ static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pi
 {
 	read_orders();
 	note("logins", "x");
+	if (strcmp(word, "unclear") == 0)
+		return CKR_FUNCTION_FAILED;
 	/* What SoftHSM says while another program logs in. */
 	if (strcmp(word, "busy") == 0 && noted("logins") < 3)
 		return CKR_USER_PIN_NOT_INITIALIZED;

@@ -122,6 +122,12 @@ class ClientTokens(Case):
                 self.assertEqual(problems(records), [])
                 self.assertTrue(endpoint["presented"]["accepted"], endpoint)
 
+    def test_an_unclear_failure_is_not_repeated(self):
+        library, folder = self.module("unclear")
+        _, records = self.present(self.serve(), "--client-cert", self.uri("token=keys;object=ec", library))
+        self.assertEqual(self.only(records)[1], "unreadable")
+        self.assertEqual((folder / "logins").read_text(), "x")
+
     def test_many_targets_and_a_slow_token(self):
         """Signatures come one after another; servers that want none do not wait for them."""
         library, folder = self.module("sign-slow")

@@ -162,6 +162,15 @@ class Tokens(Case):
                                  {c.fingerprint for c in (self.web, self.ca, self.hidden)}, problems(records))
                 self.assertEqual(problems(records), [])
 
+    def test_an_unclear_failure_is_not_repeated(self):
+        """Whoever does not say whether the PIN was wrong may have counted it."""
+        library, folder = self.module("unclear")
+        for what in ("token=one", "token=one;object=hidden"):
+            (folder / "logins").unlink(missing_ok=True)
+            records = self.look(f"pkcs11:{what}?module-path={library}&pin-source=file:{self.pin}")
+            self.assertTrue(self.only(records, "unreadable"), records)
+            self.assertEqual((folder / "logins").read_text(), "x")
+
     def test_the_same_label_twice(self):
         again = self.pki.make("web", self.ca, names=("web.example.org",), ends="+5 days")
         self.store.put("one", "1234", "certificate", again.pem_file, "web", "01")
