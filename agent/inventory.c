@@ -91,9 +91,9 @@ static const char *const texts[STATEMENT_COUNT] = {
 	[KEY_GONE] = GONE("private_key"),
 	[KEY_GONE_OF_JOB] = GONE_OF_JOB("private_key"),
 	[KEY_NOTE_CLEAR] = "DELETE FROM key_note",
-	[KEY_NOTE_PUT] =
-		"INSERT INTO key_note(sighting,fingerprint,detail) SELECT p.id<<24|?5,?3,?4"
-		" FROM place p CROSS JOIN job j ON j.id=p.job WHERE p.uri=?1 AND j.name=?2",
+	[KEY_NOTE_PUT] = "INSERT INTO key_note(sighting,notes,fingerprint) VALUES(?1,?2,?3)",
+	[KEY_NOTES_CLEAR] = "DELETE FROM key_notes",
+	[KEY_NOTES_ADD] = "INSERT INTO key_notes(detail) VALUES(?1)",
 	[PROBLEM_PUT] =
 		"INSERT INTO problem(place,idx,keeps_known,pass,seen,first_seen,reason,"
 		"fingerprint,detail) VALUES(?1,?2,?3,?4,?5,?5,?6,?7,?8)"

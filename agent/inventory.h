@@ -165,18 +165,14 @@ enum err inventory_served_clear(struct inventory *i, struct why *why) MUST_CHECK
 enum err inventory_served_put(
 	struct inventory *i, const struct served_row *row, struct why *why) MUST_CHECK;
 
-/* What is noted of the private key of the certificate at a place. inventory_each puts it into its record, with
- * the problems. All of it is written anew, in the current batch, which both begin. */
-struct key_note_row {
-	const char *job;
-	const char *uri;
-	uint32_t index;
-	const uint8_t *fingerprint; /* of the certificate there */
-	const struct key_notes *notes;
-};
+/* What is noted of the private keys of certificates. inventory_each puts it into their records, with the problems.
+ * All of it is written anew, in the current batch, which each begins. Hundreds of copies of one certificate have
+ * the same notes: those are added once, and put to each. `row` is that of the sighting. */
 enum err inventory_key_notes_clear(struct inventory *i, struct why *why) MUST_CHECK;
-enum err inventory_key_notes_put(
-	struct inventory *i, const struct key_note_row *row, struct why *why) MUST_CHECK;
+enum err inventory_key_notes_add(struct inventory *i, const struct key_notes *notes, int64_t *id,
+	struct why *why) MUST_CHECK;
+enum err inventory_key_notes_put(struct inventory *i, int64_t id, int64_t row,
+	const uint8_t fingerprint[FINGERPRINT_BYTES], struct why *why) MUST_CHECK;
 /* Do the notes still hold? Yes, when they were settled with the same `basis` (a digest of what the caller takes
  * into account besides the inventory), no pass has brought or lost a certificate, key or reference since, and
  * the time they were settled until has not come. Settling is part of the batch. */

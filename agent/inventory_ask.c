@@ -53,8 +53,8 @@ static const char *const kind_texts[RECORD_KIND_LAST + 1] = {
 	[RECORD_CRL] = ENDPOINTS_SELECT("5"),
 	[RECORD_CERTIFICATE] =
 		"SELECT s.id&16777215,s.pass,s.first_seen,s.seen,s.gone_at,s.detail,c.facts,c.id,"
-		" k.fingerprint,k.detail FROM sighting s CROSS JOIN certificate c ON c.id=s.certificate"
-		" LEFT JOIN key_note k ON k.sighting=s.id WHERE"
+		" k.fingerprint,n.detail FROM sighting s CROSS JOIN certificate c ON c.id=s.certificate"
+		" LEFT JOIN key_note k ON k.sighting=s.id LEFT JOIN key_notes n ON n.id=k.notes WHERE"
 		" s.id BETWEEN ?1<<24 AND (?1<<24)|16777215 AND (?2 IS NULL OR"
 		" c.fingerprint=?2) AND (?3 OR s.gone_at IS NULL) ORDER BY s.id",
 	[RECORD_PROBLEM] = "SELECT idx,pass,first_seen,seen,NULL,detail FROM problem WHERE place=?1"
@@ -175,7 +175,8 @@ static enum err tell_row(
 		.first_seen = sqlite3_column_int64(row, 2),
 		.last_seen = later(inventory_column_time(row, 3), p->seen),
 		.gone_at = inventory_column_time(row, 4),
-		.is_stale = p->is_stale && sqlite3_column_int64(row, 1) < p->kept };
+		.is_stale = p->is_stale && sqlite3_column_int64(row, 1) < p->kept,
+		.row = p->id << INDEX_BITS | sqlite3_column_int64(row, 0) };
 	enum err e = record_decode(inventory_column_bytes(row, 5), &record);
 
 	if (e != ERR_OK || record.kind != kind) {
@@ -192,8 +193,7 @@ static enum err tell_row(
 		mtls_state_decode(inventory_column_bytes(row, 6), &history) == ERR_OK)
 		sighting.mtls = &history;
 	if (kind == RECORD_CERTIFICATE && record.certificate.is_served) {
-		e = inventory_served_fill(a->i, p->id << INDEX_BITS | sqlite3_column_int64(row, 0),
-			&record.certificate, why);
+		e = inventory_served_fill(a->i, sighting.row, &record.certificate, why);
 		if (e != ERR_OK)
 			goto out;
 	}

@@ -51,38 +51,57 @@ static enum err decode(struct slice bytes, struct key_notes *n)
 
 enum err inventory_key_notes_clear(struct inventory *i, struct why *why)
 {
-	sqlite3_stmt *clear;
+	static const enum statement steps[] = { KEY_NOTE_CLEAR, KEY_NOTES_CLEAR };
 	enum err e = store_begin(i->store, why);
 
-	if (e == ERR_OK)
-		e = inventory_statement(i, KEY_NOTE_CLEAR, &clear, why);
-	return e == ERR_OK ? inventory_run(i, clear, NULL, why) : e;
+	for (size_t n = 0; e == ERR_OK && n < sizeof(steps) / sizeof(steps[0]); n++) {
+		sqlite3_stmt *clear;
+
+		e = inventory_statement(i, steps[n], &clear, why);
+		if (e == ERR_OK)
+			e = inventory_run(i, clear, NULL, why);
+	}
+	return e;
 }
 
-enum err inventory_key_notes_put(
-	struct inventory *i, const struct key_note_row *row, struct why *why)
+enum err inventory_key_notes_add(
+	struct inventory *i, const struct key_notes *notes, int64_t *id, struct why *why)
 {
 	struct buffer detail;
-	sqlite3_stmt *put;
+	sqlite3_stmt *add;
 	enum err e = store_begin(i->store, why);
 
 	buffer_init(&detail, NOTES_BYTES_MAX);
-	encode(&detail, row->notes);
+	encode(&detail, notes);
 	if (e == ERR_OK)
 		e = buffer_status(&detail);
 	if (e == ERR_OK)
-		e = inventory_statement(i, KEY_NOTE_PUT, &put, why);
+		e = inventory_statement(i, KEY_NOTES_ADD, &add, why);
 	if (e == ERR_OK) {
-		inventory_bind_text(put, 1, row->uri);
-		inventory_bind_text(put, 2, row->job);
-		inventory_bind_bytes(put, 3, slice_of(row->fingerprint, FINGERPRINT_BYTES));
-		inventory_bind_bytes(put, 4, buffer_bytes(&detail));
-		(void)sqlite3_bind_int64(put, 5, row->index);
-		e = inventory_run(i, put, NULL, why);
-		(void)sqlite3_clear_bindings(put);
+		inventory_bind_bytes(add, 1, buffer_bytes(&detail));
+		e = inventory_run(i, add, NULL, why);
+		(void)sqlite3_clear_bindings(add);
 	}
+	if (e == ERR_OK)
+		*id = sqlite3_last_insert_rowid(i->store->db);
 	buffer_fini(&detail);
 	return e;
+}
+
+enum err inventory_key_notes_put(struct inventory *i, int64_t id, int64_t row,
+	const uint8_t fingerprint[FINGERPRINT_BYTES], struct why *why)
+{
+	const int64_t values[] = { row, id };
+	sqlite3_stmt *put;
+	enum err e = store_begin(i->store, why);
+
+	if (e == ERR_OK)
+		e = inventory_statement(i, KEY_NOTE_PUT, &put, why);
+	if (e != ERR_OK)
+		return e;
+	inventory_bind(put, values, 2);
+	inventory_bind_bytes(put, 3, slice_of(fingerprint, FINGERPRINT_BYTES));
+	return inventory_run(i, put, NULL, why);
 }
 
 enum err inventory_key_notes_fill(

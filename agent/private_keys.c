@@ -103,6 +103,7 @@ static enum err on_certificate(void *arg, const struct sighting *sight)
 		sizeof(*c));
 	if (!c)
 		return ERR_MEMORY;
+	c->row = sight->row;
 	c->index = r->location.index;
 	c->is_ca = f->is_ca;
 	c->is_served = r->certificate.is_served;
@@ -111,9 +112,8 @@ static enum err on_certificate(void *arg, const struct sighting *sight)
 		g->until = f->not_after;
 	memcpy(c->fingerprint, f->fingerprint, FINGERPRINT_BYTES);
 	memcpy(c->spki, f->spki_sha256, FINGERPRINT_BYTES);
-	if (!copy(&c->uri, r->location.uri) || !copy(&c->job, sight->job) ||
-		!copy(&c->alias, r->location.alias) || !copy(&c->subject, f->subject) ||
-		!copy(&c->algorithm, f->key_algorithm))
+	if (!copy(&c->uri, r->location.uri) || !copy(&c->alias, r->location.alias) ||
+		!copy(&c->subject, f->subject) || !copy(&c->algorithm, f->key_algorithm))
 		return ERR_MEMORY;
 	return copy_names(&c->names, &f->names);
 }
@@ -227,6 +227,37 @@ static int by_spki(const void *a, const void *b)
 	return memcmp(a, b, FINGERPRINT_BYTES);
 }
 
+/* What is between the members is 0: notes are compared as bytes. */
+enum err held_note(struct held_certificate *c, enum problem problem, char *uri, char *sentence)
+{
+	struct key_note *items =
+		reallocarray(c->notes.items, c->notes.count + 1, sizeof(*c->notes.items));
+	struct key_note *note;
+
+	if (!items)
+		return ERR_MEMORY;
+	c->notes.items = items;
+	note = items + c->notes.count++;
+	memset(note, 0, sizeof(*note));
+	note->problem = problem;
+	note->uri = uri;
+	note->message = sentence;
+	return ERR_OK;
+}
+
+enum err held_note_copy(struct holdings *h, struct held_certificate *c, enum problem problem,
+	char *uri, const char *sentence)
+{
+	size_t count = h->sentences.count;
+	enum err e = ERR_OK;
+
+	/* Copies of a certificate follow one another. */
+	if (!count || strcmp(h->sentences.items[count - 1], sentence) != 0)
+		e = strings_add(&h->sentences, sentence);
+	return e == ERR_OK ? held_note(c, problem, uri, h->sentences.items[h->sentences.count - 1])
+			   : e;
+}
+
 /* Marks the certificates of which a key is known. */
 static enum err mark_owners(struct holdings *h)
 {
@@ -255,18 +286,18 @@ static void holdings_fini(struct holdings *h)
 	for (size_t i = 0; i < h->keys_count; i++) {
 		free(h->keys[i].uri);
 		free(h->keys[i].alias);
+		free(h->keys[i].sentence);
 		free(h->keys[i].facts.algorithm);
 	}
 	for (size_t i = 0; i < h->certificates_count; i++) {
 		struct held_certificate *c = &h->certificates[i];
 
 		free(c->uri);
-		free(c->job);
 		free(c->alias);
 		free(c->subject);
 		free(c->algorithm);
 		strings_fini(&c->names);
-		key_notes_fini(&c->notes);
+		free(c->notes.items);
 	}
 	for (size_t i = 0; i < h->references_count; i++) {
 		free(h->references[i].config);
@@ -276,6 +307,7 @@ static void holdings_fini(struct holdings *h)
 	free(h->keys);
 	free(h->certificates);
 	free(h->references);
+	strings_fini(&h->sentences);
 }
 
 static enum err gather(struct inventory *i, struct gathering *g, struct why *why)
@@ -318,22 +350,55 @@ static int64_t basis_of(const struct holdings *h)
 	return (int64_t)(basis | 1);
 }
 
-static enum err write_notes(struct inventory *i, const struct gathering *g, struct why *why)
+static uint64_t hash_of(const struct key_notes *notes)
 {
-	const struct holdings *h = &g->h;
+	return index_hash(notes->items, notes->count * sizeof(*notes->items));
+}
+
+/* The same texts are at the same address: what is not seen to be the same is only kept twice. */
+static bool has_notes(const void *items, uint32_t at, const void *key)
+{
+	const struct key_notes *notes = &((const struct held_certificate *)items)[at].notes;
+	const struct key_notes *wanted = key;
+
+	return notes->count == wanted->count &&
+	       memcmp(notes->items, wanted->items, notes->count * sizeof(*notes->items)) == 0;
+}
+
+/* The number of the certificate's notes in the inventory, to which they are added if no certificate before it had
+ * them. */
+static enum err number_notes(
+	struct inventory *i, struct holdings *h, struct index *known, size_t n, struct why *why)
+{
+	struct held_certificate *c = &h->certificates[n];
+	uint64_t hash = hash_of(&c->notes);
+	uint32_t at;
+	enum err e;
+
+	if (index_find(known, hash, has_notes, h->certificates, &c->notes, &at)) {
+		c->notes_id = h->certificates[at].notes_id;
+		return ERR_OK;
+	}
+	e = inventory_key_notes_add(i, &c->notes, &c->notes_id, why);
+	return e == ERR_OK ? index_add(known, hash, (uint32_t)n) : e;
+}
+
+static enum err write_notes(struct inventory *i, struct gathering *g, struct why *why)
+{
+	struct holdings *h = &g->h;
+	struct index known = { 0 };
 	enum err e = inventory_key_notes_clear(i, why);
 
 	for (size_t n = 0; e == ERR_OK && n < h->certificates_count; n++) {
 		const struct held_certificate *c = &h->certificates[n];
-		const struct key_note_row row = { .job = c->job,
-			.uri = c->uri,
-			.index = c->index,
-			.fingerprint = c->fingerprint,
-			.notes = &c->notes };
 
-		if (c->notes.count)
-			e = inventory_key_notes_put(i, &row, why);
+		if (!c->notes.count)
+			continue;
+		e = number_notes(i, h, &known, n, why);
+		if (e == ERR_OK)
+			e = inventory_key_notes_put(i, c->notes_id, c->row, c->fingerprint, why);
 	}
+	index_fini(&known);
 	/* Expired is after not_after. */
 	if (e == ERR_OK)
 		e = inventory_keys_settle(

@@ -12,25 +12,27 @@ struct held_key {
 	char *uri;   /* owned, as the next */
 	char *alias; /* or NULL */
 	struct key_record facts;
+	char *sentence; /* owned: who can read it; NULL where nobody else can */
 	int reader;     /* who can read it: found once, a look at each folder above it */
 	bool is_sample; /* as of a certificate; found once too */
 };
 
 struct held_certificate {
-	char *uri; /* owned, as the next four */
-	char *job;
+	char *uri;     /* owned, as the next three */
 	char *alias;   /* or NULL */
 	char *subject; /* RFC 4514 */
 	char *algorithm;
 	struct strings names;
 	uint8_t fingerprint[FINGERPRINT_BYTES];
 	uint8_t spki[FINGERPRINT_BYTES];
+	int64_t row; /* of its sighting */
 	uint32_t index;
 	bool is_ca;
 	bool is_served;
-	bool is_sample; /* lies among examples and tests, or came with a package */
-	bool has_key;   /* one of the keys is its own */
-	struct key_notes notes;
+	bool is_sample;         /* lies among examples and tests, or came with a package */
+	bool has_key;           /* one of the keys is its own */
+	int64_t notes_id;       /* in the inventory */
+	struct key_notes notes; /* their texts belong to the holdings */
 };
 
 /* A line of a configuration that names a certificate, or a key. */
@@ -52,12 +54,15 @@ struct holdings {
 	size_t certificates_count;
 	struct held_reference *references;
 	size_t references_count;
+	struct strings sentences; /* of notes */
 };
 
 /* Does the place keep what is no secret of this host: packages' files, tests, examples? */
 bool private_keys_is_sample(const char *uri);
 /* The part of a uri that a reader wants to see: the path of a file, percent-encoded. */
 const char *private_keys_shown(const char *uri);
+/* The bytes of a uri before its last part. */
+size_t private_keys_folder_size(const char *uri);
 
 /* The first key or certificate at the place; NULL: there is none. Those that follow have the same uri. */
 struct held_key *held_keys_at(const struct holdings *h, const char *uri, size_t *count);
@@ -65,6 +70,12 @@ struct held_certificate *held_certificates_at(
 	const struct holdings *h, const char *uri, size_t *count);
 /* The position of the first certificate whose uri is not before this one. */
 size_t held_certificates_from(const struct holdings *h, const char *uri);
+/* Adds a note whose texts live as long as the holdings. */
+enum err held_note(
+	struct held_certificate *c, enum problem problem, char *uri, char *sentence) MUST_CHECK;
+/* Adds one with a sentence of its own. */
+enum err held_note_copy(struct holdings *h, struct held_certificate *c, enum problem problem,
+	char *uri, const char *sentence) MUST_CHECK;
 /* Of those at one place, the one that a key would belong to: the first that is no CA. */
 struct held_certificate *held_leaf(struct held_certificate *first, size_t count);
 /* Is it surely not its key? */

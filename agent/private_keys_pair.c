@@ -40,7 +40,8 @@ struct held_certificate *held_leaf(struct held_certificate *first, size_t count)
 }
 
 /* One wrong key is said once, whichever ways lead to it. */
-static enum err charge(struct held_certificate *c, const struct held_key *k, const char *sentence)
+static enum err charge(struct holdings *h, struct held_certificate *c, const struct held_key *k,
+	const char *sentence)
 {
 	if (c->is_sample)
 		return ERR_OK;
@@ -48,7 +49,7 @@ static enum err charge(struct held_certificate *c, const struct held_key *k, con
 		if (c->notes.items[i].problem == PROBLEM_KEY_MISMATCH &&
 			strcmp(c->notes.items[i].uri, k->uri) == 0)
 			return ERR_OK;
-	return key_notes_add(&c->notes, PROBLEM_KEY_MISMATCH, k->uri, sentence);
+	return held_note_copy(h, c, PROBLEM_KEY_MISMATCH, k->uri, sentence);
 }
 
 /* ---- in the same place --------------------------------------------------------------------------- */
@@ -86,7 +87,7 @@ static bool has_aliases(const struct place *p)
 }
 
 /* A keystore says which belong together: the first certificate of the key's name. */
-static enum err pair_by_alias(const struct place *p, const struct held_key *k)
+static enum err pair_by_alias(struct holdings *h, const struct place *p, const struct held_key *k)
 {
 	for (size_t i = 0; i < p->certificates_count; i++) {
 		struct held_certificate *c = &p->certificates[i];
@@ -94,7 +95,7 @@ static enum err pair_by_alias(const struct place *p, const struct held_key *k)
 		if (!c->alias || strcmp(c->alias, k->alias) != 0)
 			continue;
 		return held_mismatch(k, c)
-			       ? charge(c, k,
+			       ? charge(h, c, k,
 					 "the private key under the same name in the keystore belongs to"
 					 " another certificate")
 			       : ERR_OK;
@@ -103,7 +104,7 @@ static enum err pair_by_alias(const struct place *p, const struct held_key *k)
 }
 
 /* Else the one key without a certificate and the one certificate without a key. A locked key may be anybody's. */
-static enum err pair_leftovers(const struct place *p)
+static enum err pair_leftovers(struct holdings *h, const struct place *p)
 {
 	struct held_certificate *lone = held_leaf(p->certificates, p->certificates_count);
 	const struct held_key *idle = NULL;
@@ -132,7 +133,7 @@ static enum err pair_leftovers(const struct place *p)
 	if ((p->keys_count > 1 && lone_count != 1) || !held_mismatch(idle, lone))
 		return ERR_OK;
 	return charge(
-		lone, idle, "the private key in the same file belongs to another certificate");
+		h, lone, idle, "the private key in the same file belongs to another certificate");
 }
 
 enum err private_keys_same_place(struct holdings *h)
@@ -148,10 +149,10 @@ enum err private_keys_same_place(struct holdings *h)
 		if (!p.certificates)
 			continue;
 		if (!has_aliases(&p))
-			e = pair_leftovers(&p);
+			e = pair_leftovers(h, &p);
 		else
 			for (size_t i = 0; e == ERR_OK && i < p.keys_count; i++)
-				e = pair_by_alias(&p, &p.keys[i]);
+				e = pair_by_alias(h, &p, &p.keys[i]);
 	}
 	return e;
 }
@@ -229,7 +230,7 @@ static enum err pair_configured(struct holdings *h, const struct held_reference 
 		" certificate",
 		private_keys_shown(named->file), named->directive,
 		private_keys_shown(named->config), named->line);
-	return charge(leaf, keys, sentence);
+	return charge(h, leaf, keys, sentence);
 }
 
 enum err private_keys_configured(struct holdings *h)
@@ -306,13 +307,6 @@ bool private_keys_stem(const char *uri, bool is_key, char **stem)
 	return true;
 }
 
-static size_t folder_size(const char *uri)
-{
-	const char *last = strrchr(uri, '/');
-
-	return last ? (size_t)(last - uri) : 0;
-}
-
 static bool is_in(const char *uri, const char *folder, size_t size)
 {
 	return strncmp(uri, folder, size) == 0 && uri[size] == '/' && !strchr(uri + size + 1, '/');
@@ -326,7 +320,7 @@ struct folders {
 
 static bool folders_of(const struct held_key *k, struct folders *out)
 {
-	size_t size = folder_size(k->uri);
+	size_t size = private_keys_folder_size(k->uri);
 
 	if (!size || size + sizeof("certs") > sizeof(out->own))
 		return false;
@@ -344,7 +338,7 @@ static bool folders_of(const struct held_key *k, struct folders *out)
 static bool has_better(const struct holdings *h, const struct held_key *k, const char *stem,
 	const struct held_certificate *c)
 {
-	size_t size = folder_size(k->uri);
+	size_t size = private_keys_folder_size(k->uri);
 
 	for (size_t i = 0; i < h->keys_count; i++) {
 		const struct held_key *o = &h->keys[i];
@@ -366,8 +360,8 @@ static bool has_better(const struct holdings *h, const struct held_key *k, const
 	return false;
 }
 
-static enum err charge_beside(const struct holdings *h, const struct held_key *k, const char *stem,
-	struct held_certificate *c)
+static enum err charge_beside(
+	struct holdings *h, const struct held_key *k, const char *stem, struct held_certificate *c)
 {
 	char sentence[SENTENCE_BYTES];
 	char *other = NULL;
@@ -382,7 +376,7 @@ static enum err charge_beside(const struct holdings *h, const struct held_key *k
 	(void)snprintf(sentence, sizeof(sentence),
 		"the private key %.400s beside it belongs to another certificate",
 		private_keys_shown(k->uri));
-	return charge(c, k, sentence);
+	return charge(h, c, k, sentence);
 }
 
 /* What lies in the folder, with what lies below it, stands together. */

@@ -21,6 +21,13 @@ const char *private_keys_shown(const char *uri)
 								   : uri;
 }
 
+size_t private_keys_folder_size(const char *uri)
+{
+	const char *last = strrchr(uri, '/');
+
+	return last ? (size_t)(last - uri) : 0;
+}
+
 static bool is_sample_folder(const char *name, size_t size)
 {
 	static const char *const names[] = { "test", "tests", "testing", "testdata", "fixtures",
@@ -51,7 +58,7 @@ bool private_keys_is_sample(const char *uri)
 }
 
 /* May those with this right enter every folder on the way? Where we may not look, nobody else may. */
-static bool is_way_open(const char *uri, mode_t right)
+static bool look_at_way(const char *uri, mode_t right)
 {
 	char *path = served_path(uri);
 	bool is_open = path != NULL;
@@ -67,34 +74,54 @@ static bool is_way_open(const char *uri, mode_t right)
 	return is_open;
 }
 
+/* What was found for the folder last looked at: keys come in the order of their places. */
+struct way {
+	const char *uri; /* of a key in it, or NULL */
+	mode_t right;
+	bool is_open;
+};
+
+static bool is_way_open(struct way *way, const char *uri, mode_t right)
+{
+	size_t size = private_keys_folder_size(uri);
+
+	if (!way->uri || way->right != right || private_keys_folder_size(way->uri) != size ||
+		memcmp(way->uri, uri, size) != 0)
+		*way = (struct way){ uri, right, look_at_way(uri, right) };
+	return way->is_open;
+}
+
 /* ---- readers ------------------------------------------------------------------------------------- */
 
 enum reader { READER_NONE, READER_GROUP, READER_ALL };
 
 /* A group of the owner's own number is the owner alone, by custom. */
-static enum reader reader_of(const struct held_key *k)
+static enum reader reader_of(struct way *way, const struct held_key *k)
 {
 	const struct key_record *f = &k->facts;
 
 	if (!f->has_owner || !f->is_known)
 		return READER_NONE;
-	if (f->mode & S_IROTH && is_way_open(k->uri, S_IXOTH))
+	if (f->mode & S_IROTH && is_way_open(way, k->uri, S_IXOTH))
 		return READER_ALL;
-	if (f->mode & S_IRGRP && f->gid && f->gid != f->uid && is_way_open(k->uri, S_IXGRP))
+	if (f->mode & S_IRGRP && f->gid && f->gid != f->uid && is_way_open(way, k->uri, S_IXGRP))
 		return READER_GROUP;
 	return READER_NONE;
 }
 
-static void say_reader(const struct held_key *k, enum reader reader, char text[SENTENCE_BYTES])
+static enum err say_reader(struct held_key *k)
 {
 	char who[32] = "every user of this host";
+	char text[SENTENCE_BYTES];
 
-	if (reader == READER_GROUP)
+	if (k->reader == READER_GROUP)
 		(void)snprintf(who, sizeof(who), "the group %u", k->facts.gid);
-	(void)snprintf(text, SENTENCE_BYTES,
+	(void)snprintf(text, sizeof(text),
 		"%s can read its private key %.400s (mode %04o, owner %u)%s", who,
 		private_keys_shown(k->uri), k->facts.mode, k->facts.uid,
 		k->facts.is_encrypted ? ", which a password protects" : "");
+	k->sentence = strdup(text);
+	return k->sentence ? ERR_OK : ERR_MEMORY;
 }
 
 static size_t notes_of(const struct held_certificate *c, enum problem problem)
@@ -121,15 +148,13 @@ static bool is_exposed(const struct held_key *k)
 static enum err note_reader(struct held_certificate *c, const struct held_key *k)
 {
 	enum problem problem = is_exposed(k) ? PROBLEM_KEY_EXPOSED : PROBLEM_COUNT;
-	char sentence[SENTENCE_BYTES];
 
 	/* What anybody can download is no secret, unless a server here makes it one. */
 	if (!c->is_served && (c->is_sample || k->is_sample))
 		return ERR_OK;
 	if (notes_of(c, problem) >= NOTES_MAX)
 		return ERR_OK;
-	say_reader(k, (enum reader)k->reader, sentence);
-	return key_notes_add(&c->notes, problem, k->uri, sentence);
+	return held_note(c, problem, k->uri, k->sentence);
 }
 
 /* `open` begins with the certificate's own, if others can read them. */
@@ -179,8 +204,10 @@ static enum err note_readers(struct holdings *h, const struct held_key *const *o
 
 void private_keys_find_readers(struct holdings *h)
 {
+	struct way way = { 0 };
+
 	for (size_t i = 0; i < h->keys_count; i++) {
-		h->keys[i].reader = (int)reader_of(&h->keys[i]);
+		h->keys[i].reader = (int)reader_of(&way, &h->keys[i]);
 		h->keys[i].is_sample = private_keys_is_sample(h->keys[i].uri);
 	}
 }
@@ -189,15 +216,19 @@ enum err private_keys_readers(struct holdings *h)
 {
 	const struct held_key **open = calloc(h->keys_count + 1, sizeof(const struct held_key *));
 	size_t count = 0;
-	enum err e;
+	enum err e = ERR_OK;
 
 	if (!open)
 		return ERR_MEMORY;
-	for (size_t i = 0; i < h->keys_count; i++)
-		if (h->keys[i].reader != READER_NONE)
-			open[count++] = &h->keys[i];
+	for (size_t i = 0; e == ERR_OK && i < h->keys_count; i++) {
+		if (h->keys[i].reader == READER_NONE)
+			continue;
+		e = say_reader(&h->keys[i]);
+		open[count++] = &h->keys[i];
+	}
 	qsort(open, count, sizeof(void *), by_spki);
-	e = note_readers(h, open, count);
+	if (e == ERR_OK)
+		e = note_readers(h, open, count);
 	free(open);
 	return e;
 }
@@ -236,25 +267,26 @@ static const char *name_of(const struct held_certificate *c)
 	return *c->subject ? c->subject : c->names.count ? c->names.items[0] : "no name";
 }
 
-static enum err note_sharer(struct held_certificate *c, const struct held_certificate *other)
+static enum err note_sharer(
+	struct holdings *h, struct held_certificate *c, const struct held_certificate *other)
 {
 	char sentence[SENTENCE_BYTES];
 
 	(void)snprintf(sentence, sizeof(sentence),
 		"the certificate of %.300s at %.400s has the same private key", name_of(other),
 		private_keys_shown(other->uri));
-	return key_notes_add(&c->notes, PROBLEM_KEY_SHARED, other->uri, sentence);
+	return held_note_copy(h, c, PROBLEM_KEY_SHARED, other->uri, sentence);
 }
 
 /* Of `count` certificates with one key. */
-static enum err note_group(struct held_certificate **group, size_t count)
+static enum err note_group(struct holdings *h, struct held_certificate **group, size_t count)
 {
 	enum err e = ERR_OK;
 
 	for (size_t i = 0; e == ERR_OK && i < count; i++)
 		for (size_t j = 0; e == ERR_OK && j < count; j++)
 			if (!is_same_holder(group[i], group[j])) {
-				e = note_sharer(group[i], group[j]);
+				e = note_sharer(h, group[i], group[j]);
 				break;
 			}
 	return e;
@@ -282,7 +314,7 @@ enum err private_keys_sharers(struct holdings *h)
 		for (n = 1; i + n < count; n++)
 			if (memcmp(all[i + n]->spki, all[i]->spki, FINGERPRINT_BYTES) != 0)
 				break;
-		e = note_group(all + i, n < GROUP_MAX ? n : GROUP_MAX);
+		e = note_group(h, all + i, n < GROUP_MAX ? n : GROUP_MAX);
 	}
 	free(all);
 	return e;

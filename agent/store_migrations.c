@@ -118,6 +118,11 @@ const char *const store_migrations[] = {
 	" PRIMARY KEY(certificate, purpose, judging)) WITHOUT ROWID;",
 	/* Endpoints have their duration. */
 	"DELETE FROM endpoint;",
+	/* Notes are kept once for all certificates that have the same; they are made anew. */
+	"DROP TABLE key_note; DELETE FROM meta WHERE key='keys_basis';"
+	"CREATE TABLE key_notes(id INTEGER PRIMARY KEY, detail BLOB NOT NULL);"
+	"CREATE TABLE key_note(sighting INTEGER PRIMARY KEY, notes INTEGER NOT NULL,"
+	" fingerprint BLOB NOT NULL);",
 };
 
 const size_t store_migrations_count = sizeof(store_migrations) / sizeof(store_migrations[0]);

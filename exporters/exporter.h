@@ -33,6 +33,7 @@ struct sighting {
 	int64_t last_seen; /* last time it was really read or probed well */
 	int64_t gone_at;   /* TIME_UNKNOWN while it is there */
 	bool is_stale;     /* could not be looked at in the last pass; this is what was known */
+	int64_t row;       /* its number in the inventory, until that is written to */
 	const struct mtls_state *mtls; /* of an endpoint: what it asked for over time; or NULL */
 	const struct revocation *revocation; /* of a certificate, or NULL: nobody was asked */
 };

@@ -999,6 +999,12 @@ static void test_bystanders_of_a_chain_are_silent(void **state)
 	world_close(&w);
 }
 
+static enum err take_row(void *arg, const struct sighting *sighting)
+{
+	*(int64_t *)arg = sighting->row;
+	return ERR_OK;
+}
+
 /* What is noted of the key of the certificate at /etc/api.pem; PROBLEM_COUNT: nothing. */
 static void note_key(struct world *w, enum problem problem)
 {
@@ -1006,17 +1012,21 @@ static void note_key(struct world *w, enum problem problem)
 		.uri = (char *)"file:///etc/api.key",
 		.message = (char *)"the sentence" };
 	const struct key_notes notes = { &note, 1 };
+	const struct inventory_filter filter = { .kind = RECORD_CERTIFICATE,
+		.uri = "file:///etc/api.pem" };
 	uint8_t fingerprint[FINGERPRINT_BYTES];
-	const struct key_note_row row = { .job = "files",
-		.uri = "file:///etc/api.pem",
-		.fingerprint = fingerprint,
-		.notes = &notes };
 	struct why why = { 0 };
+	int64_t row = 0;
+	int64_t id;
 
 	fingerprint_paper(paper_find("right"), fingerprint);
+	assert_int_equal(inventory_each(w->inventory, &filter, take_row, &row, &why), ERR_OK);
 	assert_int_equal(inventory_key_notes_clear(w->inventory, &why), ERR_OK);
-	if (problem != PROBLEM_COUNT)
-		assert_int_equal(inventory_key_notes_put(w->inventory, &row, &why), ERR_OK);
+	if (problem != PROBLEM_COUNT) {
+		assert_int_equal(inventory_key_notes_add(w->inventory, &notes, &id, &why), ERR_OK);
+		assert_int_equal(
+			inventory_key_notes_put(w->inventory, id, row, fingerprint, &why), ERR_OK);
+	}
 	assert_int_equal(inventory_commit(w->inventory, &why), ERR_OK);
 }
 
