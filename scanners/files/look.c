@@ -10,6 +10,7 @@
 /* O_NONBLOCK: something that is no file any more must not hold the walk up. */
 #define FILE_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 #define REASON_BYTES 160
+#define CLOSED_AT_ONCE 16
 
 static uint64_t entry_of(const struct worker *w, struct slice name, const struct stat *st)
 {
@@ -80,12 +81,33 @@ static enum err look_open(struct worker *w, struct slice name, struct sniff *f)
 	return answer(w, name, f, sniff_file(&w->walk->sniffer, f));
 }
 
+void look_close(struct worker *w)
+{
+	int last = w->closing + w->closing_count - 1;
+
+	if (w->closing_count > 1 && close_range((unsigned)w->closing, (unsigned)last, 0) == 0)
+		w->closing_count = 0;
+	for (; w->closing_count; w->closing_count--)
+		(void)close(w->closing++);
+}
+
+/* A tenth of what reading a small file costs is closing it, unless many are closed at once. All numbers between are
+ * ours: another thread's would break the sequence. */
+static void close_soon(struct worker *w, int fd)
+{
+	if (w->closing_count == CLOSED_AT_ONCE || fd != w->closing + w->closing_count)
+		look_close(w);
+	if (!w->closing_count)
+		w->closing = fd;
+	w->closing_count++;
+}
+
 enum err look_into(struct worker *w, int fd, struct slice name)
 {
 	struct sniff f = { .fd = fd, .buffer = w->buffer, .steps = &w->steps };
 	enum err e = look_open(w, name, &f);
 
-	(void)close(fd);
+	close_soon(w, fd);
 	return e;
 }
 
@@ -100,7 +122,7 @@ static enum err glance_into(struct worker *w, int fd, struct slice name)
 		count(w);
 	else
 		e = look_open(w, name, &f);
-	(void)close(fd);
+	close_soon(w, fd);
 	return e;
 }
 

@@ -498,6 +498,7 @@ void *worker_run(void *arg)
 	while ((u = queue_take(w))) {
 		enum err e = do_unit(w, u);
 
+		look_close(w);
 		if (e != ERR_OK && e != ERR_CLOSED) {
 			log_error("reading stopped: %s", err_text(e));
 			atomic_store(&w->walk->has_failed, true);

@@ -80,6 +80,8 @@ struct worker {
 	char *entries;   /* ENTRIES_BYTES */
 	uint8_t *buffer; /* SNIFF_BUFFER_BYTES */
 	struct seen_list seen;
+	int closing; /* the first of the descriptors that look_close closes, which follow one another */
+	int closing_count;
 };
 
 struct walk {
@@ -175,8 +177,10 @@ enum err tell_work_done(struct walk *w, uint64_t work) MUST_CHECK;
 enum err look_at_file(struct worker *w, int folder, struct slice name) MUST_CHECK;
 /* The same for a link: to a file below a root, and with follow_links to anything. */
 enum err look_at_link(struct worker *w, struct dir *dir, int folder, struct slice name) MUST_CHECK;
-/* An open file, nothing of it read yet; `fd` is closed. */
+/* An open file, nothing of it read yet; `fd` is closed, by look_close at the latest. */
 enum err look_into(struct worker *w, int fd, struct slice name) MUST_CHECK;
+/* At the end of each unit: closes the files that are still open. */
+void look_close(struct worker *w);
 
 /* --- locked.c --- */
 
