@@ -228,6 +228,13 @@ static const struct schema_field limit_fields[] = {
 		.minimum = MEMORY_BYTES_MIN,
 		.maximum = FORMAT_MEMORY_BYTES_CEILING,
 		.help = "memory that a file may ask for: to be unpacked (xz, zstd), or for a key derivation by scrypt" },
+	{ .key = "config_size",
+		.type = SCHEMA_SIZE,
+		.offset = offsetof(struct format_limits, config_bytes),
+		.standard = "1MiB",
+		.minimum = 4096,
+		.maximum = FORMAT_BYTES_CEILING,
+		.help = "bytes of one configuration (of nginx, Apache and so on) that is read" },
 	{ .key = "archive_depth",
 		.type = SCHEMA_INTEGER,
 		.offset = offsetof(struct format_limits, depth),
@@ -463,6 +470,7 @@ static enum err add_job(struct settings *s, const struct scanner *scanner, const
 	conf = calloc(1, scanner->conf_bytes);
 	if (!conf)
 		return ERR_MEMORY;
+	((struct scan_job *)conf)->limits = &s->limits;
 	e = schema_apply(scanner->fields, map, conf, why);
 	if (e == ERR_OK && map)
 		e = check_job(scanner, conf, map, why);

@@ -2,6 +2,7 @@
 #include "scanners/locked_finding.h"
 
 #include "agent/process/messages.h"
+#include "scanners/formats/format.h"
 
 #include <stdlib.h>
 
@@ -29,7 +30,8 @@ bool locked_source_next(struct wire *w, struct locked_source *out)
 		return false;
 	s.is_configuration = kind == CONFIGURATION;
 	s.uri = wire_get_text(w, PLACE_BYTES_MAX);
-	s.bytes = wire_get_bytes(w, LOCKED_SOURCE_BYTES_MAX);
+	s.bytes = wire_get_bytes(
+		w, s.is_configuration ? FORMAT_BYTES_CEILING : LOCKED_PASSWORDS_BYTES_MAX);
 	w->bad = w->bad || !s.uri;
 	if (w->bad) {
 		free(s.uri);

@@ -9,8 +9,8 @@
 
 #include <stdbool.h>
 
-/* Of a configuration, and of a file that holds passwords, one a line. */
-#define LOCKED_SOURCE_BYTES_MAX (1024 * 1024)
+/* Of a file that holds passwords, one a line; a configuration has the limit for those. */
+#define LOCKED_PASSWORDS_BYTES_MAX (1024 * 1024)
 
 struct locked_source {
 	bool is_configuration; /* else passwords, one a line */

@@ -69,16 +69,19 @@ static enum err no_reference(void *arg, const struct reference_record *r)
 	return ERR_OK;
 }
 
-static void take_configuration(struct candidates *c, const struct locked_source *s)
+static void take_configuration(
+	struct candidates *c, const struct format_limits *limits, const struct locked_source *s)
 {
+	struct format_budget budget;
 	const struct format_sink sink = { .arg = c,
 		.certificate = no_certificate,
 		.problem = no_problem,
 		.nested = no_nested,
 		.reference = no_reference,
 		.password = on_password };
-	const struct format_input in = { .bytes = s->bytes, .uri = s->uri };
+	const struct format_input in = { .bytes = s->bytes, .uri = s->uri, .budget = &budget };
 
+	format_budget_init(&budget, limits, s->bytes.size);
 	for (size_t i = 0; i < formats_count; i++)
 		if (formats[i]->config_markers)
 			(void)formats[i]->parse(&in, &sink);
@@ -97,13 +100,14 @@ static void take_lines(struct candidates *c, struct slice left)
 	}
 }
 
-static enum err take_sources(struct candidates *c, struct wire *w)
+static enum err take_sources(
+	struct candidates *c, const struct format_limits *limits, struct wire *w)
 {
 	struct locked_source s;
 
 	while (c->status == ERR_OK && locked_source_next(w, &s)) {
 		if (s.is_configuration)
-			take_configuration(c, &s);
+			take_configuration(c, limits, &s);
 		else
 			take_lines(c, s.bytes);
 		free(s.uri);
@@ -136,7 +140,7 @@ enum err parser_locked(
 	struct parser_context with = *context;
 	struct strings passwords = { 0 };
 	struct wire w = wire_of(bytes);
-	enum err e = take_sources(&c, &w);
+	enum err e = take_sources(&c, context->limits, &w);
 
 	if (e == ERR_OK)
 		e = join(&c.passwords, context->passwords, &passwords);

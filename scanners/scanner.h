@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct format_limits;
+
 /* What every job of every scanner has. The first member of each scanner's own conf struct. */
 struct scan_job {
 	char *name;        /* "files", "files:2"; unique */
@@ -23,6 +25,8 @@ struct scan_job {
 	/* What it trusts instead of the default: "system", names of trust.stores, paths. Empty: the default. */
 	struct strings trust;
 	bool use_common_name;
+	const struct format_limits
+		*limits;              /* borrowed from the settings; NULL: the standard ones */
 	struct sections target_trust; /* of struct target_trust; the first that fits a target */
 };
 

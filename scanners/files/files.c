@@ -3,6 +3,7 @@
 #include "scanners/files/options.h"
 #include "scanners/files/reader.h"
 #include "scanners/files/seen.h"
+#include "scanners/formats/format.h"
 #include "scanners/scanner.h"
 
 #include <errno.h>
@@ -209,15 +210,17 @@ static enum err roots_of(const struct files_conf *conf, struct strings *out, str
 static enum err encode_options(const void *arg, struct buffer *out, struct why *why)
 {
 	const struct files_conf *conf = arg;
+	const struct format_limits *limits =
+		conf->job.limits ? conf->job.limits : &format_limits_standard;
 	struct files_options options = { .threads = (uint32_t)conf->threads,
 		.follow_links = conf->follow_links,
 		.deep = conf->deep,
 		.all_filesystems = conf->filesystems == FILESYSTEMS_ALL,
 		.file_bytes_max = conf->file_bytes_max,
 		.text_bytes_max = conf->text_bytes_max,
-		.archive_bytes_max = conf->archives ? conf->archive_bytes_max : 0 };
+		.archive_bytes_max = conf->archives ? conf->archive_bytes_max : 0,
+		.config_bytes_max = limits->config_bytes };
 	enum err e = roots_of(conf, &options.roots, why);
-
 	if (e == ERR_OK)
 		e = strings_copy(&options.exclude, &conf->exclude);
 	if (e == ERR_OK) {

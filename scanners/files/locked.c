@@ -55,11 +55,11 @@ static bool has_size_up_to(const struct stat *st, uint64_t max)
 	return st->st_size >= 0 && (uint64_t)st->st_size <= max;
 }
 
-static bool read_source(struct worker *w, const char *path, struct buffer *out)
+static bool read_source(struct worker *w, const char *path, size_t max, struct buffer *out)
 {
 	struct stat st;
 	int fd = open_below_roots(w, path, &st);
-	bool is_read = fd >= 0 && has_size_up_to(&st, LOCKED_SOURCE_BYTES_MAX) &&
+	bool is_read = fd >= 0 && has_size_up_to(&st, max) &&
 		       buffer_reserve(out, (size_t)st.st_size) && read_all(w, fd, &st, out);
 
 	if (fd >= 0)
@@ -92,8 +92,11 @@ static enum err tell_together(
 	enum err e = ERR_OK;
 
 	for (size_t i = 0; i < root->sources.count; i++) {
-		buffer_init(&sources[i], LOCKED_SOURCE_BYTES_MAX);
-		is_read[i] = read_source(w, root->sources.items[i], &sources[i]);
+		size_t max = root->are_configurations[i] ? (size_t)w->walk->options.config_bytes_max
+							 : LOCKED_PASSWORDS_BYTES_MAX;
+
+		buffer_init(&sources[i], max);
+		is_read[i] = read_source(w, root->sources.items[i], max, &sources[i]);
 		has_source = has_source || is_read[i];
 		size += sources[i].size + PLACE_BYTES_MAX + STEP_BYTES;
 	}

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define OPTIONS_VERSION 1
+#define OPTIONS_VERSION 2
 #define PATTERNS_MAX 10000
 
 void files_options_fini(struct files_options *o)
@@ -26,6 +26,7 @@ void files_options_encode(struct buffer *out, const struct files_options *o)
 	wire_put_u64(out, o->file_bytes_max);
 	wire_put_u64(out, o->text_bytes_max);
 	wire_put_u64(out, o->archive_bytes_max);
+	wire_put_u64(out, o->config_bytes_max);
 	wire_put_strings(out, &o->roots);
 	wire_put_strings(out, &o->exclude);
 }
@@ -44,6 +45,7 @@ enum err files_options_decode(struct slice bytes, struct files_options *out)
 	o.file_bytes_max = wire_get_u64(&w);
 	o.text_bytes_max = wire_get_u64(&w);
 	o.archive_bytes_max = wire_get_u64(&w);
+	o.config_bytes_max = wire_get_u64(&w);
 	wire_get_strings(&w, &o.roots, READER_ROOTS_MAX, READER_PATH_BYTES_MAX);
 	wire_get_strings(&w, &o.exclude, PATTERNS_MAX, READER_PATH_BYTES_MAX);
 	e = wire_end(&w);

@@ -24,8 +24,9 @@ struct files_options {
 	uint64_t file_bytes_max;
 	uint64_t text_bytes_max;
 	uint64_t archive_bytes_max; /* 0: archives are not opened */
-	struct strings roots;       /* owned; every root of the job, absolute */
-	struct strings exclude;     /* owned; patterns, see glob.h */
+	uint64_t config_bytes_max;
+	struct strings roots;   /* owned; every root of the job, absolute */
+	struct strings exclude; /* owned; patterns, see glob.h */
 };
 
 void files_options_fini(struct files_options *o);

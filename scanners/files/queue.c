@@ -35,10 +35,12 @@ enum err walk_init(struct walk *w, struct channel *channel, struct files_options
 	w->sniffer.file_bytes_max = w->options.file_bytes_max;
 	w->sniffer.text_bytes_max = w->options.text_bytes_max;
 	w->sniffer.archive_bytes_max = w->options.archive_bytes_max;
+	w->sniffer.config_bytes_max = w->options.config_bytes_max;
 	/* With other limits or formats, a file that gave nothing may give something. */
 	context = (context + w->options.deep) * 31 + w->options.file_bytes_max;
 	context = context * 31 + w->options.text_bytes_max;
 	context = context * 31 + w->options.archive_bytes_max;
+	context = context * 31 + w->options.config_bytes_max;
 	for (size_t i = 0; i < formats_count; i++)
 		for (const char *c = formats[i]->name; *c; c++)
 			context = context * 31 + (uint8_t)*c;

@@ -9,34 +9,54 @@
 #define HOLES_BYTES_MIN (1024 * 1024)
 #define BLOCK_BYTES 512
 
+static enum err add_all(struct markers *m, const char *const *texts)
+{
+	enum err e = ERR_OK;
+
+	for (; e == ERR_OK && texts && *texts; texts++)
+		e = markers_add(m, slice_text(*texts));
+	return e;
+}
+
 enum err sniffer_init(struct sniffer *s, const struct format *const *table, size_t count)
 {
+	enum err e = ERR_OK;
+
 	*s = (struct sniffer){ .formats = table, .formats_count = count };
 	markers_init(&s->markers);
 	markers_init(&s->bulk);
-	for (size_t i = 0; i < count; i++) {
-		const char *const *config = table[i]->config_markers;
-		const char *const *text = table[i]->text_markers;
-		enum err e = ERR_OK;
-
-		for (; e == ERR_OK && text && *text; text++) {
-			e = markers_add(&s->markers, slice_text(*text));
-			if (e == ERR_OK)
-				e = markers_add(&s->bulk, slice_text(*text));
-		}
-		for (; e == ERR_OK && config && *config; config++)
-			e = markers_add(&s->markers, slice_text(*config));
-		if (e != ERR_OK)
-			return e;
-	}
+	for (size_t i = 0; e == ERR_OK && i < count; i++)
+		e = add_all(&s->bulk, table[i]->text_markers);
+	s->markers = s->bulk;
+	for (size_t i = 0; e == ERR_OK && i < count; i++)
+		e = add_all(&s->markers, table[i]->config_markers);
+	if (e != ERR_OK)
+		return e;
 	markers_prepare(&s->markers);
 	markers_prepare(&s->bulk);
 	return ERR_OK;
 }
 
-static const struct markers *markers_of(const struct sniffer *s, const struct sniff *f)
+static bool is_large(const struct sniffer *s, const struct sniff *f)
 {
-	return (uint64_t)f->st->st_size > CONFIG_BYTES_MAX ? &s->bulk : &s->markers;
+	return (uint64_t)f->st->st_size > s->file_bytes_max;
+}
+
+/* Is there anything in this part of a text, which begins at `offset`, for which the file is to be sent? A large one is
+ * not for a configuration's marker alone, and only one in its start counts. */
+static bool has_marker(const struct sniffer *s, struct sniff *f, uint64_t offset, struct slice text)
+{
+	unsigned which;
+
+	if (!f->may_be_config && (!is_large(s, f) || offset < s->config_bytes_max)) {
+		if (markers_find(&s->markers, text, &which) < 0)
+			return false;
+		if (!is_large(s, f))
+			return true;
+		/* Behind any other there may be one of a configuration. */
+		f->may_be_config = true;
+	}
+	return markers_find(&s->bulk, text, &which) >= 0;
 }
 
 /* Bytes read into the buffer behind `size`; 0 at the end, -1 and errno. */
@@ -72,17 +92,15 @@ static bool skip_hole(const struct sniff *f, uint64_t *offset)
 
 static enum sniff_answer found(const struct sniffer *s, const struct sniff *f)
 {
-	return (uint64_t)f->st->st_size > s->file_bytes_max ? SNIFF_SPANS : SNIFF_WHOLE;
+	return is_large(s, f) ? SNIFF_SPANS : SNIFF_WHOLE;
 }
 
 /* Searches what is behind the head, a buffer at a time; markers may lie across two of them. */
 static enum sniff_answer search(const struct sniffer *s, struct sniff *f)
 {
-	const struct markers *markers = markers_of(s, f);
-	size_t keep = markers->longest - 1;
+	size_t keep = s->markers.longest - 1;
 	size_t size = f->size;     /* bytes in the buffer */
 	uint64_t offset = f->size; /* of what is read next */
-	unsigned which;
 
 	for (;;) {
 		uint64_t was = offset;
@@ -107,10 +125,11 @@ static enum sniff_answer search(const struct sniffer *s, struct sniff *f)
 		size_t from = size > keep ? size - keep : 0;
 
 		size += (size_t)n;
-		offset += (uint64_t)n;
 		if (f->size)
 			f->size = size;
-		if (markers_find(markers, slice_of(f->buffer + from, size - from), &which) >= 0)
+		was = offset;
+		offset += (uint64_t)n;
+		if (has_marker(s, f, was, slice_of(f->buffer + from, size - from)))
 			return found(s, f);
 		/* What grows while it is read will be seen as changed: no need to read until nothing comes. */
 		if (offset == (uint64_t)f->st->st_size)
@@ -214,7 +233,6 @@ enum sniff_answer sniff_file(const struct sniffer *s, struct sniff *f)
 	struct file_size_hint hint = { .size = size, .is_known = size > 0 };
 	const struct format *format;
 	enum sniff_answer answer;
-	unsigned which;
 
 	if (f->size == 0) {
 		ssize_t n = read_more(f, 0, SNIFF_HEAD_BYTES);
@@ -235,16 +253,16 @@ enum sniff_answer sniff_file(const struct sniffer *s, struct sniff *f)
 	}
 	if (!is_text(f) && !s->deep)
 		return too_large(f, format);
-	if (markers_of(s, f)->count == 0)
+	if (s->markers.count == 0)
 		return too_large(f, format);
-	if (markers_find(markers_of(s, f), slice_of(f->buffer, f->size), &which) >= 0)
+	if (has_marker(s, f, 0, slice_of(f->buffer, f->size)))
 		return found(s, f);
 	if (f->is_whole)
 		return SNIFF_NOTHING;
 	answer = search(s, f);
 	if (format && (answer == SNIFF_NOTHING || answer == SNIFF_LIMIT))
 		return too_large(f, format);
-	return answer;
+	return answer == SNIFF_NOTHING && f->may_be_config ? SNIFF_SPANS : answer;
 }
 
 /* --- spans ----------------------------------------------------------------------------------- */
@@ -257,7 +275,9 @@ static const char pem_end[] = "-----END";
 
 void spans_init(struct spans *s, const struct sniffer *sniffer, struct sniff *file)
 {
-	*s = (struct spans){ .sniffer = sniffer, .file = file };
+	*s = (struct spans){ .sniffer = sniffer, .file = file, .is_head = file->may_be_config };
+	if (s->is_head)
+		s->span_left = sniffer->config_bytes_max + 1;
 	file->size = 0;
 	file->is_whole = false;
 }
@@ -421,6 +441,43 @@ static enum err prepare(struct spans *s, size_t *end, bool *is_end)
 	return ERR_OK;
 }
 
+/* Does a PEM block begin in this part of the text's start that goes on behind it? */
+static void note_pem(struct spans *s, struct slice text)
+{
+	const uint8_t *at = memmem(text.data, text.size, pem_begin, sizeof(pem_begin) - 1);
+
+	s->is_pem = s->is_pem || at;
+	while (at) {
+		text = slice_after(text, (size_t)(at - text.data) + 1);
+		at = memmem(text.data, text.size, pem_begin, sizeof(pem_begin) - 1);
+	}
+	if (text.size && memmem(text.data, text.size, pem_end, sizeof(pem_end) - 1))
+		s->is_pem = false;
+}
+
+/* The same for the text's start, which is a span without a marker. */
+static enum err prepare_head(struct spans *s, size_t *end, bool *is_end)
+{
+	enum err e = refill(s);
+	struct slice text = unused(s);
+
+	if (e != ERR_OK && e != ERR_END)
+		return e;
+	/* A hole is no text: the start ends there. */
+	if (s->span_left == 0) {
+		s->is_head = false;
+		return prepare(s, end, is_end);
+	}
+	*is_end = e == ERR_END && s->file->size < SNIFF_BUFFER_BYTES;
+	*end = text.size >= s->span_left ? (size_t)s->span_left : 0;
+	if (*end)
+		text.size = *end;
+	s->is_start = s->offset + s->at == 0;
+	if (text.size)
+		note_pem(s, text);
+	return ERR_OK;
+}
+
 enum err spans_next(struct spans *s, struct slice *out)
 {
 	size_t keep = sizeof(pem_end) + TAIL_BYTES_MAX;
@@ -431,12 +488,14 @@ enum err spans_next(struct spans *s, struct slice *out)
 
 	*out = slice_of(NULL, 0);
 	s->is_start = false;
-	e = prepare(s, &end, &is_end);
+	e = s->is_head ? prepare_head(s, &end, &is_end) : prepare(s, &end, &is_end);
 	if (e != ERR_OK)
 		return e == ERR_END ? ERR_OK : e;
 	text = unused(s);
 	if (end) {
-		s->span_left = 0;
+		/* What the end of the text's start cuts in two is a span up to its own end. */
+		s->span_left = s->is_head ? SPAN_BYTES_MAX - 1 : 0;
+		s->is_head = false;
 	} else {
 		end = is_end || text.size <= keep ? text.size : text.size - keep;
 		s->span_left -= end < s->span_left ? end : s->span_left;

@@ -19,11 +19,12 @@
 struct sniffer {
 	const struct format *const *formats; /* borrowed */
 	size_t formats_count;
-	struct markers markers; /* the formats' text markers and the configurations' */
-	struct markers bulk; /* for texts too long to be a configuration: the text markers alone */
-	bool deep;           /* search binary files to the end too */
+	struct markers markers; /* the formats' text markers, and behind them the configurations' */
+	struct markers bulk;    /* the text markers alone */
+	bool deep;              /* search binary files to the end too */
 	uint64_t file_bytes_max;    /* sent as a whole up to this size */
 	uint64_t text_bytes_max;    /* searched up to this size */
+	uint64_t config_bytes_max;  /* read as a configuration up to this size */
 	uint64_t archive_bytes_max; /* an archive is looked into up to this size; 0: none is */
 };
 
@@ -50,7 +51,10 @@ struct sniff {
 	uint64_t region_at;  /* with SNIFF_WHOLE, where ... */
 	uint64_t region_end; /* ... only this part is to be sent; 0 = all */
 	uint64_t whole_max;  /* with SNIFF_WHOLE: what may be sent; 0 = the limit for files */
-	atomic_uint *steps;  /* counts what came back from the kernel */
+	/* A configuration's marker may stand in its start: with SNIFF_SPANS that is sent too, longer than one that is
+	 * read, so that the parser knows it for one that is not. */
+	bool may_be_config;
+	atomic_uint *steps; /* counts what came back from the kernel */
 };
 
 /* Reads the head, without knowing anything of the file. true when there is nothing in it, of whatever
@@ -69,6 +73,7 @@ struct spans {
 	size_t at;          /* in the buffer */
 	uint64_t span_left; /* bytes that the span under way may still have; 0 = none under way */
 	bool is_pem;
+	bool is_head;    /* the span under way is the text's start */
 	bool is_start;   /* the piece last given begins a span */
 	bool is_limited; /* the text goes on behind text_bytes_max */
 };

@@ -214,8 +214,10 @@ static bool read_text(struct config *c)
 		config_base_above(c, folders, sizeof(folders) / sizeof(folders[0]));
 	while (is_good && c->status == ERR_OK && config_line(&left, &line, &a.line))
 		is_good = take_line(&a, line);
+	if (c->is_cut && a.host_depth)
+		end_host(&a);
 	strings_fini(&a.host.names);
-	return is_good && !a.depth;
+	return is_good && (!a.depth || c->is_cut);
 }
 
 static enum format_answer parse(const struct format_input *in, const struct format_sink *sink)

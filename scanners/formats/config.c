@@ -68,25 +68,68 @@ static void cut_last(char *path)
 		slash[slash == path] = 0;
 }
 
+/* As much of a text as is read of one, up to the end of a line. */
+static struct slice start_of(const struct format_input *in)
+{
+	struct slice start = slice_of(in->bytes.data, (size_t)format_limits_of(in)->config_bytes);
+	const uint8_t *end = start.size ? memrchr(start.data, '\n', start.size) : NULL;
+
+	return end ? slice_of(start.data, (size_t)(end - start.data) + 1) : start;
+}
+
+/* Longer than is read: is it one, by all that is there, or by the start of one that is too long to be sent whole? */
+static bool is_long_one(struct config *c, bool (*read)(struct config *c))
+{
+	const struct format_input *in = c->in;
+	struct format_input start = *in;
+	bool is_mine = read(c) && c->count;
+
+	if (is_mine)
+		return true;
+	start.bytes = start_of(in);
+	c->in = &start;
+	c->is_cut = true;
+	c->count = 0;
+	is_mine = read(c) && c->count;
+	c->in = in;
+	return is_mine;
+}
+
+static bool tell_long(struct config *c, bool (*read)(struct config *c))
+{
+	if (!is_long_one(c, read))
+		return false;
+	c->status = format_limited(c->sink,
+		"a configuration longer than is read: what it names is not known", "config_size");
+	return true;
+}
+
+static bool tell_all(struct config *c, bool (*read)(struct config *c))
+{
+	bool is_mine = read(c) && c->count;
+
+	c->is_first = false;
+	c->count = 0;
+	if (is_mine)
+		(void)read(c);
+	return is_mine;
+}
+
 enum format_answer config_parse(const struct format_input *in, const struct format_sink *sink,
 	bool (*read)(struct config *c))
 {
 	struct config c = { .in = in, .sink = sink, .is_first = true };
 	bool is_mine;
 
-	if (in->depth || !in->uri || !sink->reference || in->bytes.size > CONFIG_BYTES_MAX ||
-		memchr(in->bytes.data, 0, in->bytes.size))
+	if (in->depth || !in->uri || !sink->reference || memchr(in->bytes.data, 0, in->bytes.size))
 		return FORMAT_NOT_MINE;
 	c.own = path_of(in->uri);
 	if (!c.own)
 		return FORMAT_NOT_MINE;
 	c.is_active = is_active_path(c.own);
 	cut_last(c.own);
-	is_mine = read(&c) && c.count;
-	c.is_first = false;
-	c.count = 0;
-	if (is_mine)
-		(void)read(&c);
+	is_mine = in->bytes.size > format_limits_of(in)->config_bytes ? tell_long(&c, read)
+								      : tell_all(&c, read);
 	free(c.base);
 	free(c.own);
 	return is_mine ? FORMAT_MINE : FORMAT_NOT_MINE;

@@ -17,8 +17,9 @@ struct config {
 	struct slice
 		password; /* what the text says of all its keys, see config_password; or empty */
 	struct slice password_file;
-	bool is_first;   /* nothing is told yet */
-	bool is_active;  /* its program reads it where it lies */
+	bool is_first;  /* nothing is told yet */
+	bool is_cut;    /* the text goes on behind its end: what is open there need not be closed */
+	bool is_active; /* its program reads it where it lies */
 	bool is_limited; /* that there are too many was told */
 	size_t count;    /* references of this reading */
 	enum err status; /* of the sink */

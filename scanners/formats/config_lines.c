@@ -234,5 +234,5 @@ bool config_lines_read(struct config *c, const struct config_language *l)
 	while (is_mine && c->status == ERR_OK && config_line(&left, &line, &s.line))
 		is_mine = take_line(&s, line);
 	strings_fini(&s.names);
-	return is_mine && s.has_witness && s.depth == 0;
+	return is_mine && s.has_witness && (s.depth == 0 || c->is_cut);
 }

@@ -110,7 +110,7 @@ bool config_xml_read(
 		struct xml_element e = { .count = 0 };
 
 		if (!take_markup(&t, &e))
-			return false;
+			return c->is_cut;
 		if (e.is_start || e.is_end)
 			element(arg, &e);
 	}

@@ -30,8 +30,8 @@
 /* All iterations spent on one file, whatever parts it has and passwords there are: about a second, and
  * eleven passwords on a file that asks for 600,000 as new ones do. */
 #define FORMAT_KDF_ITERATIONS_TOTAL_MAX 8000000
-/* A longer text is no configuration. */
-#define CONFIG_BYTES_MAX (1024 * 1024)
+/* A longer configuration is told, but not read. */
+#define FORMAT_CONFIG_BYTES_MAX (1024 * 1024)
 /* What one format decodes or decrypts at once. */
 #define FORMAT_BYTES_MAX (16 * 1024 * 1024)
 /* A revocation list, which large CAs let grow. */
@@ -83,6 +83,7 @@ struct format_limits {
 	int64_t kdf_iterations_total;
 	int64_t passwords;
 	uint64_t memory_bytes;
+	uint64_t config_bytes;
 };
 extern const struct format_limits format_limits_standard;
 
@@ -192,7 +193,7 @@ struct format {
 	 * text files to their end for them and sends the whole text region (see files/sniff.h). */
 	const char *const *text_markers;
 	/* Texts that one of which stands in every configuration of this language, up to a NULL; the reader
-	 * searches texts of at most CONFIG_BYTES_MAX for them. NULL for a container. */
+	 * searches texts for them. NULL for a container. */
 	const char *const *config_markers;
 	/* Looks for certificates. Sends all it can take out even when it then answers FORMAT_BROKEN (having
 	 * sent the problem itself). Never keeps key material: wipes it. */

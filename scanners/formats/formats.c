@@ -36,6 +36,7 @@ const struct format_limits format_limits_standard = {
 	.kdf_iterations_total = FORMAT_KDF_ITERATIONS_TOTAL_MAX,
 	.passwords = FORMAT_PASSWORDS_MAX,
 	.memory_bytes = FORMAT_MEMORY_BYTES_MAX,
+	.config_bytes = FORMAT_CONFIG_BYTES_MAX,
 };
 
 void format_budget_init(
@@ -110,8 +111,7 @@ static bool may_be(const struct format *f, const struct format_input *in)
 	if (head.size > SNIFF_HEAD_BYTES)
 		head.size = SNIFF_HEAD_BYTES;
 	if (f->config_markers)
-		return !in->depth && in->bytes.size <= CONFIG_BYTES_MAX &&
-		       has_marker(f->config_markers, in->bytes);
+		return !in->depth && has_marker(f->config_markers, in->bytes);
 	if (!f->sniff)
 		return has_marker(f->text_markers, in->bytes);
 	return f->sniff(head, size);

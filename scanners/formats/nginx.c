@@ -376,8 +376,10 @@ static bool read_text(struct config *c)
 			break;
 		is_good = take(&n, token, word);
 	}
+	if (c->is_cut && n.server_depth)
+		end_server(&n);
 	strings_fini(&n.server.names);
-	return is_good && !n.depth && !n.count;
+	return is_good && ((!n.depth && !n.count) || c->is_cut);
 }
 
 static enum format_answer parse(const struct format_input *in, const struct format_sink *sink)

@@ -105,6 +105,11 @@ static void memory(struct format_limits *l)
 	l->memory_bytes = 1024;
 }
 
+static void config(struct format_limits *l)
+{
+	l->config_bytes = 100;
+}
+
 static const struct limit {
 	const char *key;
 	const char *file; /* below tests/fuzz/corpus; several times where one is not enough */
@@ -115,6 +120,7 @@ static const struct limit {
 	{ "problems", "base64/cut-off", problems },
 	{ "keys", "pem/bundle", keys },
 	{ "references", "config/nginx", references },
+	{ "config_size", "config/nginx", config },
 	{ "base64_places", "base64/jwks", places },
 	{ "base64_places", "base64/terraform-gzip", places },
 	{ "decoded_size", "base64/jwks", decoded },

@@ -108,6 +108,36 @@ class Configs(Case):
     def missing(self, records):
         return {p["location"]["uri"]: p["message"] for p in problems(records) if p["reason"] == "missing"}
 
+    def test_longer_than_is_read(self):
+        """What a long configuration names is not known, and that is said, until the limit is raised."""
+        etc, config = self.folder / "etc", self.folder / "leafwatch.yml"
+        etc.mkdir()
+        server = (f"server {{ listen 443 ssl; server_name %s;\n ssl_certificate {self.good.pem_file};\n"
+                  f" ssl_certificate_key {self.good.key_file};\n}}\n")
+        noise = "# " + 60 * "x" + "\n"
+        (etc / "long.conf").write_text(30000 * noise + server % "long.example.org")
+        (etc / "huge.conf").write_text(server % "huge.example.org" + 150000 * noise)
+        (etc / "apache.conf").write_text(30000 * noise + "<VirtualHost *:443>\nServerName apache.example.org\n"
+                                         f"SSLCertificateFile {self.good.pem_file}\n</VirtualHost>\n")
+        # No configuration is what only mentions what one says.
+        (etc / "some.log").write_text(30000 * f"2026-01-01 error: no ssl_certificate for {noise}")
+        (etc / "large.log").write_text(150000 * f"2026-01-01 error: no ssl_certificate for {noise}")
+        records = self.scan(etc)
+        self.assertEqual(references(records), [])
+        self.assertEqual(sorted((r["location"]["uri"].removeprefix(uri(etc)), r["location"]["format"], r["reason"],
+                                 r["message"].rpartition(" ")[2]) for r in problems(records)),
+                         [("/apache.conf", "apache", "limit-reached", "(limits.config_size)"),
+                          ("/huge.conf", "nginx", "limit-reached", "(limits.config_size)"),
+                          ("/long.conf", "nginx", "limit-reached", "(limits.config_size)")])
+        (etc / "large.log").unlink()
+        config.write_text("limits: {config_size: 12MiB}\n")
+        records = self.scan("--config", config, etc)
+        self.assertEqual({n for r in references(records) for n in r.get("names", ())},
+                         {"long.example.org", "apache.example.org", "huge.example.org"})
+        # Of one that is longer than max_file_size the start is read.
+        self.assertEqual([(r["location"]["uri"], r["reason"], r["message"].rpartition(" ")[2]) for r in problems(records)],
+                         [(uri(etc / "huge.conf"), "limit-reached", "(max_file_size)")])
+
     def test_missing(self):
         """A server runs on, but the next start would fail: the file that its configuration names is gone."""
         self.nginx(self.vhost(self.usual, "default.example.org") + self.vhost(self.good, "good.example.org"))

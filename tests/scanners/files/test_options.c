@@ -43,7 +43,8 @@ static void test_options(void **state)
 		.deep = true,
 		.file_bytes_max = 5,
 		.text_bytes_max = 6,
-		.archive_bytes_max = 7 };
+		.archive_bytes_max = 7,
+		.config_bytes_max = 8 };
 	struct files_options back = { 0 };
 	struct buffer out;
 
@@ -58,6 +59,7 @@ static void test_options(void **state)
 	assert_false(back.follow_links);
 	assert_int_equal(back.text_bytes_max, 6);
 	assert_int_equal(back.archive_bytes_max, 7);
+	assert_int_equal(back.config_bytes_max, 8);
 	assert_true(strings_equal(&o.roots, &back.roots));
 	assert_true(strings_equal(&o.exclude, &back.exclude));
 	files_options_fini(&back);

@@ -369,9 +369,10 @@ static int set_up(void **state)
 	real = realpath(t->root, NULL);
 	(void)snprintf(t->root, sizeof(t->root), "%s", real);
 	free(real);
-	t->request.options = (struct files_options){
-		.threads = 8, .file_bytes_max = 8 * MIB, .text_bytes_max = 64 * MIB
-	};
+	t->request.options = (struct files_options){ .threads = 8,
+		.file_bytes_max = 8 * MIB,
+		.text_bytes_max = 64 * MIB,
+		.config_bytes_max = MIB };
 	if (strings_add(&t->request.options.roots, t->root) != ERR_OK)
 		return -1;
 	*state = t;
@@ -592,6 +593,48 @@ static void test_limits_are_told(void **state)
 	assert_int_equal(count_problems(o, REASON_LIMIT_REACHED, "/long.log"), 1);
 	assert_int_equal(count_problems(o, REASON_TOO_LARGE, "/large.jks"), 1);
 	outcome_free(o);
+}
+
+/* Of a text with a configuration's marker: all, or where it is too large for that its start, longer than one that is
+ * read, and behind it what is sent of any text. */
+static void test_long_configurations(void **state)
+{
+	struct tree *t = *state;
+	const struct found *f;
+	struct buffer text;
+	struct outcome *o;
+
+	buffer_init(&text, CONTENT_BYTES_MAX);
+	while (text.size < 2 * MIB)
+		buffer_text(&text, "# nothing to see\n");
+	buffer_text(&text, "ssl_certificate /a.pem;\n");
+	put_bytes(t, "/long.conf", buffer_bytes(&text));
+	while (text.size < 9 * MIB)
+		buffer_text(&text, "# nothing to see\n");
+	put_bytes(t, "/late.conf", buffer_bytes(&text));
+	memcpy(text.data + MIB / 2, "\nssl_certificate /a.pem;\n", 25);
+	put_bytes(t, "/huge.conf", buffer_bytes(&text));
+	/* One certificate lies across the end of the start. */
+	memcpy(text.data + MIB - strlen(PEM) / 2, PEM, strlen(PEM));
+	memcpy(text.data + 5 * MIB, PEM, strlen(PEM));
+	put_bytes(t, "/both.conf", buffer_bytes(&text));
+	o = pass(&t->request);
+	assert_int_equal(o->problems_count, 0);
+	f = find(o, t->root, "/long.conf");
+	assert_non_null(f);
+	assert_in_range(f->data.size, 2 * MIB, 3 * MIB);
+	assert_null(find(o, t->root, "/late.conf"));
+	f = find(o, t->root, "/huge.conf");
+	assert_non_null(f);
+	assert_in_range(f->data.size, MIB + 1, MIB + 1024);
+	assert_memory_equal(f->data.data, "# nothing", 9);
+	f = find(o, t->root, "/both.conf");
+	assert_non_null(f);
+	assert_in_range(f->data.size, MIB + 1, MIB + 4096);
+	assert_memory_equal(f->data.data + MIB - strlen(PEM) / 2, PEM, strlen(PEM));
+	assert_non_null(memmem(f->data.data + MIB + 1, f->data.size - MIB - 1, PEM, strlen(PEM)));
+	outcome_free(o);
+	buffer_fini(&text);
 }
 
 /* Archives have a limit of their own, and with 0 they are what other binaries are. */
@@ -1281,6 +1324,7 @@ int main(void)
 		ON_TREE(test_large_text_gives_spans),
 		ON_TREE(test_large_bundle_is_whole),
 		ON_TREE(test_limits_are_told),
+		ON_TREE(test_long_configurations),
 		ON_TREE(test_archives),
 		ON_TREE(test_sparse_costs_nothing),
 		ON_TREE(test_odd_names),
@@ -1309,6 +1353,7 @@ int main(void)
 		ONCE(test_large_text_gives_spans),
 		ONCE(test_large_bundle_is_whole),
 		ONCE(test_limits_are_told),
+		ONCE(test_long_configurations),
 		ONCE(test_archives),
 		ONCE(test_sparse_costs_nothing),
 		ONCE(test_no_files),

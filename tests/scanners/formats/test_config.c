@@ -437,7 +437,7 @@ static void ceilings(void **state)
 	struct told t;
 
 	(void)state;
-	buffer_init(&text, CONFIG_BYTES_MAX);
+	buffer_init(&text, 2 * FORMAT_CONFIG_BYTES_MAX);
 	for (unsigned i = 0; i < FORMAT_REFERENCES_MAX + 2; i++)
 		buffer_format(&text, "ssl_certificate /etc/%u.pem;\n", i);
 	parse(&t, "file:///etc/x", buffer_bytes(&text));
@@ -453,15 +453,55 @@ static void ceilings(void **state)
 	assert_int_equal(t.count, 1);
 	assert_non_null(strstr(buffer_string(&t.out), "h255.example.org :1"));
 	buffer_fini(&t.out);
-	/* A text longer than a configuration may be. */
+	/* A text as long as a configuration may be. */
 	buffer_clear(&text);
 	buffer_text(&text, "ssl_certificate /c;");
-	while (text.size < CONFIG_BYTES_MAX)
+	while (text.size < FORMAT_CONFIG_BYTES_MAX)
 		buffer_byte(&text, ' ');
 	parse(&t, "file:///etc/x", buffer_bytes(&text));
 	assert_int_equal(t.count, 1);
+	assert_int_equal(t.problems, 0);
 	buffer_fini(&t.out);
 	buffer_fini(&text);
+}
+
+/* `begin`, and `line` until it is longer than is read, and `end`: references and problems that are told. */
+static void long_one(const char *begin, const char *line, const char *end, unsigned problems)
+{
+	struct buffer text;
+	struct told t;
+
+	buffer_init(&text, 2 * FORMAT_CONFIG_BYTES_MAX);
+	buffer_text(&text, begin);
+	while (text.size <= FORMAT_CONFIG_BYTES_MAX)
+		buffer_text(&text, line);
+	buffer_text(&text, end);
+	parse(&t, "file:///etc/x", buffer_bytes(&text));
+	assert_int_equal(t.count, 0);
+	if (t.problems != problems)
+		fail_msg("%.40s...: %u problems", begin, t.problems);
+	buffer_fini(&t.out);
+	buffer_fini(&text);
+}
+
+/* It is said of those that would name something, by all that is there or by their start alone. */
+static void longer_than_is_read(void **state)
+{
+	(void)state;
+	long_one("ssl_certificate /c;\n", "#\n", "", 1);
+	long_one("server { ssl_certificate /c;\n", "# x\n", "}", 1);
+	long_one("", "# x\n", "server {\nlisten 1 ssl;\nssl_certificate /c; }\n", 1);
+	long_one("<VirtualHost *:443>\nSSLCertificateFile /c\n", "# x\n", "</VirtualHost>\n", 1);
+	/* What is sent of a text of which only the start is. */
+	long_one("server { ssl_certificate /c;\n", "# x\n", "\n-----BEGIN X-----\n", 1);
+	long_one("<VirtualHost *:443>\nSSLCertificateFile /c\n", "# x\n", "\n-----BEGIN X-----\n",
+		1);
+	long_one("<Server><Connector port='1' keystoreFile='a'/>", "<!-- -->\n", "<!-- \n", 1);
+	long_one("local_name a.example.org {\nssl_cert = </c\n", "# x\n", "-\n", 1);
+	/* Not of those that name nothing, and of what only mentions them. */
+	long_one("server { server_name ssl_certificate; }\n", "# x\n", "", 0);
+	long_one("he said: put ssl_certificate /c; there\n", "and so on\n", "", 0);
+	long_one("2026-01-01 error ssl_certificate /c;\n", "2026-01-01 again\n", "", 0);
 }
 
 /* Every beginning of a text is read to its end and no further. */
@@ -503,6 +543,7 @@ int main(void)
 		cmocka_unit_test(passwords_in_lines),
 		cmocka_unit_test(paths),
 		cmocka_unit_test(ceilings),
+		cmocka_unit_test(longer_than_is_read),
 		cmocka_unit_test(cut_anywhere),
 	};
 
