@@ -125,6 +125,9 @@ static void put_limits(struct buffer *out, const struct format_limits *given)
 	wire_put_i64(out, l->passwords);
 	wire_put_u64(out, l->memory_bytes);
 	wire_put_u64(out, l->config_bytes);
+	wire_put_i64(out, l->image_stores);
+	wire_put_u64(out, l->image_list_bytes);
+	wire_put_i64(out, l->image_layers);
 }
 
 static void get_limits(struct wire *w, struct format_limits *l)
@@ -147,14 +150,19 @@ static void get_limits(struct wire *w, struct format_limits *l)
 	l->passwords = wire_get_i64(w);
 	l->memory_bytes = wire_get_u64(w);
 	l->config_bytes = wire_get_u64(w);
+	l->image_stores = wire_get_i64(w);
+	l->image_list_bytes = wire_get_u64(w);
+	l->image_layers = wire_get_i64(w);
 	w->bad = w->bad || l->nesting < 0 || l->nesting > FORMAT_DEPTH_CEILING || l->problems < 0 ||
 		 l->keys < 0 || l->references < 0 || l->places < 0 ||
 		 l->decoded_bytes > PARSER_FINDING_BYTES_MAX || l->kdf_iterations < 0 ||
 		 l->kdf_iterations > FORMAT_KDF_ITERATIONS_CEILING || l->kdf_iterations_total < 0 ||
 		 l->passwords < 0 || l->memory_bytes > FORMAT_MEMORY_BYTES_CEILING ||
-		 l->config_bytes > FORMAT_BYTES_CEILING || l->certificates < 1 || l->depth < 0 ||
-		 l->depth > FORMAT_ARCHIVE_DEPTH_CEILING || l->members < 0 || l->ratio < 1 ||
-		 l->time_ms < 1 || l->member_bytes > PARSER_FINDING_BYTES_MAX;
+		 l->config_bytes > FORMAT_BYTES_CEILING || l->image_stores < 0 ||
+		 l->image_list_bytes > FORMAT_IMAGE_LISTS_BYTES_CEILING || l->image_layers < 1 ||
+		 l->certificates < 1 || l->depth < 0 || l->depth > FORMAT_ARCHIVE_DEPTH_CEILING ||
+		 l->members < 0 || l->ratio < 1 || l->time_ms < 1 ||
+		 l->member_bytes > PARSER_FINDING_BYTES_MAX;
 }
 
 void parser_options_encode(struct buffer *out, const struct parser_options *o)

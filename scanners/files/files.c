@@ -219,7 +219,10 @@ static enum err encode_options(const void *arg, struct buffer *out, struct why *
 		.file_bytes_max = conf->file_bytes_max,
 		.text_bytes_max = conf->text_bytes_max,
 		.archive_bytes_max = conf->archives ? conf->archive_bytes_max : 0,
-		.config_bytes_max = limits->config_bytes };
+		.config_bytes_max = limits->config_bytes,
+		.images = { .stores = (uint64_t)limits->image_stores,
+			.list_bytes = limits->image_list_bytes,
+			.layers = (uint64_t)limits->image_layers } };
 	enum err e = roots_of(conf, &options.roots, why);
 	if (e == ERR_OK)
 		e = strings_copy(&options.exclude, &conf->exclude);

@@ -27,6 +27,9 @@ void files_options_encode(struct buffer *out, const struct files_options *o)
 	wire_put_u64(out, o->text_bytes_max);
 	wire_put_u64(out, o->archive_bytes_max);
 	wire_put_u64(out, o->config_bytes_max);
+	wire_put_u64(out, o->images.stores);
+	wire_put_u64(out, o->images.list_bytes);
+	wire_put_u64(out, o->images.layers);
 	wire_put_strings(out, &o->roots);
 	wire_put_strings(out, &o->exclude);
 }
@@ -46,6 +49,9 @@ enum err files_options_decode(struct slice bytes, struct files_options *out)
 	o.text_bytes_max = wire_get_u64(&w);
 	o.archive_bytes_max = wire_get_u64(&w);
 	o.config_bytes_max = wire_get_u64(&w);
+	o.images.stores = wire_get_u64(&w);
+	o.images.list_bytes = wire_get_u64(&w);
+	o.images.layers = wire_get_u64(&w);
 	wire_get_strings(&w, &o.roots, READER_ROOTS_MAX, READER_PATH_BYTES_MAX);
 	wire_get_strings(&w, &o.exclude, PATTERNS_MAX, READER_PATH_BYTES_MAX);
 	e = wire_end(&w);

@@ -7,6 +7,7 @@
 #include "agent/base/slice.h"
 #include "agent/base/strings.h"
 #include "scanners/files/tree.h"
+#include "scanners/images/stores.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,6 +26,7 @@ struct files_options {
 	uint64_t text_bytes_max;
 	uint64_t archive_bytes_max; /* 0: archives are not opened */
 	uint64_t config_bytes_max;
+	struct image_limits images;
 	struct strings roots;   /* owned; every root of the job, absolute */
 	struct strings exclude; /* owned; patterns, see glob.h */
 };

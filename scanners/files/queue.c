@@ -49,7 +49,7 @@ enum err walk_init(struct walk *w, struct channel *channel, struct files_options
 	if (e == ERR_OK && !w->options.all_filesystems)
 		e = mounts_load(&w->mounts);
 	if (e == ERR_OK)
-		e = image_stores_new(open_without_links, &w->images);
+		e = image_stores_new(open_without_links, &w->options.images, &w->images);
 	return e;
 }
 

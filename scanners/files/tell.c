@@ -47,17 +47,45 @@ static enum err place(struct worker *w, struct slice name)
 	return buffer_status(&w->uri);
 }
 
-enum err tell_problem(struct worker *w, struct slice name, enum reason reason, const char *message)
+/* At the worker's uri. */
+static enum err send_problem(struct worker *w, enum reason reason, const char *message)
 {
-	enum err e = place(w, name);
+	enum err e = tell_begin(w);
 
-	if (e == ERR_OK)
-		e = tell_begin(w);
 	if (e != ERR_OK)
 		return e;
 	e = channel_problem(
 		w->walk->channel, FILES_SCANNER_NAME, buffer_string(&w->uri), reason, message);
 	return tell_end(w, e);
+}
+
+enum err tell_problem(struct worker *w, struct slice name, enum reason reason, const char *message)
+{
+	enum err e = place(w, name);
+
+	return e == ERR_OK ? send_problem(w, reason, message) : e;
+}
+
+enum err tell_limited_stores(struct worker *w)
+{
+	const char *key;
+	const char *root;
+	enum err e = ERR_OK;
+
+	while (e == ERR_OK && (root = image_stores_limited(w->walk->images, &key))) {
+		char message[MESSAGE_BYTES];
+
+		(void)snprintf(message, sizeof(message),
+			"not all of its lists was read: of some layers it is not known which images they are of "
+			"(limits.%s)",
+			key);
+		buffer_clear(&w->uri);
+		path_uri(&w->uri, slice_text(root));
+		e = buffer_status(&w->uri);
+		if (e == ERR_OK)
+			e = send_problem(w, REASON_LIMIT_REACHED, message);
+	}
+	return e;
 }
 
 enum err tell_errno(struct worker *w, struct slice name, int error)

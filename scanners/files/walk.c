@@ -350,7 +350,7 @@ static enum err walk_folder(struct worker *w, const struct unit *u)
 		return tell_errno(w, slice_of(NULL, 0), errno);
 	e = walk_open_folder(w, u, fd);
 	(void)close(fd);
-	return e;
+	return e == ERR_OK ? tell_limited_stores(w) : e;
 }
 
 /* --- roots ------------------------------------------------------------------------------------- */

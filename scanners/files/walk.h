@@ -158,6 +158,8 @@ bool worker_should_end(const struct worker *w);
 /* A place: the worker's folder and a name in it (empty: the folder itself). */
 enum err tell_problem(
 	struct worker *w, struct slice name, enum reason reason, const char *message) MUST_CHECK;
+/* The stores of images of which a limit was reached, each once, at their folders. */
+enum err tell_limited_stores(struct worker *w) MUST_CHECK;
 /* permission-denied or unreadable by errno; nothing at all for what merely vanished. */
 enum err tell_errno(struct worker *w, struct slice name, int error) MUST_CHECK;
 enum err tell_unchanged(struct worker *w, struct slice name) MUST_CHECK;

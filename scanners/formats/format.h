@@ -56,6 +56,9 @@
 #define FORMAT_MEMORY_BYTES_CEILING (1024 * 1024 * 1024)
 /* Of what is decoded at once, and of a member. */
 #define FORMAT_BYTES_CEILING (64 * 1024 * 1024)
+#define FORMAT_IMAGE_STORES_CEILING 100000
+#define FORMAT_IMAGE_LISTS_BYTES_CEILING (1024 * 1024 * 1024)
+#define FORMAT_IMAGE_LAYERS_CEILING 1000000
 
 struct format;
 
@@ -84,6 +87,9 @@ struct format_limits {
 	int64_t passwords;
 	uint64_t memory_bytes;
 	uint64_t config_bytes;
+	int64_t image_stores;
+	uint64_t image_list_bytes;
+	int64_t image_layers;
 };
 extern const struct format_limits format_limits_standard;
 

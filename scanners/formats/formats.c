@@ -2,6 +2,8 @@
 #include "scanners/formats/format.h"
 
 #include "agent/base/clock.h"
+#include "scanners/images/layers.h"
+#include "scanners/images/stores.h"
 
 #include <stdio.h>
 
@@ -37,6 +39,9 @@ const struct format_limits format_limits_standard = {
 	.passwords = FORMAT_PASSWORDS_MAX,
 	.memory_bytes = FORMAT_MEMORY_BYTES_MAX,
 	.config_bytes = FORMAT_CONFIG_BYTES_MAX,
+	.image_stores = IMAGE_STORES_MAX,
+	.image_list_bytes = IMAGE_LISTS_BYTES_MAX,
+	.image_layers = LAYERS_MAX,
 };
 
 void format_budget_init(

@@ -3,27 +3,30 @@
 #include "scanners/formats/unpack_internal.h"
 
 #include "agent/base/buffer.h"
-#include "agent/base/strings.h"
 #include "scanners/images/read.h"
 
 #include <archive_entry.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Of configurations and manifests, and of all that are kept. */
-#define TEXT_BYTES_MAX (1024 * 1024)
-#define TEXTS_BYTES_MAX (16 * 1024 * 1024)
-#define TEXTS_MAX 5000
+#define TEXTS_STEP 64
 /* The part of a file's time that looking for them may take. */
 #define LOOK_SHARE 4
 #define BLOBS "blobs/sha256/"
 #define DIGITS 64
 
-/* The texts among the members, in two lists of the same order. */
+/* A text among the members. */
+struct text {
+	char *name;           /* owned */
+	struct buffer buffer; /* empty: it did not fit */
+};
+
 struct texts {
-	struct strings names;
-	struct buffer items[TEXTS_MAX];
-	size_t bytes;
+	struct text *items; /* owned; by name once all are there */
+	size_t count;
+	size_t capacity;
+	size_t bytes_left;
+	bool is_limited; /* one that is wanted did not fit */
 };
 
 static const char *plain(const char *name)
@@ -45,38 +48,55 @@ bool unpack_may_hold_images(const char *name)
 
 static bool is_wanted(const char *name, la_int64_t size)
 {
-	return size > 0 && size <= TEXT_BYTES_MAX &&
-	       (strcmp(name, "manifest.json") == 0 || strcmp(name, "index.json") == 0 ||
-		       strncmp(name, BLOBS, sizeof(BLOBS) - 1) == 0);
+	return size > 0 && (strcmp(name, "manifest.json") == 0 || strcmp(name, "index.json") == 0 ||
+				   strncmp(name, BLOBS, sizeof(BLOBS) - 1) == 0);
 }
 
+/* Takes the text. */
+static enum err add(struct texts *t, const char *name, struct buffer *text)
+{
+	struct text *items = t->items;
+
+	if (t->count == t->capacity) {
+		items = reallocarray(items, 2 * t->capacity + TEXTS_STEP, sizeof(*items));
+		if (!items)
+			return ERR_MEMORY;
+		t->items = items;
+		t->capacity = 2 * t->capacity + TEXTS_STEP;
+	}
+	items[t->count].name = strdup(name);
+	if (!items[t->count].name)
+		return ERR_MEMORY;
+	items[t->count++].buffer = *text;
+	*text = (struct buffer){ 0 };
+	return ERR_OK;
+}
+
+/* Layers are blobs as well: only what begins as a list or a map may be a text. */
 static enum err keep(struct unpack *u, struct texts *t, const char *name, size_t size)
 {
 	struct buffer text;
+	uint8_t first = 0;
 	enum err e = ERR_OK;
 
-	if (t->names.count == TEXTS_MAX || size > TEXTS_BYTES_MAX - t->bytes)
+	if (archive_read_data(u->archive, &first, 1) != 1 || (first != '{' && first != '['))
 		return ERR_OK;
-	buffer_init(&text, TEXT_BYTES_MAX);
-	if (!buffer_reserve(&text, size))
-		e = buffer_status(&text);
-	if (e == ERR_OK) {
-		la_ssize_t n = archive_read_data(u->archive, text.data, size);
+	buffer_init(&text, size);
+	if (size <= t->bytes_left) {
+		buffer_byte(&text, first);
+		if (buffer_reserve(&text, size - 1)) {
+			la_ssize_t n =
+				archive_read_data(u->archive, text.data + text.size, size - 1);
 
-		text.size = n > 0 ? (size_t)n : 0;
-		/* Small layers are blobs as well. */
-		if (text.size && (text.data[0] == '{' || text.data[0] == '['))
-			e = strings_add(&t->names, name);
-		else
-			text.size = 0;
+			text.size += n > 0 ? (size_t)n : 0;
+		}
+		e = buffer_status(&text);
+		t->bytes_left -= size;
 	}
-	if (e != ERR_OK || !text.size) {
-		buffer_fini(&text);
-		return e;
-	}
-	t->bytes += text.size;
-	t->items[t->names.count - 1] = text;
-	return ERR_OK;
+	if (e == ERR_OK)
+		e = add(t, name, &text);
+	buffer_fini(&text);
+	return e;
 }
 
 static enum err gather(struct unpack *u, struct texts *t)
@@ -102,16 +122,30 @@ static enum err gather(struct unpack *u, struct texts *t)
 	return e;
 }
 
-static struct slice find(const struct texts *t, const char *name)
+static int compare_texts(const void *a, const void *b)
 {
-	for (size_t i = 0; i < t->names.count; i++)
-		if (strcmp(t->names.items[i], name) == 0)
-			return buffer_bytes(&t->items[i]);
-	return slice_of(NULL, 0);
+	return strcmp(((const struct text *)a)->name, ((const struct text *)b)->name);
+}
+
+static int compare_name(const void *name, const void *item)
+{
+	return strcmp(name, ((const struct text *)item)->name);
+}
+
+static struct slice find(struct texts *t, const char *name)
+{
+	const struct text *found =
+		t->count ? bsearch(name, t->items, t->count, sizeof(*t->items), compare_name)
+			 : NULL;
+
+	if (!found)
+		return slice_of(NULL, 0);
+	t->is_limited = t->is_limited || !found->buffer.size;
+	return buffer_bytes(&found->buffer);
 }
 
 struct reading {
-	const struct texts *texts;
+	struct texts *texts;
 	struct layers *layers;
 };
 
@@ -119,12 +153,13 @@ static enum err read_blob(void *arg, struct slice digest, struct buffer *out)
 {
 	const struct reading *r = arg;
 	char name[sizeof(BLOBS) + DIGITS];
+	struct slice found = { 0 };
 
-	buffer_init(out, TEXT_BYTES_MAX);
-	if (digest.size != 7 + DIGITS)
-		return ERR_OK;
-	(void)snprintf(name, sizeof(name), BLOBS "%.*s", DIGITS, (const char *)digest.data + 7);
-	buffer_slice(out, find(r->texts, name));
+	(void)snprintf(name, sizeof(name), BLOBS "%.*s", DIGITS,
+		digest.size == 7 + DIGITS ? (const char *)digest.data + 7 : "");
+	found = find(r->texts, name);
+	buffer_init(out, found.size);
+	buffer_slice(out, found);
 	return buffer_status(out);
 }
 
@@ -135,15 +170,21 @@ static enum err take_blob(void *arg, struct slice digest, struct slice name, str
 	return images_read_manifest(r->layers, text, digest, name);
 }
 
-static enum err read_texts(const struct texts *t, struct layers *l)
+static enum err read_texts(struct texts *t, struct layers *l)
 {
 	struct reading r = { .texts = t, .layers = l };
-	struct image_blobs blobs = { .read = read_blob, .take = take_blob, .arg = &r };
-	enum err e = images_read_saved(l, find(t, "manifest.json"));
+	struct image_blobs blobs = {
+		.read = read_blob, .take = take_blob, .arg = &r, .max = layers_max(l)
+	};
+	enum err e;
 
+	if (t->count)
+		qsort(t->items, t->count, sizeof(*t->items), compare_texts);
+	e = images_read_saved(l, find(t, "manifest.json"));
 	/* Newer versions of docker write both. */
 	if (e == ERR_OK && !l->count)
 		e = images_take_index(&blobs, find(t, "index.json"));
+	l->is_limited = l->is_limited || blobs.is_limited;
 	return e == ERR_OK ? layers_label(l) : e;
 }
 
@@ -166,6 +207,26 @@ static enum err tell_late(const struct format_input *in, const struct format_sin
 				 "file_time");
 }
 
+static enum err tell_limited(
+	const struct texts *t, const struct layers *l, const struct format_sink *sink)
+{
+	static const char what[] =
+		"not all of its lists was read: of some layers it is not known which images they are of";
+
+	if (t->is_limited)
+		return format_limited(sink, what, "image_lists");
+	return l->is_limited ? format_limited(sink, what, "image_layers") : ERR_OK;
+}
+
+static void texts_fini(struct texts *t)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		free(t->items[i].name);
+		buffer_fini(&t->items[i].buffer);
+	}
+	free(t->items);
+}
+
 enum err unpack_image_layers(
 	const struct format_input *in, const struct format_sink *tell, struct layers *out)
 {
@@ -173,26 +234,24 @@ enum err unpack_image_layers(
 	struct format_limits limits = *in->budget->limits;
 	struct format_budget budget;
 	struct unpack u = { .in = in, .sink = &sink, .budget = &budget, .name = "" };
-	struct texts *t = calloc(1, sizeof(*t));
+	struct texts t = { .bytes_left = (size_t)limits.image_list_bytes };
 	enum err e = ERR_OK;
 
-	if (!t)
-		return ERR_MEMORY;
+	out->max = (size_t)limits.image_layers;
 	limits.time_ms /= LOOK_SHARE;
 	format_budget_init(&budget, &limits, in->budget->file_bytes);
 	if (unpack_open(&u))
-		e = gather(&u, t);
+		e = gather(&u, &t);
 	unpack_close(&u);
 	if (e == ERR_OK)
 		e = u.status;
 	if (e == ERR_OK)
-		e = read_texts(t, out);
+		e = read_texts(&t, out);
 	if (e == ERR_OK && budget.is_spent && format_budget_is_late(&budget))
 		e = tell_late(in, tell);
-	for (size_t i = 0; i < t->names.count; i++)
-		buffer_fini(&t->items[i]);
-	strings_fini(&t->names);
-	free(t);
+	if (e == ERR_OK)
+		e = tell_limited(&t, out, tell);
+	texts_fini(&t);
 	return e;
 }
 

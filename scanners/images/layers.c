@@ -39,6 +39,18 @@ void layers_fini(struct layers *l)
 	*l = (struct layers){ 0 };
 }
 
+size_t layers_max(const struct layers *l)
+{
+	return l->max ? l->max : LAYERS_MAX;
+}
+
+/* Is there no room for one more? */
+static bool is_full(struct layers *l, size_t count)
+{
+	l->is_limited = l->is_limited || count >= layers_max(l);
+	return count >= layers_max(l);
+}
+
 static bool is_usable(struct slice text)
 {
 	return text.size && text.size <= LAYER_TEXT_BYTES_MAX && !memchr(text.data, 0, text.size);
@@ -74,7 +86,7 @@ enum err layers_add(struct layers *l, struct slice id, struct slice parent, stru
 	struct layer *items;
 	enum err e = ERR_OK;
 
-	if (!is_usable(id) || !is_usable(place) || l->count == LAYERS_MAX)
+	if (!is_usable(id) || !is_usable(place) || is_full(l, l->count))
 		return ERR_OK;
 	items = room_for_one(l->items, l->count, &l->capacity, sizeof(*items));
 	if (!items)
@@ -99,7 +111,7 @@ static enum err add_image(
 	struct image *last = l->images_count ? &l->images[l->images_count - 1] : NULL;
 	enum err e = ERR_OK;
 
-	if (!is_usable(id) || !is_usable(top) || l->images_count == IMAGES_MAX)
+	if (!is_usable(id) || !is_usable(top))
 		return ERR_OK;
 	/* Another name of the one before. */
 	if (last && last->name && strlen(last->id) == id.size &&
@@ -107,6 +119,8 @@ static enum err add_image(
 		last->names_more++;
 		return ERR_OK;
 	}
+	if (is_full(l, l->images_count))
+		return ERR_OK;
 	images = room_for_one(l->images, l->images_count, &l->images_capacity, sizeof(*images));
 	if (!images)
 		return ERR_MEMORY;

@@ -8,9 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Of one store; what is beyond is not called anything. */
+/* Layers of one store, and images as well, unless the limit is another; what is beyond is not called anything. */
 #define LAYERS_MAX 20000
-#define IMAGES_MAX 20000
 /* Of one image. */
 #define IMAGE_LAYERS_MAX 512
 #define LAYER_TEXT_BYTES_MAX 512
@@ -34,8 +33,10 @@ struct image {
 	bool is_container;
 };
 
-/* Starts as {0}. */
+/* Starts as {0}, or with its maximum. */
 struct layers {
+	size_t max;          /* 0: LAYERS_MAX */
+	bool is_limited;     /* there were more */
 	struct layer *items; /* owned */
 	size_t count;
 	size_t capacity;
@@ -46,6 +47,7 @@ struct layers {
 };
 
 void layers_fini(struct layers *l);
+size_t layers_max(const struct layers *l);
 /* Both copy their texts. Texts that are empty or longer than LAYER_TEXT_BYTES_MAX, and what is beyond the maxima, are
  * left out, which is no error. `parent` and `digest` may be empty. */
 enum err layers_add(struct layers *l, struct slice id, struct slice parent, struct slice place,

@@ -8,9 +8,8 @@
 #include <stdio.h>
 
 #define DIGEST_START "sha256:"
-/* Indexes in one another, and blobs that are looked at because of them. */
+/* Indexes in one another. */
 #define INDEX_DEPTH_MAX 3
-#define BLOBS_MAX 20000
 #define STACK_ID_BYTES (DIGEST_TEXT_BYTES + 16)
 
 /* --- lists of maps (containers/storage, manifest.json) ------------------------------------------ */
@@ -70,8 +69,6 @@ static enum err read_list(struct layers *layers, struct slice text,
 {
 	struct list l = { .layers = layers, .done = done };
 
-	if (text.size > IMAGE_TEXT_BYTES_MAX)
-		return ERR_OK;
 	/* What is broken further on does not take away what stands before. */
 	(void)json_strings(text, take_field, &l);
 	finish_entry(&l);
@@ -160,8 +157,7 @@ enum err images_read_chain(struct layers *l, struct slice config)
 {
 	struct chain c = { .layers = l };
 
-	if (config.size <= IMAGE_TEXT_BYTES_MAX)
-		(void)json_strings(config, take_diff, &c);
+	(void)json_strings(config, take_diff, &c);
 	return c.e;
 }
 
@@ -169,8 +165,7 @@ bool images_chain_of(struct slice config, char out[DIGEST_TEXT_BYTES])
 {
 	struct chain c = { .count = 0 };
 
-	if (config.size > IMAGE_TEXT_BYTES_MAX || !json_strings(config, take_diff, &c) ||
-		c.is_bad || !c.count)
+	if (!json_strings(config, take_diff, &c) || c.is_bad || !c.count)
 		return false;
 	memcpy(out, c.id, sizeof(c.id));
 	return true;
@@ -202,8 +197,7 @@ enum err images_read_repositories(struct slice text, image_name_fn tell, void *a
 {
 	struct names n = { .tell = tell, .arg = arg };
 
-	if (text.size <= IMAGE_TEXT_BYTES_MAX)
-		(void)json_strings(text, take_repository, &n);
+	(void)json_strings(text, take_repository, &n);
 	return n.e;
 }
 
@@ -239,8 +233,7 @@ enum err images_read_index(struct slice text, image_name_fn tell, void *arg)
 {
 	struct names n = { .tell = tell, .arg = arg };
 
-	if (text.size <= IMAGE_TEXT_BYTES_MAX)
-		(void)json_strings(text, take_manifest, &n);
+	(void)json_strings(text, take_manifest, &n);
 	finish_manifest(&n);
 	return n.e;
 }
@@ -267,7 +260,8 @@ enum err images_take_blob(struct image_blobs *b, struct slice digest, struct sli
 	struct buffer text;
 	enum err e;
 
-	if (b->depth == INDEX_DEPTH_MAX || b->taken == BLOBS_MAX)
+	b->is_limited = b->is_limited || b->taken == b->max;
+	if (b->depth == INDEX_DEPTH_MAX || b->taken == b->max)
 		return ERR_OK;
 	b->depth++;
 	b->taken++;
@@ -371,8 +365,7 @@ enum err images_read_saved(struct layers *l, struct slice text)
 {
 	struct stack s = { .layers = l, .prefix = "0" };
 
-	if (text.size <= IMAGE_TEXT_BYTES_MAX)
-		(void)json_strings(text, take_saved, &s);
+	(void)json_strings(text, take_saved, &s);
 	finish_stack(&s);
 	return s.e;
 }
@@ -391,8 +384,7 @@ struct slice images_config_of(struct slice manifest)
 {
 	struct slice found = { 0 };
 
-	if (manifest.size <= IMAGE_TEXT_BYTES_MAX)
-		(void)json_strings(manifest, take_config, &found);
+	(void)json_strings(manifest, take_config, &found);
 	return found;
 }
 
@@ -413,7 +405,7 @@ enum err images_read_manifest(
 
 	(void)snprintf(
 		s.prefix, sizeof(s.prefix), "%.*s", (int)digest.size, (const char *)digest.data);
-	if (text.size <= IMAGE_TEXT_BYTES_MAX && digest.size < sizeof(s.prefix))
+	if (digest.size < sizeof(s.prefix))
 		(void)json_strings(text, take_layer, &s);
 	finish_stack(&s);
 	return s.e;

@@ -6,8 +6,6 @@
 #include "agent/base/buffer.h"
 #include "scanners/images/layers.h"
 
-/* Of any one of these texts. */
-#define IMAGE_TEXT_BYTES_MAX (4 * 1024 * 1024)
 /* "sha256:" and 64 digits, and a NUL. */
 #define DIGEST_TEXT_BYTES 72
 
@@ -32,12 +30,14 @@ enum err images_read_saved(struct layers *l, struct slice text) MUST_CHECK;
 enum err images_read_index(struct slice text, image_name_fn tell, void *arg) MUST_CHECK;
 /* Blobs that go by digests; each manifest that an index names is given to `take`. */
 struct image_blobs {
-	/* Initialises `out`; leaves it empty for what is not there, or is too large. */
+	/* Initialises `out`; leaves it empty for what is not there. */
 	enum err (*read)(void *arg, struct slice digest, struct buffer *out);
 	enum err (*take)(void *arg, struct slice digest, struct slice name, struct slice text);
 	void *arg;
+	size_t max;     /* blobs that are read */
 	unsigned depth; /* of indexes in one another */
 	size_t taken;
+	bool is_limited; /* there were more */
 };
 /* A manifest, or an index of several, as those for several machines are. */
 enum err images_take_blob(struct image_blobs *b, struct slice digest, struct slice name) MUST_CHECK;

@@ -21,12 +21,12 @@ static enum err load(struct store_files *s, const char *driver, struct layers *l
 	struct buffer text;
 	enum err e = ERR_OK;
 
-	buffer_init(&text, IMAGE_TEXT_BYTES_MAX);
+	buffer_init(&text, (size_t)s->bytes_left + 1);
 	for (size_t i = 0; e == ERR_OK && i < sizeof(lists) / sizeof(lists[0]); i++) {
 		char name[NAME_BYTES];
 
 		(void)snprintf(name, sizeof(name), "%s-%s", driver, lists[i].name);
-		e = store_read_text(s, name, IMAGE_TEXT_BYTES_MAX, &text);
+		e = store_read_text(s, name, STORE_TEXT_BYTES_MAX, &text);
 		if (e == ERR_OK)
 			e = lists[i].read(l, buffer_bytes(&text));
 	}

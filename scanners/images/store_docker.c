@@ -5,17 +5,25 @@
 #include "scanners/images/store_internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define DB "image/overlay2/"
 #define PATH_BYTES 512
 #define FACT_BYTES_MAX 256
-#define NAMES_MAX 5000
+#define NAMES_STEP 64
+
+struct image_name {
+	char *id;   /* owned */
+	char *name; /* owned */
+	size_t order;
+};
 
 struct docker {
 	struct store_files *files;
 	struct layers *layers;
-	struct strings ids;   /* of images that have names ... */
-	struct strings names; /* ... in the same order */
+	struct image_name *names; /* owned: of images that have any; by their ids */
+	size_t names_count;
+	size_t names_capacity;
 	struct buffer text;
 };
 
@@ -79,34 +87,79 @@ static enum err take_container(void *arg, const char *name)
 static enum err take_name(void *arg, struct slice id, struct slice name)
 {
 	struct docker *d = arg;
-	enum err e;
+	struct image_name *names = d->names;
 
-	if (d->names.count == NAMES_MAX)
+	d->layers->is_limited = d->layers->is_limited || d->names_count == layers_max(d->layers);
+	if (d->names_count == layers_max(d->layers))
 		return ERR_OK;
-	e = strings_add_slice(&d->ids, id);
-	return e == ERR_OK ? strings_add_slice(&d->names, name) : e;
+	if (d->names_count == d->names_capacity) {
+		names = reallocarray(names, 2 * d->names_capacity + NAMES_STEP, sizeof(*names));
+		if (!names)
+			return ERR_MEMORY;
+		d->names = names;
+		d->names_capacity = 2 * d->names_capacity + NAMES_STEP;
+	}
+	names[d->names_count] = (struct image_name){
+		.id = string_of(id), .name = string_of(name), .order = d->names_count
+	};
+	d->names_count++;
+	return names[d->names_count - 1].id && names[d->names_count - 1].name ? ERR_OK : ERR_MEMORY;
+}
+
+/* Those of one image in the order of the list. */
+static int compare_names(const void *a, const void *b)
+{
+	const struct image_name *one = a, *other = b;
+	int order = strcmp(one->id, other->id);
+
+	return order ? order : (one->order > other->order) - (one->order < other->order);
+}
+
+static int compare_ids(const void *key, const void *item)
+{
+	return strcmp(key, ((const struct image_name *)item)->id);
+}
+
+/* The first of that image, or NULL. */
+static const struct image_name *first_name(const struct docker *d, const char *id)
+{
+	const struct image_name *found = d->names_count ? bsearch(id, d->names, d->names_count,
+								  sizeof(*d->names), compare_ids)
+							: NULL;
+
+	while (found && found > d->names && strcmp(found[-1].id, id) == 0)
+		found--;
+	return found;
+}
+
+static void names_fini(struct docker *d)
+{
+	for (size_t i = 0; i < d->names_count; i++) {
+		free(d->names[i].id);
+		free(d->names[i].name);
+	}
+	free(d->names);
 }
 
 static enum err take_image(void *arg, const char *name)
 {
 	struct docker *d = arg;
 	char path[PATH_BYTES], id[PATH_BYTES], top[DIGEST_TEXT_BYTES];
-	bool has_name = false;
+	const struct image_name *n;
 	enum err e;
 
 	(void)snprintf(path, sizeof(path), DB "imagedb/content/sha256/%s", name);
 	(void)snprintf(id, sizeof(id), "sha256:%s", name);
-	e = store_read_text(d->files, path, IMAGE_TEXT_BYTES_MAX, &d->text);
+	e = store_read_text(d->files, path, STORE_TEXT_BYTES_MAX, &d->text);
 	if (e != ERR_OK || !images_chain_of(buffer_bytes(&d->text), top))
 		return e;
-	for (size_t i = 0; e == ERR_OK && i < d->names.count; i++)
-		if (strcmp(d->ids.items[i], id) == 0) {
-			has_name = true;
-			e = layers_add_image(d->layers, slice_text(id),
-				slice_text(d->names.items[i]), slice_text(top));
-		}
-	if (e == ERR_OK && !has_name)
-		e = layers_add_image(d->layers, slice_text(id), slice_of(NULL, 0), slice_text(top));
+	n = first_name(d, id);
+	if (!n)
+		return layers_add_image(
+			d->layers, slice_text(id), slice_of(NULL, 0), slice_text(top));
+	for (; e == ERR_OK && n < d->names + d->names_count && strcmp(n->id, id) == 0; n++)
+		e = layers_add_image(
+			d->layers, slice_text(id), slice_text(n->name), slice_text(top));
 	return e;
 }
 
@@ -115,18 +168,19 @@ enum err store_load_docker(struct store_files *s, struct layers *l)
 	struct docker d = { .files = s, .layers = l };
 	enum err e;
 
-	buffer_init(&d.text, IMAGE_TEXT_BYTES_MAX);
-	e = store_list_names(s, DB "layerdb/sha256", LAYERS_MAX, take_layer, &d);
+	buffer_init(&d.text, (size_t)s->bytes_left + FACT_BYTES_MAX);
+	e = store_list_names(s, DB "layerdb/sha256", l, take_layer, &d);
 	if (e == ERR_OK)
-		e = store_list_names(s, DB "layerdb/mounts", LAYERS_MAX, take_container, &d);
+		e = store_list_names(s, DB "layerdb/mounts", l, take_container, &d);
 	if (e == ERR_OK)
-		e = store_read_text(s, DB "repositories.json", IMAGE_TEXT_BYTES_MAX, &d.text);
+		e = store_read_text(s, DB "repositories.json", STORE_TEXT_BYTES_MAX, &d.text);
 	if (e == ERR_OK)
 		e = images_read_repositories(buffer_bytes(&d.text), take_name, &d);
+	if (d.names_count)
+		qsort(d.names, d.names_count, sizeof(*d.names), compare_names);
 	if (e == ERR_OK)
-		e = store_list_names(s, DB "imagedb/content/sha256", IMAGES_MAX, take_image, &d);
+		e = store_list_names(s, DB "imagedb/content/sha256", l, take_image, &d);
 	buffer_fini(&d.text);
-	strings_fini(&d.ids);
-	strings_fini(&d.names);
+	names_fini(&d);
 	return e;
 }

@@ -12,9 +12,6 @@
 #define META "io.containerd.metadata.v1.bolt/meta.db"
 #define SNAPSHOTS "io.containerd.snapshotter.v1.overlayfs/metadata.db"
 #define PATH_BYTES 512
-#define DATABASE_BYTES_MAX (64 * 1024 * 1024)
-/* Of configurations and manifests; layers are larger. */
-#define BLOB_TEXT_BYTES_MAX (1024 * 1024)
 
 struct oci {
 	struct store_files *files;
@@ -35,11 +32,11 @@ static enum err read_blob(void *arg, struct slice digest, struct buffer *out)
 		(const char *)digest.data);
 	char *colon = strchr(path, ':');
 
-	buffer_init(out, BLOB_TEXT_BYTES_MAX);
+	buffer_init(out, (size_t)o->files->bytes_left + 1);
 	if (size >= (int)sizeof(path) || !colon || memchr(digest.data, '/', digest.size))
 		return ERR_OK;
 	*colon = '/';
-	return store_read_text(o->files, path, BLOB_TEXT_BYTES_MAX, out);
+	return store_read_text(o->files, path, STORE_TEXT_BYTES_MAX, out);
 }
 
 static enum err take_blobs(void *arg, struct slice digest, struct slice name, struct slice text)
@@ -60,8 +57,11 @@ static bool take_image(
 
 	if (place->depth != 5 || !bolt_is_bucket(place, 0, "v1") ||
 		!bolt_is_bucket(place, 2, "images") || !bolt_is_bucket(place, 4, "target") ||
-		key.size != 6 || memcmp(key.data, "digest", 6) != 0 || o->names.count == IMAGES_MAX)
+		key.size != 6 || memcmp(key.data, "digest", 6) != 0)
 		return true;
+	o->layers->is_limited = o->layers->is_limited || o->names.count == layers_max(o->layers);
+	if (o->names.count == layers_max(o->layers))
+		return false;
 	name = place->buckets[3];
 	if (slice_starts(name, "sha256:", 7) || memchr(name.data, '@', name.size))
 		name = slice_of(NULL, 0);
@@ -80,8 +80,8 @@ static enum err take_images(struct oci *o)
 	struct buffer database;
 	enum err e;
 
-	buffer_init(&database, DATABASE_BYTES_MAX);
-	e = store_read_text(o->files, META, DATABASE_BYTES_MAX, &database);
+	buffer_init(&database, (size_t)o->files->bytes_left + 1);
+	e = store_read_text(o->files, META, STORE_TEXT_BYTES_MAX, &database);
 	if (e == ERR_OK && database.size) {
 		(void)bolt_values(buffer_bytes(&database), take_image, o);
 		e = o->e;
@@ -183,8 +183,8 @@ static enum err take_snapshots(struct oci *o)
 	struct snapshots s = { .oci = o };
 	struct buffer database;
 
-	buffer_init(&database, DATABASE_BYTES_MAX);
-	s.e = store_read_text(o->files, SNAPSHOTS, DATABASE_BYTES_MAX, &database);
+	buffer_init(&database, (size_t)o->files->bytes_left + 1);
+	s.e = store_read_text(o->files, SNAPSHOTS, STORE_TEXT_BYTES_MAX, &database);
 	if (s.e == ERR_OK && database.size)
 		(void)bolt_values(buffer_bytes(&database), take_snapshot, &s);
 	finish_snapshot(&s);
@@ -194,6 +194,8 @@ static enum err take_snapshots(struct oci *o)
 
 static void oci_fini(struct oci *o)
 {
+	o->layers->is_limited =
+		o->layers->is_limited || o->chains.is_limited || o->reading.is_limited;
 	layers_fini(&o->chains);
 	strings_fini(&o->digests);
 	strings_fini(&o->names);
@@ -202,7 +204,10 @@ static void oci_fini(struct oci *o)
 static void oci_init(struct oci *o,
 	enum err (*take)(void *arg, struct slice digest, struct slice name, struct slice text))
 {
-	o->reading = (struct image_blobs){ .read = read_blob, .take = take, .arg = o };
+	o->reading = (struct image_blobs){
+		.read = read_blob, .take = take, .arg = o, .max = layers_max(o->layers)
+	};
+	o->chains.max = o->layers->max;
 }
 
 enum err store_load_containerd(struct store_files *s, struct layers *l)
@@ -227,8 +232,8 @@ static enum err load_layout(struct oci *o)
 	struct buffer index;
 	enum err e;
 
-	buffer_init(&index, IMAGE_TEXT_BYTES_MAX);
-	e = store_read_text(o->files, "index.json", IMAGE_TEXT_BYTES_MAX, &index);
+	buffer_init(&index, (size_t)o->files->bytes_left + 1);
+	e = store_read_text(o->files, "index.json", STORE_TEXT_BYTES_MAX, &index);
 	if (e == ERR_OK)
 		e = images_take_index(&o->reading, buffer_bytes(&index));
 	buffer_fini(&index);
@@ -254,6 +259,7 @@ enum err store_load_blobs(struct store_files *s, struct layers *l)
 	} else {
 		e = load_layout(&o);
 	}
+	s->is_limited = s->is_limited || above.is_limited;
 	oci_fini(&o);
 	free(folder);
 	return e;

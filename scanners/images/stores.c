@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,22 +34,29 @@ struct store {
 	const struct kind *kind;
 	char *root; /* owned */
 	struct layers layers;
+	const char *limited_by; /* a limit's key, until that is told; or NULL */
 };
 
 struct image_stores {
 	image_open_fn open;
+	struct image_limits limits;
+	atomic_uint complaints; /* stores with a limit that is not told */
 	pthread_mutex_t lock;
-	struct store *items[IMAGE_STORES_MAX]; /* owned, each owned */
+	struct store **items; /* owned, each owned */
 	size_t count;
+	/* The first for which there was no room, so that that is told once. */
+	struct store *left_out; /* owned, or NULL */
 };
 
-enum err image_stores_new(image_open_fn open, struct image_stores **out)
+enum err image_stores_new(
+	image_open_fn open, const struct image_limits *limits, struct image_stores **out)
 {
 	struct image_stores *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return ERR_MEMORY;
 	s->open = open;
+	s->limits = *limits;
 	(void)pthread_mutex_init(&s->lock, NULL);
 	*out = s;
 	return ERR_OK;
@@ -69,6 +77,8 @@ void image_stores_free(struct image_stores *s)
 		return;
 	for (size_t i = 0; i < s->count; i++)
 		store_free(s->items[i]);
+	free(s->items);
+	store_free(s->left_out);
 	(void)pthread_mutex_destroy(&s->lock);
 	free(s);
 }
@@ -94,9 +104,12 @@ enum err store_read_text(struct store_files *s, const char *below, size_t max, s
 	buffer_clear(out);
 	if (fd < 0)
 		return ERR_OK;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size <= max &&
-		(uint64_t)st.st_size <= s->bytes_left)
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size <= max)
 		want = (size_t)st.st_size;
+	if (want > s->bytes_left) {
+		s->is_limited = true;
+		want = 0;
+	}
 	s->bytes_left -= want;
 	if (want && !buffer_reserve(out, want)) {
 		(void)close(fd);
@@ -116,8 +129,9 @@ enum err store_read_text(struct store_files *s, const char *below, size_t max, s
 }
 
 enum err store_list_names(
-	struct store_files *s, const char *below, size_t max, store_name_fn tell, void *arg)
+	struct store_files *s, const char *below, struct layers *l, store_name_fn tell, void *arg)
 {
+	size_t left = layers_max(l);
 	int fd = store_open_below(s, below, O_DIRECTORY);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *entry;
@@ -128,9 +142,14 @@ enum err store_list_names(
 			(void)close(fd);
 		return ERR_OK;
 	}
-	for (size_t i = 0; e == ERR_OK && i < max && (entry = readdir(dir)); i++)
-		if (entry->d_name[0] != '.')
-			e = tell(arg, entry->d_name);
+	while (e == ERR_OK && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		l->is_limited = l->is_limited || !left;
+		if (!left--)
+			break;
+		e = tell(arg, entry->d_name);
+	}
 	(void)closedir(dir);
 	return e;
 }
@@ -158,28 +177,80 @@ static bool split(
 	return true;
 }
 
+static struct store *store_new(const struct kind *kind, struct slice root)
+{
+	struct store *store = calloc(1, sizeof(*store));
+
+	if (!store)
+		return NULL;
+	store->kind = kind;
+	store->root = strndup((const char *)root.data, root.size);
+	if (store->root)
+		return store;
+	free(store);
+	return NULL;
+}
+
+static void limited(struct image_stores *s, struct store *store, const char *key)
+{
+	store->limited_by = key;
+	atomic_fetch_add(&s->complaints, 1);
+}
+
+static enum err read_lists(struct image_stores *s, struct store *store)
+{
+	struct store_files files = {
+		.open = s->open, .root = store->root, .bytes_left = s->limits.list_bytes
+	};
+	enum err e;
+
+	store->layers.max = (size_t)s->limits.layers;
+	e = store->kind->load(&files, &store->layers);
+	if (e == ERR_OK)
+		e = layers_label(&store->layers);
+	if (files.is_limited)
+		limited(s, store, "image_lists");
+	else if (store->layers.is_limited)
+		limited(s, store, "image_layers");
+	return e;
+}
+
+/* NULL where there is no room for it. */
 static enum err load(
 	struct image_stores *s, const struct kind *kind, struct slice root, struct store **out)
 {
-	struct store *store = calloc(1, sizeof(*store));
-	struct store_files files = { .open = s->open, .bytes_left = IMAGE_STORE_BYTES_MAX };
-	enum err e = ERR_MEMORY;
+	bool has_room = s->count < s->limits.stores;
+	struct store *store = NULL;
+	struct store **items;
+	enum err e;
 
+	*out = NULL;
+	if (!has_room && s->left_out)
+		return ERR_OK;
+	items = reallocarray(s->items, s->count + 1, sizeof(struct store *));
+	if (items)
+		s->items = items;
+	store = items ? store_new(kind, root) : NULL;
 	if (!store)
 		return ERR_MEMORY;
-	store->kind = kind;
-	store->root = strndup((const char *)root.data, root.size);
-	files.root = store->root;
-	if (store->root)
-		e = kind->load(&files, &store->layers);
-	if (e == ERR_OK)
-		e = layers_label(&store->layers);
+	if (!has_room) {
+		s->left_out = store;
+		limited(s, store, "image_stores");
+		return ERR_OK;
+	}
+	e = read_lists(s, store);
 	if (e != ERR_OK) {
 		store_free(store);
 		return e;
 	}
 	*out = s->items[s->count++] = store;
 	return ERR_OK;
+}
+
+static bool is_of(const struct store *store, const struct kind *kind, struct slice root)
+{
+	return store->kind == kind && strlen(store->root) == root.size &&
+	       memcmp(store->root, root.data, root.size) == 0;
 }
 
 static enum err find(struct image_stores *s, const struct kind *kind, struct slice root,
@@ -190,14 +261,38 @@ static enum err find(struct image_stores *s, const struct kind *kind, struct sli
 
 	(void)pthread_mutex_lock(&s->lock);
 	for (size_t i = 0; i < s->count && !store; i++)
-		if (s->items[i]->kind == kind && strlen(s->items[i]->root) == root.size &&
-			memcmp(s->items[i]->root, root.data, root.size) == 0)
+		if (is_of(s->items[i], kind, root))
 			store = s->items[i];
-	if (!store && s->count < IMAGE_STORES_MAX)
+	if (!store)
 		e = load(s, kind, root, &store);
 	*label = e == ERR_OK && store ? layers_find(&store->layers, name) : NULL;
 	(void)pthread_mutex_unlock(&s->lock);
 	return e;
+}
+
+static const char *take_complaint(struct image_stores *s, struct store *store, const char **key)
+{
+	if (!store || !store->limited_by)
+		return NULL;
+	*key = store->limited_by;
+	store->limited_by = NULL;
+	atomic_fetch_sub(&s->complaints, 1);
+	return store->root;
+}
+
+const char *image_stores_limited(struct image_stores *s, const char **key)
+{
+	const char *root = NULL;
+
+	if (!atomic_load_explicit(&s->complaints, memory_order_relaxed))
+		return NULL;
+	(void)pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->count && !root; i++)
+		root = take_complaint(s, s->items[i], key);
+	if (!root)
+		root = take_complaint(s, s->left_out, key);
+	(void)pthread_mutex_unlock(&s->lock);
+	return root;
 }
 
 enum err image_stores_folder(struct image_stores *s, struct slice path, const char **label)

@@ -14,7 +14,7 @@
 static const char *const keys[] = { "certificates", "file_time", "nesting", "problems", "keys",
 	"references", "base64_places", "decoded_size", "kdf_iterations", "kdf_iterations_total",
 	"password_attempts", "archive_depth", "archive_members", "archive_size", "archive_ratio",
-	"member_size", "memory", "config_size" };
+	"member_size", "memory", "config_size", "image_stores", "image_lists", "image_layers" };
 #define KEYS_COUNT (sizeof(keys) / sizeof(keys[0]))
 
 static enum err load(const char *text, struct settings **out, struct why *why)
@@ -87,13 +87,18 @@ static void each_alone(void **state)
 			1024 * 1024 * 1024 },
 		{ "config_size: 8MiB", offsetof(struct format_limits, config_bytes),
 			8 * 1024 * 1024 },
+		{ "image_stores: 0", offsetof(struct format_limits, image_stores), 0 },
+		{ "image_lists: 1GiB", offsetof(struct format_limits, image_list_bytes),
+			1024 * 1024 * 1024 },
+		{ "image_layers: 1", offsetof(struct format_limits, image_layers), 1 },
 		{ "file_time: 100ms", offsetof(struct format_limits, time_ms), 100 },
 	};
 	static const char *const too_much[] = { "nesting: 9", "problems: 0", "references: 0",
 		"kdf_iterations: 0", "kdf_iterations: 10000001", "kdf_iterations_total: 100000001",
 		"decoded_size: 65MiB", "decoded_size: 1KiB", "file_time: 61m", "file_time: 99ms",
-		"password_attempts: 1000001", "config_size: 65MiB", "config_size: 4095",
-		"memory: 1025MiB", "memory: 1023KiB" };
+		"password_attempts: 1000001", "image_stores: 100001", "image_lists: 1025MiB",
+		"image_layers: 0", "config_size: 65MiB", "config_size: 4095", "memory: 1025MiB",
+		"memory: 1023KiB" };
 	char text[128];
 	struct why why;
 

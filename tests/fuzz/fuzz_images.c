@@ -4,6 +4,9 @@
 
 #include <stdlib.h>
 
+#define TEXT_BYTES_MAX (4 * 1024 * 1024)
+#define BLOBS_MAX 20000
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static enum err on_name(void *arg, struct slice id, struct slice name)
@@ -18,7 +21,7 @@ static enum err read_blob(void *arg, struct slice digest, struct buffer *out)
 	const struct slice *text = arg;
 
 	(void)digest;
-	buffer_init(out, IMAGE_TEXT_BYTES_MAX);
+	buffer_init(out, TEXT_BYTES_MAX);
 	buffer_slice(out, *text);
 	return buffer_status(out);
 }
@@ -44,11 +47,13 @@ static bool on_value(
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice text = slice_of(data, size);
-	struct image_blobs blobs = { .read = read_blob, .take = take_blob, .arg = &text };
+	struct image_blobs blobs = {
+		.read = read_blob, .take = take_blob, .arg = &text, .max = BLOBS_MAX
+	};
 	char chain[DIGEST_TEXT_BYTES];
 	struct layers l = { 0 };
 
-	if (size > IMAGE_TEXT_BYTES_MAX)
+	if (size > TEXT_BYTES_MAX)
 		return 0;
 	(void)!images_read_layers(&l, text);
 	(void)!images_read_images(&l, text);

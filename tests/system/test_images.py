@@ -101,6 +101,34 @@ class Images(Case):
                        f"layout.tar{ending}!/" + layer: "image: web:1.0 layer: sha256:be8855750b2e"}
         self.assertEqual(self.aliases(), wanted)
 
+    def test_limits(self):
+        """Where not all lists are read the certificates are found, and what is not known of them is said."""
+        self.unpack("docker", "docker")
+        self.unpack("storage", "containers", "storage")
+        self.unpack("containerd")
+        self.unpack("layout", "layout")
+        for name in ("saved", "layout"):
+            (self.tree / (name + ".tar.gz")).write_bytes((IMAGES / (name + ".tar.gz")).read_bytes())
+        config = self.folder / "leafwatch.yml"
+        base = f"file://{self.tree}/"
+        everything = set(self.aliases())
+        content = "io.containerd.content.v1.content"
+        for key, value, told in (("image_layers", "1", {"", "docker", content, "saved.tar.gz"}),
+                                 ("image_lists", "4KiB", {"", "docker", content}), ("image_stores", "0", None)):
+            config.write_text(f"limits: {{{key}: {value}}}\n")
+            records = self.scan("--no-system-trust", "--config", config, self.tree)
+            self.assertEqual({r["location"]["uri"].removeprefix(base) for r in records if r["type"] == "certificate"},
+                             everything)
+            problems = [r for r in records if r["type"] == "problem"]
+            for r in problems:
+                self.assertEqual((r["reason"], r["message"].rpartition(" ")[2]), ("limit-reached", f"(limits.{key})"))
+            places = [(r["location"]["uri"] + "/").removeprefix(base).rstrip("/") for r in problems]
+            if told is None:
+                # The first that is met stands for all.
+                self.assertEqual(len(places), 1)
+            else:
+                self.assertEqual(sorted(places), sorted(told))
+
     def test_renamed(self):
         """An image that is called something else is told so, though its layers have not changed."""
         folder = self.unpack("docker", "docker")

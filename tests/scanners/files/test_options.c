@@ -44,7 +44,8 @@ static void test_options(void **state)
 		.file_bytes_max = 5,
 		.text_bytes_max = 6,
 		.archive_bytes_max = 7,
-		.config_bytes_max = 8 };
+		.config_bytes_max = 8,
+		.images = { .stores = 9, .list_bytes = 10, .layers = 11 } };
 	struct files_options back = { 0 };
 	struct buffer out;
 
@@ -60,6 +61,9 @@ static void test_options(void **state)
 	assert_int_equal(back.text_bytes_max, 6);
 	assert_int_equal(back.archive_bytes_max, 7);
 	assert_int_equal(back.config_bytes_max, 8);
+	assert_int_equal(back.images.stores, 9);
+	assert_int_equal(back.images.list_bytes, 10);
+	assert_int_equal(back.images.layers, 11);
 	assert_true(strings_equal(&o.roots, &back.roots));
 	assert_true(strings_equal(&o.exclude, &back.exclude));
 	files_options_fini(&back);

@@ -414,6 +414,9 @@ static void test_database(void **state)
 
 /* --- stores ------------------------------------------------------------------------------------- */
 
+static const struct image_limits usual = {
+	.stores = IMAGE_STORES_MAX, .list_bytes = IMAGE_LISTS_BYTES_MAX, .layers = LAYERS_MAX
+};
 static char root[] = "/tmp/leafwatch-images-XXXXXX";
 static unsigned opened;
 
@@ -453,7 +456,7 @@ static const char *folder_label(struct image_stores *s, const char *below)
 static void test_stores(void **state)
 {
 	struct image_stores *s;
-	const char *label;
+	const char *label, *limited, *key;
 	unsigned before;
 
 	(void)state;
@@ -461,7 +464,7 @@ static void test_stores(void **state)
 	put_file("overlay-layers/layers.json", "[{\"id\":\"one\"}]");
 	put_file("overlay-images/images.json",
 		"[{\"id\":\"i\",\"names\":[\"web:1\"],\"layer\":\"one\"}]");
-	assert_int_equal(image_stores_new(open_counted, &s), ERR_OK);
+	assert_int_equal(image_stores_new(open_counted, &usual, &s), ERR_OK);
 	assert_string_equal(folder_label(s, "overlay/one/diff"), "image: web:1 layer: one");
 	before = opened;
 	/* The lists are read once. */
@@ -477,13 +480,20 @@ static void test_stores(void **state)
 	assert_true(opened > before);
 	assert_int_equal(image_stores_folder(s, slice_text("/diff"), &label), ERR_OK);
 	assert_null(label);
-	/* No more stores than there is room for. */
+	assert_null(image_stores_limited(s, &key));
+	/* No more stores than there is room for, which is told once. */
 	for (unsigned i = 0; i < 2 * IMAGE_STORES_MAX; i++) {
 		char below[64];
 
 		(void)snprintf(below, sizeof(below), "%u/overlay/one/diff", i);
 		assert_null(folder_label(s, below));
 	}
+	limited = image_stores_limited(s, &key);
+	assert_non_null(limited);
+	/* Three were there before. */
+	assert_string_equal(limited + strlen(root), "/61");
+	assert_string_equal(key, "image_stores");
+	assert_null(image_stores_limited(s, &key));
 	assert_true(image_stores_has_blobs(slice_text("/x/blobs/sha256")));
 	assert_false(image_stores_has_blobs(slice_text("/blobs/sha256")));
 	assert_int_equal(image_stores_blob(s, slice_text("/x"), slice_text("y"), &label), ERR_OK);
@@ -496,6 +506,7 @@ static void test_odd_lists(void **state)
 {
 	char path[512], target[512];
 	struct image_stores *s;
+	const char *key;
 
 	(void)state;
 	(void)snprintf(path, sizeof(path), "%s/overlay-layers/layers.json", root);
@@ -510,17 +521,108 @@ static void test_odd_lists(void **state)
 			assert_int_equal(mkdir(path, 0700), 0);
 		if (kind == 3) {
 			put_file("overlay-layers/layers.json", "[{\"id\":\"one\"}]");
-			assert_int_equal(truncate(path, IMAGE_TEXT_BYTES_MAX + 1), 0);
+			assert_int_equal(truncate(path, IMAGE_LISTS_BYTES_MAX + 1), 0);
 		}
-		assert_int_equal(image_stores_new(open_counted, &s), ERR_OK);
+		assert_int_equal(image_stores_new(open_counted, &usual, &s), ERR_OK);
 		assert_null(folder_label(s, "overlay/one/diff"));
+		assert_int_equal(image_stores_limited(s, &key) != NULL, kind == 3);
 		image_stores_free(s);
 		assert_int_equal(remove(path), 0);
 		assert_int_equal(rename(target, path), 0);
 	}
-	assert_int_equal(image_stores_new(open_counted, &s), ERR_OK);
+	assert_int_equal(image_stores_new(open_counted, &usual, &s), ERR_OK);
 	assert_non_null(folder_label(s, "overlay/one/diff"));
 	image_stores_free(s);
+}
+
+/* What `key` is told of; it is told once, and what was read is known. */
+static void reaches(const struct image_limits *limits, const char *below, const char *key)
+{
+	const char *reached = NULL, *folder;
+	struct image_stores *s;
+
+	assert_int_equal(image_stores_new(open_counted, limits, &s), ERR_OK);
+	(void)folder_label(s, below);
+	folder = image_stores_limited(s, &reached);
+	if (key) {
+		assert_non_null(folder);
+		assert_memory_equal(folder, root, strlen(root));
+		assert_string_equal(reached, key);
+	} else {
+		assert_null(folder);
+	}
+	assert_null(image_stores_limited(s, &reached));
+	image_stores_free(s);
+}
+
+static void blob_reaches(const struct image_limits *limits, const char *key)
+{
+	const char *reached = NULL, *label;
+	struct image_stores *s;
+	char folder[512];
+
+	(void)snprintf(folder, sizeof(folder), "%s/layout/blobs/sha256", root);
+	assert_int_equal(image_stores_new(open_counted, limits, &s), ERR_OK);
+	assert_int_equal(
+		image_stores_blob(s, slice_text(folder), slice_text(B + strlen("sha256:")), &label),
+		ERR_OK);
+	if (key) {
+		assert_non_null(image_stores_limited(s, &reached));
+		assert_string_equal(reached, key);
+	} else {
+		assert_non_null(label);
+		assert_null(image_stores_limited(s, &reached));
+	}
+	image_stores_free(s);
+}
+
+/* Each kind of store is as large as the limits allow, and then one larger. */
+static void test_limits(void **state)
+{
+	struct image_limits l = usual;
+	char fact[256];
+
+	(void)state;
+	put_file("overlay-layers/layers.json", "[{\"id\":\"one\"},{\"id\":\"two\"}]");
+	put_file("overlay-images/images.json", "[{\"id\":\"i\",\"layer\":\"one\"}]");
+	l.layers = 2;
+	reaches(&l, "overlay/one/diff", NULL);
+	l.layers = 1;
+	reaches(&l, "overlay/one/diff", "image_layers");
+	l.layers = 2;
+	l.list_bytes = strlen("[{'id':'one'},{'id':'two'}]") + strlen("[{'id':'i','layer':'one'}]");
+	reaches(&l, "overlay/one/diff", NULL);
+	l.list_bytes--;
+	reaches(&l, "overlay/one/diff", "image_lists");
+	l = usual;
+	l.stores = 0;
+	reaches(&l, "overlay/one/diff", "image_stores");
+	for (unsigned i = 0; i < 3; i++) {
+		(void)snprintf(fact, sizeof(fact), "image/overlay2/layerdb/sha256/%u/cache-id", i);
+		put_file(fact, i ? "b" : "a");
+	}
+	put_file("image/overlay2/repositories.json", "{\"Repositories\":{\"a\":{\"a:1\":\"" A
+						     "\",\"a:2\":\"" A "\",\"a:3\":\"" A "\"}}}");
+	l = usual;
+	l.layers = 3;
+	reaches(&l, "overlay2/a/diff", NULL);
+	l.layers = 2;
+	reaches(&l, "overlay2/a/diff", "image_layers");
+	l = usual;
+	l.list_bytes = 10;
+	reaches(&l, "overlay2/a/diff", "image_lists");
+	put_file("layout/index.json",
+		"{\"manifests\":[{\"digest\":\"" A "\"},{\"digest\":\"" B "\"}]}");
+	put_file(
+		"layout/blobs/sha256/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		"{\"layers\":[{\"digest\":\"" B "\"}]}");
+	blob_reaches(&usual, NULL);
+	l = usual;
+	l.layers = 1;
+	blob_reaches(&l, "image_layers");
+	l = usual;
+	l.list_bytes = 170;
+	blob_reaches(&l, "image_lists");
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -550,6 +652,7 @@ int main(void)
 		cmocka_unit_test(test_database),
 		cmocka_unit_test(test_stores),
 		cmocka_unit_test(test_odd_lists),
+		cmocka_unit_test(test_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, tear_down);
