@@ -159,6 +159,18 @@ static enum err tell_malformed(const struct holding *h, const struct member *m)
 		why_text(&m->why, m->why_not));
 }
 
+/* A ceiling was reached: what is recorded of it is not all. */
+static enum err tell_cut(const struct holding *h, const struct member *m)
+{
+	const struct parser_place place = { .scanner = h->place->scanner,
+		.uri = m->certificate.uri };
+	char text[CERTIFICATE_CUT_BYTES];
+
+	if (!parsed_certificate_cut(&m->parsed, text))
+		return ERR_OK;
+	return parser_problem(h->context, &place, REASON_LIMIT_REACHED, text);
+}
+
 enum err parser_token(
 	const struct parser_context *c, const struct parser_place *place, struct slice bytes)
 {
@@ -171,6 +183,8 @@ enum err parser_token(
 		const struct member *m = &h.members[i];
 
 		e = m->is_parsed ? tell_certificate(&h, m) : tell_malformed(&h, m);
+		if (e == ERR_OK && m->is_parsed)
+			e = tell_cut(&h, m);
 		if (e == ERR_OK && m->is_parsed && m->certificate.key_uri)
 			e = tell_key(&h, m);
 	}

@@ -40,6 +40,7 @@ struct verifying {
 	size_t file; /* that is being read, among those of its option */
 	struct note notes[NOTES_MAX];
 	size_t notes_count;
+	bool is_full;      /* there was no room for a certificate of the file */
 	bool is_first_bad; /* what should have been verified could not be read */
 	char *complaint;   /* owned: why */
 	enum reason reason;
@@ -91,7 +92,8 @@ static enum err on_certificate(
 
 	(void)alias;
 	(void)integrity;
-	if (v->count == CERTIFICATES_MAX)
+	v->is_full = v->count == CERTIFICATES_MAX;
+	if (v->is_full)
 		return ERR_OK;
 	copy = malloc(der.size + 1);
 	if (!copy)
@@ -212,6 +214,9 @@ static enum err read_crls(struct verifying *v, struct slice bytes)
 		bytes = slice_after(bytes, sizeof(begin) - 1);
 		at = bytes.size ? memmem(bytes.data, bytes.size, begin, sizeof(begin) - 1) : NULL;
 	}
+	if (at && e == ERR_OK)
+		note(v, OPTION_CRL,
+			"not all of it is used: more than 256 revocation lists are given");
 	return e;
 }
 
@@ -224,8 +229,12 @@ static enum err read_all(struct verifying *v)
 	for (v->file = 0; e != ERR_MEMORY && v->file < v->given.untrusted_count; v->file++) {
 		size_t before = v->count;
 
+		v->is_full = false;
 		e = read_certificates(v, v->given.untrusted[v->file], 0);
-		if (v->count == before)
+		if (v->is_full)
+			note(v, OPTION_UNTRUSTED,
+				"not all of it is used: more than 4096 certificates are given");
+		else if (v->count == before)
 			note(v, OPTION_UNTRUSTED, "it holds no certificate");
 	}
 	for (v->file = 0; e != ERR_MEMORY && v->file < v->given.crls_count; v->file++)

@@ -150,6 +150,15 @@ class Tokens(Case):
         self.assertEqual(self.only(records, "missing"), {"pkcs11:token=one;id=%09": "no token that is there shows such a certificate"})
         self.assertEqual(certificates(records), [])
 
+    def test_more_than_is_recorded(self):
+        """One that says more than is recorded of it: that is told at its place."""
+        wide = self.pki.make("wide", more=[f'crl_dist_points = "http://{i}.example.org/"' for i in range(9)])
+        self.store.put("one", "1234", "certificate", wide.pem_file, "wide", "04")
+        records = self.look(self.uri("token=one;object=wide"))
+        place, = (c["location"]["uri"] for c in certificates(records))
+        self.assertEqual(self.only(records, "limit-reached"),
+                         {place: "it says more, or at greater length, than is recorded of it"})
+
     def test_a_token_that_others_use(self):
         """While another program logs in, SoftHSM's token may be gone, empty or without a user: it is asked again."""
         for order in ("busy", "empty", "gone"):

@@ -137,6 +137,14 @@ class Verify(Case):
             self.assertIn(b"revocation-unknown", done.stdout)
         done = self.verify(*sub, "--crl", garbage, "--untrusted", garbage, "-o", "json", leaf)
         self.assertEqual([(n["option"], n["file"]) for n in json.loads(done.stdout)["notes"]], [("untrusted", str(garbage)), ("crl", str(garbage))])
+        many, lists = self.folder / "many.pem", self.folder / "many.crl"
+        many.write_text(4097 * (self.folder / "root.pem").read_text())
+        lists.write_text(257 * ("-----BEGIN X509 CRL-----\n" + base64.encodebytes(self.pki.crl(self.sub)).decode() +
+                                "-----END X509 CRL-----\n"))
+        done = self.verify(*sub, "--crl", lists, "--untrusted", many, "--untrusted", garbage, "-o", "json", leaf)
+        self.assertEqual([(n["option"], n["file"], n["message"].partition(":")[0]) for n in json.loads(done.stdout)["notes"]],
+                         [("untrusted", str(many), "not all of it is used"), ("untrusted", str(garbage), "it holds no certificate"),
+                          ("crl", str(lists), "not all of it is used")])
         done = self.leafwatch("verify", "--no-system-trust", "--trust", garbage, leaf, code=1)
         self.assertIn(b"holds no certificate", done.stderr)
         self.assertIn(b"missing    CN=Verify Sub, which issued CN=verify.example", done.stdout)
