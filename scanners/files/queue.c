@@ -30,7 +30,6 @@ enum err walk_init(struct walk *w, struct channel *channel, struct files_options
 	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (w->wake_fd < 0)
 		return ERR_IO;
-	e = sniffer_init(&w->sniffer, formats, formats_count);
 	w->sniffer.deep = w->options.deep;
 	w->sniffer.file_bytes_max = w->options.file_bytes_max;
 	w->sniffer.text_bytes_max = w->options.text_bytes_max;
@@ -44,8 +43,7 @@ enum err walk_init(struct walk *w, struct channel *channel, struct files_options
 	for (size_t i = 0; i < formats_count; i++)
 		for (const char *c = formats[i]->name; *c; c++)
 			context = context * 31 + (uint8_t)*c;
-	if (e == ERR_OK)
-		e = seen_init(&w->seen, context);
+	e = seen_init(&w->seen, context);
 	if (e == ERR_OK && !w->options.all_filesystems)
 		e = mounts_load(&w->mounts);
 	if (e == ERR_OK)

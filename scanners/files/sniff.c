@@ -1,6 +1,8 @@
 /* May this file hold certificates? */
 #include "scanners/files/sniff.h"
 
+#include "scanners/formats/formats_markers.h"
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,34 +10,6 @@
 /* A file with fewer blocks than bytes has holes; asking where pays from here on. */
 #define HOLES_BYTES_MIN (1024 * 1024)
 #define BLOCK_BYTES 512
-
-static enum err add_all(struct markers *m, const char *const *texts)
-{
-	enum err e = ERR_OK;
-
-	for (; e == ERR_OK && texts && *texts; texts++)
-		e = markers_add(m, slice_text(*texts));
-	return e;
-}
-
-enum err sniffer_init(struct sniffer *s, const struct format *const *table, size_t count)
-{
-	enum err e = ERR_OK;
-
-	*s = (struct sniffer){ .formats = table, .formats_count = count };
-	markers_init(&s->markers);
-	markers_init(&s->bulk);
-	for (size_t i = 0; e == ERR_OK && i < count; i++)
-		e = add_all(&s->bulk, table[i]->text_markers);
-	s->markers = s->bulk;
-	for (size_t i = 0; e == ERR_OK && i < count; i++)
-		e = add_all(&s->markers, table[i]->config_markers);
-	if (e != ERR_OK)
-		return e;
-	markers_prepare(&s->markers);
-	markers_prepare(&s->bulk);
-	return ERR_OK;
-}
 
 static bool is_large(const struct sniffer *s, const struct sniff *f)
 {
@@ -49,14 +23,14 @@ static bool has_marker(const struct sniffer *s, struct sniff *f, uint64_t offset
 	unsigned which;
 
 	if (!f->may_be_config && (!is_large(s, f) || offset < s->config_bytes_max)) {
-		if (markers_find(&s->markers, text, &which) < 0)
+		if (markers_find(formats_markers(), text, &which) < 0)
 			return false;
 		if (!is_large(s, f))
 			return true;
 		/* Behind any other there may be one of a configuration. */
 		f->may_be_config = true;
 	}
-	return markers_find(&s->bulk, text, &which) >= 0;
+	return markers_find(formats_text_markers(), text, &which) >= 0;
 }
 
 /* Bytes read into the buffer behind `size`; 0 at the end, -1 and errno. */
@@ -98,7 +72,7 @@ static enum sniff_answer found(const struct sniffer *s, const struct sniff *f)
 /* Searches what is behind the head, a buffer at a time; markers may lie across two of them. */
 static enum sniff_answer search(const struct sniffer *s, struct sniff *f)
 {
-	size_t keep = s->markers.longest - 1;
+	size_t keep = formats_markers()->longest - 1;
 	size_t size = f->size;     /* bytes in the buffer */
 	uint64_t offset = f->size; /* of what is read next */
 
@@ -180,10 +154,10 @@ static const struct format *sniff_head(
 {
 	struct slice head = head_of(f);
 
-	for (size_t i = 0; i < s->formats_count; i++)
-		if (s->formats[i]->sniff && (s->archive_bytes_max || !s->formats[i]->is_archive) &&
-			s->formats[i]->sniff(head, hint))
-			return s->formats[i];
+	for (size_t i = 0; i < formats_count; i++)
+		if (formats[i]->sniff && (s->archive_bytes_max || !formats[i]->is_archive) &&
+			formats[i]->sniff(head, hint))
+			return formats[i];
 	return NULL;
 }
 
@@ -215,7 +189,7 @@ bool sniff_glance(const struct sniffer *s, struct sniff *f, bool is_plain)
 	if (!s->deep && !is_text(f))
 		return true;
 	return is_plain && read_rest(f) &&
-	       markers_find(&s->markers, slice_of(f->buffer, f->size), &which) < 0;
+	       markers_find(formats_markers(), slice_of(f->buffer, f->size), &which) < 0;
 }
 
 /* Which limit it is depends on what it is. */
@@ -252,8 +226,6 @@ enum sniff_answer sniff_file(const struct sniffer *s, struct sniff *f)
 		return SNIFF_WHOLE;
 	}
 	if (!is_text(f) && !s->deep)
-		return too_large(f, format);
-	if (s->markers.count == 0)
 		return too_large(f, format);
 	if (has_marker(s, f, 0, slice_of(f->buffer, f->size)))
 		return found(s, f);
@@ -337,7 +309,7 @@ static size_t line_start(const struct spans *s, size_t marker)
 /* Moves to the next span's start. ERR_END when there is none. */
 static enum err find_span(struct spans *s)
 {
-	const struct markers *m = &s->sniffer->bulk;
+	const struct markers *m = formats_text_markers();
 	/* A marker cut in two and its line's start stay for the next round. */
 	size_t keep = m->longest - 1 + LINE_BYTES_MAX;
 

@@ -3,7 +3,6 @@
 #define LEAFWATCH_SCANNERS_FILES_SNIFF_H
 
 #include "agent/base/err.h"
-#include "scanners/files/markers.h"
 #include "scanners/formats/format.h"
 
 #include <stdatomic.h>
@@ -17,19 +16,12 @@
 
 /* What to look for; shared by the threads. */
 struct sniffer {
-	const struct format *const *formats; /* borrowed */
-	size_t formats_count;
-	struct markers markers; /* the formats' text markers, and behind them the configurations' */
-	struct markers bulk;    /* the text markers alone */
-	bool deep;              /* search binary files to the end too */
+	bool deep;                  /* search binary files to the end too */
 	uint64_t file_bytes_max;    /* sent as a whole up to this size */
 	uint64_t text_bytes_max;    /* searched up to this size */
 	uint64_t config_bytes_max;  /* read as a configuration up to this size */
 	uint64_t archive_bytes_max; /* an archive is looked into up to this size; 0: none is */
 };
-
-enum err sniffer_init(
-	struct sniffer *s, const struct format *const *table, size_t count) MUST_CHECK;
 
 enum sniff_answer {
 	SNIFF_NOTHING,

@@ -2,6 +2,7 @@
 #include "scanners/formats/format.h"
 
 #include "agent/base/clock.h"
+#include "scanners/formats/formats_markers.h"
 #include "scanners/images/layers.h"
 #include "scanners/images/stores.h"
 
@@ -76,20 +77,11 @@ enum err format_limited(const struct format_sink *sink, const char *what, const 
 	return sink->problem(sink->arg, REASON_LIMIT_REACHED, slice_of(NULL, 0), message);
 }
 
-static bool has_marker(const char *const *markers, struct slice text)
-{
-	for (; markers && *markers; markers++)
-		if (memmem(text.data, text.size, *markers, strlen(*markers)))
-			return true;
-	return false;
-}
-
 bool formats_has_marker(struct slice text)
 {
-	for (size_t i = 0; i < formats_count; i++)
-		if (has_marker(formats[i]->text_markers, text))
-			return true;
-	return false;
+	unsigned which;
+
+	return markers_find(formats_text_markers(), text, &which) >= 0;
 }
 
 const struct format *format_find(const char *name)
@@ -108,7 +100,8 @@ const struct format *formats_sniff(struct slice head, struct file_size_hint size
 	return NULL;
 }
 
-static bool may_be(const struct format *f, const struct format_input *in)
+/* `has_marker`: one of the format's is in the text. */
+static bool may_be(const struct format *f, const struct format_input *in, bool has_marker)
 {
 	struct file_size_hint size = { .size = in->bytes.size, .is_known = true };
 	struct slice head = in->bytes;
@@ -116,9 +109,9 @@ static bool may_be(const struct format *f, const struct format_input *in)
 	if (head.size > SNIFF_HEAD_BYTES)
 		head.size = SNIFF_HEAD_BYTES;
 	if (f->config_markers)
-		return !in->depth && has_marker(f->config_markers, in->bytes);
+		return !in->depth && has_marker;
 	if (!f->sniff)
-		return has_marker(f->text_markers, in->bytes);
+		return has_marker;
 	return f->sniff(head, size);
 }
 
@@ -188,18 +181,20 @@ enum err formats_parse(
 	const struct format_input *in, const struct format_sink *sink, const struct format **which)
 {
 	const struct format *first = NULL;
+	uint64_t marked;
 
 	if (!in->bytes.size)
 		return ERR_NOT_FOUND;
 	if (in->file)
 		return parse_file(in, sink, which);
+	marked = markers_in(formats_markers(), in->bytes);
 	for (size_t i = 0; i < formats_count; i++) {
 		const struct format *f = formats[i];
 
 		/* A text may hold several kinds at once; a binary container is one thing. */
 		if (first && !is_text(f))
 			continue;
-		if (!may_be(f, in))
+		if (!may_be(f, in, marked & formats_markers_of(i)))
 			continue;
 		if (sink->format)
 			sink->format(sink->arg, f);

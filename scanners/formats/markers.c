@@ -2,7 +2,7 @@
  * dealt to eight buckets; a byte's halves are looked up in tables of 16 entries that say in which buckets' windows they
  * may be (the "Teddy" of Hyperscan), for 32 places at a time. What skips (Boyer and Moore, Wu and Manber) waits for
  * its table after each skip, and is slower on text. */
-#include "scanners/files/markers.h"
+#include "scanners/formats/markers.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -297,4 +297,33 @@ int64_t markers_find(const struct markers *m, struct slice text, unsigned *which
 	if (first.at >= 0)
 		*which = first.marker;
 	return first.at;
+}
+
+/* Those of `wanted` whose window is at `at`. */
+static uint64_t all_at(const struct markers *m, struct slice text, size_t at, uint64_t wanted)
+{
+	uint64_t found = 0;
+
+	for (unsigned buckets = buckets_at(m, text, at); buckets; buckets &= buckets - 1)
+		for (uint64_t left = m->members[__builtin_ctz(buckets)] & wanted; left;
+			left &= left - 1) {
+			unsigned i = (unsigned)__builtin_ctzll(left);
+
+			if (start_of(&m->items[i], text, at) >= 0)
+				found |= UINT64_C(1) << i;
+		}
+	return found;
+}
+
+uint64_t markers_in(const struct markers *m, struct slice text)
+{
+	uint64_t wanted = m->count < 64 ? (UINT64_C(1) << m->count) - 1 : UINT64_MAX;
+	uint64_t found = 0;
+
+	if (m->count == 0)
+		return 0;
+	for (size_t at = next(m, text, 0); at < text.size && found != wanted;
+		at = next(m, text, at + 1))
+		found |= all_at(m, text, at, wanted & ~found);
+	return found;
 }

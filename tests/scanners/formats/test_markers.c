@@ -1,5 +1,8 @@
 /* The search for markers, against the obvious one. */
-#include "scanners/files/markers.h"
+#include "scanners/formats/markers.h"
+
+#include "scanners/formats/format.h"
+#include "scanners/formats/formats_markers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,6 +21,18 @@ static int64_t obvious(const struct markers *m, struct slice text)
 	return -1;
 }
 
+static uint64_t all_of(const struct markers *m, struct slice text)
+{
+	uint64_t all = 0;
+
+	for (size_t at = 0; at < text.size; at++)
+		for (unsigned i = 0; i < m->count; i++)
+			if (slice_starts(slice_after(text, at), m->items[i].bytes.data,
+				    m->items[i].bytes.size))
+				all |= UINT64_C(1) << i;
+	return all;
+}
+
 static void check(const struct markers *m, const uint8_t *bytes, size_t size)
 {
 	/* A copy of just this size, so that a sanitizer sees each read behind it. */
@@ -34,6 +49,7 @@ static void check(const struct markers *m, const uint8_t *bytes, size_t size)
 	if (place >= 0)
 		assert_true(slice_starts(slice_after(text, (size_t)place),
 			m->items[which].bytes.data, m->items[which].bytes.size));
+	assert_int_equal(markers_in(m, text), all_of(m, text));
 	free(copy);
 }
 
@@ -189,9 +205,44 @@ static void test_late_window(void **state)
 	check_in_noise(&m, texts, sizeof(texts) / sizeof(texts[0]), "eeeeeeeeeeee-eeZ1%Q9");
 }
 
+static unsigned number_of(const char *text)
+{
+	const struct markers *m = formats_markers();
+	unsigned i = 0;
+
+	while (i < m->count && !(m->items[i].bytes.size == strlen(text) &&
+				       memcmp(m->items[i].bytes.data, text, strlen(text)) == 0))
+		i++;
+	return i;
+}
+
+static void check_all_of(size_t at, const char *const *texts, bool is_text)
+{
+	for (; texts && *texts; texts++) {
+		unsigned i = number_of(*texts);
+
+		assert_true(i < formats_markers()->count);
+		assert_true(formats_markers_of(at) & UINT64_C(1) << i);
+		assert_true(markers_in(formats_markers(), slice_text(*texts)) & UINT64_C(1) << i);
+		assert_int_equal(is_text, i < formats_text_markers()->count);
+	}
+}
+
+/* Each marker of each format is searched for. */
+static void test_all_formats(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < formats_count; i++) {
+		check_all_of(i, formats[i]->text_markers, true);
+		check_all_of(i, formats[i]->config_markers, false);
+	}
+	assert_int_equal(formats_markers_of(formats_count), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_all_formats),
 		cmocka_unit_test(test_every_place),
 		cmocka_unit_test(test_random_texts),
 		cmocka_unit_test(test_alike),

@@ -1,6 +1,6 @@
 /* A few short strings searched for at once. */
-#ifndef LEAFWATCH_SCANNERS_FILES_MARKERS_H
-#define LEAFWATCH_SCANNERS_FILES_MARKERS_H
+#ifndef LEAFWATCH_SCANNERS_FORMATS_MARKERS_H
+#define LEAFWATCH_SCANNERS_FORMATS_MARKERS_H
 
 #include "agent/base/err.h"
 #include "agent/base/slice.h"
@@ -38,5 +38,7 @@ enum err markers_add(struct markers *m, struct slice marker) MUST_CHECK;
 void markers_prepare(struct markers *m);
 /* The place of the first of them in `text`, and which; -1 when there is none. */
 int64_t markers_find(const struct markers *m, struct slice text, unsigned *which);
+/* Which of them stand in `text`: marker i as bit i. */
+uint64_t markers_in(const struct markers *m, struct slice text);
 
 #endif
