@@ -61,8 +61,6 @@ struct holdings {
 bool private_keys_is_sample(const char *uri);
 /* The part of a uri that a reader wants to see: the path of a file, percent-encoded. */
 const char *private_keys_shown(const char *uri);
-/* The bytes of a uri before its last part. */
-size_t private_keys_folder_size(const char *uri);
 
 /* The first key or certificate at the place; NULL: there is none. Those that follow have the same uri. */
 struct held_key *held_keys_at(const struct holdings *h, const char *uri, size_t *count);

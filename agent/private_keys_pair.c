@@ -307,6 +307,13 @@ bool private_keys_stem(const char *uri, bool is_key, char **stem)
 	return true;
 }
 
+static size_t folder_size(const char *uri)
+{
+	const char *last = strrchr(uri, '/');
+
+	return last ? (size_t)(last - uri) : 0;
+}
+
 static bool is_in(const char *uri, const char *folder, size_t size)
 {
 	return strncmp(uri, folder, size) == 0 && uri[size] == '/' && !strchr(uri + size + 1, '/');
@@ -320,7 +327,7 @@ struct folders {
 
 static bool folders_of(const struct held_key *k, struct folders *out)
 {
-	size_t size = private_keys_folder_size(k->uri);
+	size_t size = folder_size(k->uri);
 
 	if (!size || size + sizeof("certs") > sizeof(out->own))
 		return false;
@@ -338,7 +345,7 @@ static bool folders_of(const struct held_key *k, struct folders *out)
 static bool has_better(const struct holdings *h, const struct held_key *k, const char *stem,
 	const struct held_certificate *c)
 {
-	size_t size = private_keys_folder_size(k->uri);
+	size_t size = folder_size(k->uri);
 
 	for (size_t i = 0; i < h->keys_count; i++) {
 		const struct held_key *o = &h->keys[i];

@@ -21,13 +21,6 @@ const char *private_keys_shown(const char *uri)
 								   : uri;
 }
 
-size_t private_keys_folder_size(const char *uri)
-{
-	const char *last = strrchr(uri, '/');
-
-	return last ? (size_t)(last - uri) : 0;
-}
-
 static bool is_sample_folder(const char *name, size_t size)
 {
 	static const char *const names[] = { "test", "tests", "testing", "testdata", "fixtures",
@@ -35,7 +28,7 @@ static bool is_sample_folder(const char *name, size_t size)
 		"dist-packages" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (strlen(names[i]) == size && strncmp(names[i], name, size) == 0)
+		if (strncmp(names[i], name, size) == 0 && !names[i][size])
 			return true;
 	return false;
 }
@@ -57,38 +50,51 @@ bool private_keys_is_sample(const char *uri)
 	return false;
 }
 
-/* May those with this right enter every folder on the way? Where we may not look, nobody else may. */
-static bool look_at_way(const char *uri, mode_t right)
+/* A file to which those with the right get: they may enter every folder above it. Keys come in the order of their
+ * places, and most of the way to one is that to the one before. */
+struct way {
+	char *path; /* owned, or NULL */
+	mode_t right;
+};
+
+/* The bytes of `path` up to the last of its folders that is on the way. */
+static size_t known_size(const struct way *way, const char *path, mode_t right)
+{
+	size_t known = 0;
+
+	for (size_t i = 0; way->path && way->right == right && path[i] && path[i] == way->path[i];
+		i++)
+		if (path[i] == '/')
+			known = i;
+	return known;
+}
+
+/* Where we may not look, nobody else may. */
+static bool may_enter(const char *path, mode_t right)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && (st.st_mode & right || st.st_mode & S_IXOTH);
+}
+
+static bool is_way_open(struct way *way, const char *uri, mode_t right)
 {
 	char *path = served_path(uri);
 	bool is_open = path != NULL;
 
-	for (char *slash = path ? strrchr(path, '/') : NULL; is_open && slash && slash != path;
-		slash = strrchr(path, '/')) {
-		struct stat st;
-
+	for (char *slash = path ? strchr(path + known_size(way, path, right) + 1, '/') : NULL;
+		is_open && slash; slash = strchr(slash + 1, '/')) {
 		*slash = 0;
-		is_open = stat(path, &st) == 0 && (st.st_mode & right || st.st_mode & S_IXOTH);
+		is_open = may_enter(path, right);
+		*slash = '/';
 	}
-	free(path);
+	if (is_open) {
+		free(way->path);
+		*way = (struct way){ path, right };
+	} else {
+		free(path);
+	}
 	return is_open;
-}
-
-/* What was found for the folder last looked at: keys come in the order of their places. */
-struct way {
-	const char *uri; /* of a key in it, or NULL */
-	mode_t right;
-	bool is_open;
-};
-
-static bool is_way_open(struct way *way, const char *uri, mode_t right)
-{
-	size_t size = private_keys_folder_size(uri);
-
-	if (!way->uri || way->right != right || private_keys_folder_size(way->uri) != size ||
-		memcmp(way->uri, uri, size) != 0)
-		*way = (struct way){ uri, right, look_at_way(uri, right) };
-	return way->is_open;
 }
 
 /* ---- readers ------------------------------------------------------------------------------------- */
@@ -210,6 +216,7 @@ void private_keys_find_readers(struct holdings *h)
 		h->keys[i].reader = (int)reader_of(&way, &h->keys[i]);
 		h->keys[i].is_sample = private_keys_is_sample(h->keys[i].uri);
 	}
+	free(way.path);
 }
 
 enum err private_keys_readers(struct holdings *h)

@@ -50,10 +50,26 @@ bool text_is_control(uint32_t point)
 	       (point >= 0xfff9 && point <= 0xfffb);
 }
 
+/* The bytes of printable ASCII that it begins with, by eights: most texts are nothing else. In a byte below 0x20 the
+ * subtraction, in 0x7f the addition sets the upper bit; what they carry over comes from bytes that are told already. */
+static size_t printable_size(struct slice s)
+{
+	const uint64_t each = UINT64_C(0x0101010101010101);
+	size_t size = 0;
+
+	for (uint64_t eight; s.size - size >= sizeof(eight); size += sizeof(eight)) {
+		memcpy(&eight, s.data + size, sizeof(eight));
+		if ((eight | (eight - each * 0x20) | (eight + each)) & each * 0x80)
+			break;
+	}
+	return size;
+}
+
 bool text_is_clean(struct slice s)
 {
 	uint32_t point;
 
+	s = slice_after(s, printable_size(s));
 	while (s.size) {
 		size_t length = text_utf8_character(s, &point);
 

@@ -115,9 +115,28 @@ static void test_nearest(void **state)
 			"") > 64);
 }
 
+/* Each byte at each place of texts of each length: alone, no byte from 0x80 on is UTF-8. */
+static void test_clean_at_every_place(void **state)
+{
+	uint8_t text[20];
+
+	(void)state;
+	for (unsigned c = 0; c < 256; c++)
+		for (size_t size = 1; size <= sizeof(text); size++)
+			for (size_t at = 0; at < size; at++) {
+				memset(text, at % 2 ? '~' : ' ', sizeof(text));
+				text[at] = (uint8_t)c;
+				assert_int_equal(
+					text_is_clean(slice_of(text, size)), c >= 0x20 && c < 0x7f);
+			}
+	assert_true(text_is_clean(slice_text("printable, and then gr\xc3\xbc\xc3\x9f")));
+	assert_false(text_is_clean(slice_text("printable, and then \xe2\x80\xae")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_clean_at_every_place),
 		cmocka_unit_test(test_escape),
 		cmocka_unit_test(test_escape_all_pairs),
 		cmocka_unit_test(test_cut),
