@@ -118,6 +118,7 @@ static void put_limits(struct buffer *out, const struct format_limits *given)
 	wire_put_i64(out, l->problems);
 	wire_put_i64(out, l->keys);
 	wire_put_i64(out, l->references);
+	wire_put_i64(out, l->reference_names);
 	wire_put_i64(out, l->places);
 	wire_put_u64(out, l->decoded_bytes);
 	wire_put_i64(out, l->kdf_iterations);
@@ -143,6 +144,7 @@ static void get_limits(struct wire *w, struct format_limits *l)
 	l->problems = wire_get_i64(w);
 	l->keys = wire_get_i64(w);
 	l->references = wire_get_i64(w);
+	l->reference_names = wire_get_i64(w);
 	l->places = wire_get_i64(w);
 	l->decoded_bytes = wire_get_u64(w);
 	l->kdf_iterations = wire_get_i64(w);
@@ -154,7 +156,8 @@ static void get_limits(struct wire *w, struct format_limits *l)
 	l->image_list_bytes = wire_get_u64(w);
 	l->image_layers = wire_get_i64(w);
 	w->bad = w->bad || l->nesting < 0 || l->nesting > FORMAT_DEPTH_CEILING || l->problems < 0 ||
-		 l->keys < 0 || l->references < 0 || l->places < 0 ||
+		 l->keys < 0 || l->references < 0 || l->reference_names < 0 ||
+		 l->reference_names > REFERENCE_NAMES_MAX || l->places < 0 ||
 		 l->decoded_bytes > PARSER_FINDING_BYTES_MAX || l->kdf_iterations < 0 ||
 		 l->kdf_iterations > FORMAT_KDF_ITERATIONS_CEILING || l->kdf_iterations_total < 0 ||
 		 l->passwords < 0 || l->memory_bytes > FORMAT_MEMORY_BYTES_CEILING ||

@@ -241,6 +241,7 @@ enum sniff_answer sniff_file(const struct sniffer *s, struct sniff *f)
 
 #define LINE_BYTES_MAX 256 /* of a marker's line before the marker that are sent */
 #define TAIL_BYTES_MAX 128 /* of a line behind END that are sent */
+#define WITNESS_BYTES 4096 /* without anything but base64: no prose */
 
 static const char pem_begin[] = "-----BEGIN";
 static const char pem_end[] = "-----END";
@@ -336,6 +337,24 @@ static enum err find_span(struct spans *s)
 	}
 }
 
+static bool is_base64(uint8_t c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       (c != 0 && strchr("+/=-_ \t\r\n\\\"'", c));
+}
+
+/* A BEGIN that was only mentioned ends where a span has its most; a long list or keystore does not, and is sent up to
+ * the limit for files. */
+static bool goes_on(struct slice text)
+{
+	size_t size = text.size < WITNESS_BYTES ? text.size : WITNESS_BYTES;
+
+	for (size_t i = text.size - size; i < text.size; i++)
+		if (!is_base64(text.data[i]))
+			return false;
+	return size > 0;
+}
+
 /* The end of a PEM block in `text`: behind its END line. 0 = not in here. */
 static size_t pem_span_end(struct slice text, bool is_last)
 {
@@ -349,12 +368,6 @@ static size_t pem_span_end(struct slice text, bool is_last)
 		if (text.data[i] == '\n' || i - at == TAIL_BYTES_MAX)
 			return i + 1;
 	return is_last ? text.size : 0;
-}
-
-static bool is_base64(uint8_t c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       (c != 0 && strchr("+/=-_ \t\r\n\\\"'", c));
 }
 
 /* The end of other text: the first line that has anything but base64 in it, the marker's own apart. */
@@ -471,6 +484,8 @@ enum err spans_next(struct spans *s, struct slice *out)
 	} else {
 		end = is_end || text.size <= keep ? text.size : text.size - keep;
 		s->span_left -= end < s->span_left ? end : s->span_left;
+		if (!s->span_left && goes_on(slice_of(text.data, end)))
+			s->span_left = SPAN_BYTES_MAX;
 	}
 	*out = slice_of(text.data, end);
 	s->at += end;

@@ -56,7 +56,7 @@ bool sniff_glance(const struct sniffer *s, struct sniff *f, bool is_plain);
 enum sniff_answer sniff_file(const struct sniffer *s, struct sniff *f);
 
 /* Where the search for spans stands. Each span begins at the start of a marker's line and ends after
- * the END line that belongs to it, or where the base64 ends, or after SPAN_BYTES_MAX. */
+ * the END line that belongs to it, or where the base64 ends, or after SPAN_BYTES_MAX of anything else. */
 #define SPAN_BYTES_MAX (1024 * 1024)
 struct spans {
 	const struct sniffer *sniffer;

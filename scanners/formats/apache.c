@@ -77,7 +77,7 @@ static void take_name(struct apache *a, struct slice value)
 	if (colon)
 		value.size = (size_t)(colon - value.data);
 	if (a->config->status == ERR_OK)
-		a->config->status = config_add_name(&a->host.names, value);
+		config_add_name(a->config, &a->host.names, value);
 }
 
 static void take_directive(struct apache *a, struct slice line)

@@ -286,15 +286,22 @@ void config_password(struct config *c, struct slice password, struct slice file)
 		c->password_file = file;
 }
 
+void config_limited(struct config *c, const char *what, const char *key)
+{
+	if (c->is_first || c->is_limited || c->status != ERR_OK)
+		return;
+	c->is_limited = true;
+	c->status =
+		key ? format_limited(c->sink, what, key)
+		    : c->sink->problem(c->sink->arg, REASON_LIMIT_REACHED, slice_of(NULL, 0), what);
+}
+
 void config_add(struct config *c, const struct draft *d)
 {
 	if (c->status != ERR_OK || (d->role != REFERENCE_SERVER && !names_file(d->file)))
 		return;
 	if (c->count >= (size_t)format_limits_of(c->in)->references) {
-		if (!c->is_first && !c->is_limited)
-			c->status = format_limited(
-				c->sink, "it names more files than are kept", "references");
-		c->is_limited = !c->is_first;
+		config_limited(c, "it names more files than are kept", "references");
 		return;
 	}
 	c->count++;
@@ -311,28 +318,39 @@ void config_add(struct config *c, const struct draft *d)
 	}
 }
 
-enum err config_add_name(struct strings *names, struct slice name)
+/* In lower case; false for what is no DNS name. */
+static bool is_name(struct slice name, char text[NAME_BYTES_MAX + 1])
 {
-	char text[NAME_BYTES_MAX + 1];
 	size_t from = name.size > 2 && name.data[0] == '*' && name.data[1] == '.' ? 2 : 0;
 
 	if (name.size && name.data[name.size - 1] == '.')
 		name.size--;
-	if (name.size <= from || name.size > NAME_BYTES_MAX || names->count >= REFERENCE_NAMES_MAX)
-		return ERR_OK;
+	if (name.size <= from || name.size > NAME_BYTES_MAX)
+		return false;
 	for (size_t i = 0; i < name.size; i++) {
 		uint8_t b = name.data[i];
 
 		if (i >= from && !isalnum(b) && b != '-' && b != '_' && b != '.')
-			return ERR_OK;
+			return false;
 		text[i] = (char)tolower(b);
 	}
 	text[name.size] = 0;
 	/* An empty label, an address, nginx's "_". */
-	if (text[from] == '.' || strstr(text, "..") ||
-		strspn(text + from, "0123456789._") == strlen(text + from))
-		return ERR_OK;
-	return strings_contain(names, text) ? ERR_OK : strings_add(names, text);
+	return text[from] != '.' && !strstr(text, "..") &&
+	       strspn(text + from, "0123456789._") != strlen(text + from);
+}
+
+void config_add_name(struct config *c, struct strings *names, struct slice name)
+{
+	char text[NAME_BYTES_MAX + 1];
+
+	if (c->status != ERR_OK || !is_name(name, text) || strings_contain(names, text))
+		return;
+	if (names->count >= (size_t)format_limits_of(c->in)->reference_names)
+		config_limited(
+			c, "it says more names of a server than are kept", "reference_names");
+	else if (strings_add(names, text) != ERR_OK)
+		c->status = ERR_MEMORY;
 }
 
 uint16_t config_port(struct slice text)

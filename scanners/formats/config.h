@@ -20,7 +20,7 @@ struct config {
 	bool is_first;  /* nothing is told yet */
 	bool is_cut;    /* the text goes on behind its end: what is open there need not be closed */
 	bool is_active; /* its program reads it where it lies */
-	bool is_limited; /* that there are too many was told */
+	bool is_limited; /* that a limit was reached was told */
 	size_t count;    /* references of this reading */
 	enum err status; /* of the sink */
 };
@@ -54,8 +54,12 @@ void config_password(struct config *c, struct slice password, struct slice file)
 /* Adds a reference; a value that names no file (a variable, an engine, inline data) adds none. */
 void config_add(struct config *c, const struct draft *d);
 
-/* "api.example.org", "*.example.org" into `names` in lower case, once; what is no DNS name is dropped. */
-enum err config_add_name(struct strings *names, struct slice name);
+/* Tells once that a limit was reached, and its key; NULL for one that has none. */
+void config_limited(struct config *c, const char *what, const char *key);
+
+/* "api.example.org", "*.example.org" into `names` in lower case, once; what is no DNS name is dropped, and where there
+ * are too many that is told. */
+void config_add_name(struct config *c, struct strings *names, struct slice name);
 /* A port number at the end of "443", "[::]:443", "127.0.0.1:443", "*:443"; 0 = none. */
 uint16_t config_port(struct slice text);
 void config_add_port(uint16_t *ports, size_t *count, uint16_t port);

@@ -179,8 +179,7 @@ static bool open_block(struct lines *s, struct slice line)
 	if (!s->names_depth)
 		s->names_depth = s->depth;
 	while ((word = config_word(&left)).size)
-		if (config_add_name(&s->names, word) != ERR_OK)
-			s->config->status = ERR_MEMORY;
+		config_add_name(s->config, &s->names, word);
 	return true;
 }
 

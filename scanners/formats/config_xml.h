@@ -6,7 +6,7 @@
 #include "scanners/formats/config.h"
 
 /* Further attributes of an element are not seen. */
-#define XML_ATTRIBUTES_MAX 64
+#define XML_ATTRIBUTES_MAX 256
 
 struct xml_attribute {
 	struct slice name;

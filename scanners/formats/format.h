@@ -22,6 +22,8 @@
 #define FORMAT_PROBLEMS_MAX 10000
 #define FORMAT_KEYS_MAX 1000
 #define FORMAT_REFERENCES_MAX 10000
+/* Of one server that a configuration describes. */
+#define FORMAT_REFERENCE_NAMES_MAX 256
 /* Places of one text where base64 begins. */
 #define FORMAT_PLACES_MAX 100000
 #define FORMAT_PASSWORDS_MAX 1000
@@ -80,6 +82,7 @@ struct format_limits {
 	int64_t problems;
 	int64_t keys;
 	int64_t references;
+	int64_t reference_names;
 	int64_t places;
 	uint64_t decoded_bytes;
 	int64_t kdf_iterations;

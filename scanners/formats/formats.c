@@ -33,6 +33,7 @@ const struct format_limits format_limits_standard = {
 	.problems = FORMAT_PROBLEMS_MAX,
 	.keys = FORMAT_KEYS_MAX,
 	.references = FORMAT_REFERENCES_MAX,
+	.reference_names = FORMAT_REFERENCE_NAMES_MAX,
 	.places = FORMAT_PLACES_MAX,
 	.decoded_bytes = FORMAT_BYTES_MAX,
 	.kdf_iterations = FORMAT_KDF_ITERATIONS_MAX,

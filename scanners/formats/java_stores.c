@@ -81,8 +81,12 @@ void java_stores_take(struct java_stores *s, struct slice key, struct slice dire
 			return;
 		setting.key[size++] = (char)tolower(key.data[i]);
 	}
-	if (!value.size || s->count == JAVA_SETTINGS_MAX || !is_of_interest(setting.key))
+	if (!value.size || !is_of_interest(setting.key))
 		return;
+	if (s->count == JAVA_SETTINGS_MAX) {
+		config_limited(s->config, "it has more than 512 settings of keystores", NULL);
+		return;
+	}
 	if (!s->settings)
 		s->settings = calloc(JAVA_SETTINGS_MAX, sizeof(*s->settings));
 	if (s->settings)

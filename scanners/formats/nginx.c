@@ -3,7 +3,9 @@
 
 #include <ctype.h>
 
-#define WORDS_MAX 600 /* server_name and map lines may be long */
+#define WORDS_MAX              \
+	(REFERENCE_NAMES_MAX + \
+		2) /* server_name lines may be long: one more than are kept is told */
 #define DEPTH_MAX 16
 #define SERVER_DRAFTS_MAX 32
 
@@ -186,12 +188,10 @@ static void take_names(struct nginx *n)
 				continue;
 			wild[0] = '*';
 			memcpy(wild + 1, name.data, name.size);
-			n->config->status =
-				config_add_name(&n->server.names, slice_of(wild, name.size + 1));
+			config_add_name(n->config, &n->server.names, slice_of(wild, name.size + 1));
 			name = slice_after(name, 1);
 		}
-		if (n->config->status == ERR_OK)
-			n->config->status = config_add_name(&n->server.names, name);
+		config_add_name(n->config, &n->server.names, name);
 	}
 }
 

@@ -79,8 +79,7 @@ static bool take_name(struct table *t, struct slice name)
 		memcpy(wide + 1, name.data, name.size);
 		name = slice_of((const uint8_t *)wide, name.size + 1);
 	}
-	if (config_add_name(&t->names, name) != ERR_OK)
-		t->config->status = ERR_MEMORY;
+	config_add_name(t->config, &t->names, name);
 	return t->config->status != ERR_OK || t->names.count;
 }
 

@@ -105,6 +105,11 @@ static void memory(struct format_limits *l)
 	l->memory_bytes = 1024;
 }
 
+static void names(struct format_limits *l)
+{
+	l->reference_names = 0;
+}
+
 static void config(struct format_limits *l)
 {
 	l->config_bytes = 100;
@@ -121,6 +126,7 @@ static const struct limit {
 	{ "keys", "pem/bundle", keys },
 	{ "references", "config/nginx", references },
 	{ "config_size", "config/nginx", config },
+	{ "reference_names", "config/nginx", names },
 	{ "base64_places", "base64/jwks", places },
 	{ "base64_places", "base64/terraform-gzip", places },
 	{ "decoded_size", "base64/jwks", decoded },

@@ -595,6 +595,46 @@ static void test_limits_are_told(void **state)
 	outcome_free(o);
 }
 
+/* A list or keystore longer than a span is sent to its end; what is behind a BEGIN that is only mentioned is not. */
+static void test_long_blocks(void **state)
+{
+	static const char line[] =
+		"QUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJD\n";
+	struct tree *t = *state;
+	const struct found *f;
+	struct buffer text;
+	struct outcome *o;
+
+	buffer_init(&text, CONTENT_BYTES_MAX);
+	while (text.size < 9 * MIB)
+		buffer_text(&text, "# nothing to see\n");
+	buffer_text(&text, "-----BEGIN X509 CRL-----\n");
+	while (text.size < 12 * MIB)
+		buffer_text(&text, line);
+	buffer_text(&text, "-----END X509 CRL-----\n");
+	put_bytes(t, "/list", buffer_bytes(&text));
+	buffer_clear(&text);
+	buffer_text(&text, "-----BEGIN X509 CRL----- is how they begin.\n");
+	while (text.size < 9 * MIB)
+		buffer_text(&text, "# nothing to see\n");
+	buffer_text(&text, PEM);
+	put_bytes(t, "/mention", buffer_bytes(&text));
+	o = pass(&t->request);
+	assert_int_equal(o->problems_count, 0);
+	f = find(o, t->root, "/list");
+	assert_non_null(f);
+	assert_in_range(f->data.size, 3 * MIB - 64 * 1024, 3 * MIB + 1024);
+	assert_memory_equal(f->data.data, "-----BEGIN", 10);
+	assert_memory_equal(f->data.data + f->data.size - 14, "X509 CRL-----", 13);
+	f = find(o, t->root, "/mention");
+	assert_non_null(f);
+	/* The start, which may be a configuration's, and the block. */
+	assert_in_range(f->data.size, MIB, 3 * MIB);
+	assert_memory_equal(f->data.data + f->data.size - strlen(PEM), PEM, strlen(PEM));
+	outcome_free(o);
+	buffer_fini(&text);
+}
+
 /* Of a text with a configuration's marker: all, or where it is too large for that its start, longer than one that is
  * read, and behind it what is sent of any text. */
 static void test_long_configurations(void **state)
@@ -1325,6 +1365,7 @@ int main(void)
 		ON_TREE(test_large_bundle_is_whole),
 		ON_TREE(test_limits_are_told),
 		ON_TREE(test_long_configurations),
+		ON_TREE(test_long_blocks),
 		ON_TREE(test_archives),
 		ON_TREE(test_sparse_costs_nothing),
 		ON_TREE(test_odd_names),

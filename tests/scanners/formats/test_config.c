@@ -1,5 +1,6 @@
 /* The languages of configurations: text in, references out; what only looks like one gives nothing. */
 #include "scanners/formats/config.h"
+#include "scanners/formats/java_stores.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -446,12 +447,21 @@ static void ceilings(void **state)
 	buffer_fini(&t.out);
 	buffer_clear(&text);
 	buffer_text(&text, "server { listen 1 ssl; ssl_certificate /c; server_name");
-	for (unsigned i = 0; i < 3 * REFERENCE_NAMES_MAX; i++)
+	for (unsigned i = 0; i < 3 * FORMAT_REFERENCE_NAMES_MAX; i++)
 		buffer_format(&text, " h%u.example.org", i);
 	buffer_text(&text, "; }");
 	parse(&t, "file:///etc/x", buffer_bytes(&text));
 	assert_int_equal(t.count, 1);
+	assert_int_equal(t.problems, 1);
 	assert_non_null(strstr(buffer_string(&t.out), "h255.example.org :1"));
+	buffer_fini(&t.out);
+	/* Settings of keystores that belong together, as far as they are kept. */
+	buffer_clear(&text);
+	for (unsigned i = 0; i < JAVA_SETTINGS_MAX + 1; i++)
+		buffer_format(&text, "a%u.ssl.keystore.location=/%u.jks\n", i, i);
+	parse(&t, "file:///etc/x", buffer_bytes(&text));
+	assert_int_equal(t.count, JAVA_SETTINGS_MAX);
+	assert_int_equal(t.problems, 1);
 	buffer_fini(&t.out);
 	/* A text as long as a configuration may be. */
 	buffer_clear(&text);
