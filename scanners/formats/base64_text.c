@@ -3,6 +3,9 @@
 
 #include "scanners/formats/base64.h"
 
+/* A line of base64 that goes on below has at least so many. */
+#define FOLDED_DIGITS_MIN 32
+
 bool base64_search_next(struct base64_search *s, size_t from, size_t *at, size_t *which)
 {
 	bool is_found = false;
@@ -28,12 +31,133 @@ bool base64_search_next(struct base64_search *s, size_t from, size_t *at, size_t
 	return is_found;
 }
 
+/* The two digits that may not stand anywhere as themselves: in JSON (RFC 8259 7), XML, URLs (RFC 3986 2.1). */
+static const struct {
+	const char *text;
+	uint8_t digit;
+} escapes[] = {
+	{ "\\/", '/' },
+	{ "\\u002b", '+' },
+	{ "\\u002B", '+' },
+	{ "\\u002f", '/' },
+	{ "\\u002F", '/' },
+	{ "&#43;", '+' },
+	{ "&#x2b;", '+' },
+	{ "&#x2B;", '+' },
+	{ "&#47;", '/' },
+	{ "&#x2f;", '/' },
+	{ "&#x2F;", '/' },
+	{ "%2b", '+' },
+	{ "%2B", '+' },
+	{ "%2f", '/' },
+	{ "%2F", '/' },
+};
+#define ESCAPES_COUNT (sizeof(escapes) / sizeof(escapes[0]))
+
+size_t base64_escaped_digit(struct slice s, uint8_t *digit)
+{
+	size_t slashes = 0;
+
+	if (!s.size || !s.data[0] || !strchr("\\&%", s.data[0]))
+		return 0;
+	/* JSON in JSON has escaped the backslash too. */
+	while (slashes + 1 < s.size && s.data[slashes] == '\\' && s.data[slashes + 1] == '\\')
+		slashes++;
+	s = slice_after(s, slashes);
+	for (size_t i = 0; i < ESCAPES_COUNT; i++)
+		if (slice_starts(s, escapes[i].text, strlen(escapes[i].text))) {
+			*digit = escapes[i].digit;
+			return slashes + strlen(escapes[i].text);
+		}
+	return 0;
+}
+
+/* The bytes of the escaped digit that ends at `at`; 0 = none. */
+static size_t escape_before(struct slice text, size_t at)
+{
+	for (size_t i = 0; i < ESCAPES_COUNT; i++) {
+		size_t size = strlen(escapes[i].text);
+
+		if (at < size || memcmp(text.data + at - size, escapes[i].text, size) != 0)
+			continue;
+		while (escapes[i].text[0] == '\\' && size < at && text.data[at - size - 1] == '\\')
+			size++;
+		return size;
+	}
+	return 0;
+}
+
+size_t base64_digit_before(struct slice text, size_t at)
+{
+	size_t size = escape_before(text, at);
+
+	if (size || !at)
+		return size;
+	return base64_is_digit(text.data[at - 1]) || text.data[at - 1] == '-' ||
+	       text.data[at - 1] == '_';
+}
+
+static bool is_hex(const uint8_t *from, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (!from[i] || !strchr("0123456789abcdefABCDEF", from[i]))
+			return false;
+	return true;
+}
+
 bool base64_is_start(struct slice text, size_t at)
 {
-	if (!at || !base64_is_digit(text.data[at - 1]))
+	const uint8_t *end = text.data + at;
+
+	if (!at)
 		return true;
-	/* Behind an escape of JSON. */
-	return at > 1 && text.data[at - 2] == '\\' && strchr("nrt", text.data[at - 1]);
+	if (escape_before(text, at))
+		return false;
+	if (!base64_is_digit(end[-1]))
+		return true;
+	/* Behind an escape of something else in JSON, in a URL. */
+	return (at > 1 && end[-2] == '\\' && strchr("nrt", end[-1])) ||
+	       (at > 2 && end[-3] == '%' && is_hex(end - 2, 2)) ||
+	       (at > 5 && end[-6] == '\\' && end[-5] == 'u' && is_hex(end - 4, 4));
+}
+
+/* Goes up to the line above where that is base64 of whole groups, and nothing behind it. */
+static bool go_up(struct slice text, size_t least, size_t *start)
+{
+	size_t at = *start, end;
+
+	while (at > least && (text.data[at - 1] == ' ' || text.data[at - 1] == '\t'))
+		at--;
+	if (at == least || text.data[at - 1] != '\n')
+		return false;
+	at--;
+	if (at > least && text.data[at - 1] == '\r')
+		at--;
+	end = at;
+	while (at > least && base64_is_digit(text.data[at - 1]))
+		at--;
+	if (end - at < FOLDED_DIGITS_MIN || (end - at) % 4)
+		return false;
+	*start = at;
+	return true;
+}
+
+size_t base64_run_start(struct slice text, size_t at, size_t least, unsigned *phase)
+{
+	size_t digits = 0;
+
+	while (at > least && !base64_is_start(text, at)) {
+		size_t size = base64_digit_before(text, at);
+
+		if (size > at - least)
+			break;
+		at -= size;
+		digits++;
+	}
+	*phase = digits % 4;
+	while (go_up(text, least, &at))
+		;
+	return at;
 }
 
 bool base64_is_sketch(struct slice rest)
@@ -45,11 +169,11 @@ bool base64_is_sketch(struct slice rest)
 	       (slice_starts(rest, "<", 1) && !slice_starts(rest, "</", 2));
 }
 
-/* A line's end, written as itself, as an escape of JSON, as a character reference of XML. 0 = none. */
+/* A line's end, written as itself, as an escape of JSON or of a URL, as a character reference of XML. 0 = none. */
 static size_t line_end(struct slice s)
 {
 	static const char *const references[] = { "&#13;", "&#10;", "&#xD;", "&#xd;", "&#xA;",
-		"&#xa;" };
+		"&#xa;", "%0A", "%0a", "%0D", "%0d", "\\u000a", "\\u000A", "\\u000d", "\\u000D" };
 
 	if (s.size && (s.data[0] == '\n' || s.data[0] == '\r'))
 		return 1;
@@ -74,17 +198,17 @@ static size_t blanks(struct slice s)
 static bool is_base64_line(struct slice s)
 {
 	size_t size = base64_span(s);
+	uint8_t digit;
 
+	s = slice_after(s, size);
+	if (base64_escaped_digit(s, &digit))
+		return true;
 	if (!size)
 		return false;
-	s = slice_after(s, size);
-	/* RFC 8259 7: a slash may be escaped. */
-	if (s.size > 1 && s.data[0] == '\\' && s.data[1] == '/')
-		return true;
 	for (size = 0; size < 2 && s.size && s.data[0] == '='; size++)
 		s = slice_after(s, 1);
 	s = slice_after(s, blanks(s));
-	return !s.size || line_end(s) || (s.data[0] && strchr("\\\"'<,", s.data[0]));
+	return !s.size || line_end(s) || (s.data[0] && strchr("\\\"'<,&%", s.data[0]));
 }
 
 /* What stands between two digits without ending the run. 0 = it ends. */
@@ -93,8 +217,6 @@ static size_t gap(struct slice s)
 	size_t n = 0, size;
 	bool is_new_line = false;
 
-	if (s.size > 1 && s.data[0] == '\\' && s.data[1] == '/')
-		return 1;
 	/* YAML folds a line in quotes by a backslash at its end. */
 	if (s.size > 1 && s.data[0] == '\\' && (s.data[1] == '\n' || s.data[1] == '\r'))
 		n = 1;
@@ -123,8 +245,8 @@ size_t base64_text_decode(struct slice s, size_t digits, struct buffer *out)
 
 	while (at < s.size && digits) {
 		struct slice left = slice_after(s, at);
+		uint8_t digit = 0;
 		size_t skip;
-		uint8_t url;
 
 		if (left.size > digits)
 			left.size = digits;
@@ -133,11 +255,13 @@ size_t base64_text_decode(struct slice s, size_t digits, struct buffer *out)
 		if (digits != BASE64_ALL)
 			digits -= skip;
 		left = slice_after(s, at);
-		url = digits != BASE64_ALL ? url_digit(left, digits == 1) : 0;
-		if (digits && url) {
-			base64_feed(&b, url);
-			digits--;
-			at++;
+		skip = base64_escaped_digit(left, &digit);
+		if (!skip && digits != BASE64_ALL)
+			digit = url_digit(left, digits == 1);
+		if (digits && digit) {
+			base64_feed(&b, digit);
+			digits -= digits != BASE64_ALL;
+			at += skip ? skip : 1;
 			continue;
 		}
 		skip = digits ? gap(left) : 0;

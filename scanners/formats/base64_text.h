@@ -24,8 +24,15 @@ struct base64_search {
 /* The first marker at or behind `from`, which never goes back; false where there is none. */
 bool base64_search_next(struct base64_search *s, size_t from, size_t *at, size_t *which);
 
+/* A digit that the text around it has escaped ("\/", "\u002b", "&#43;", "%2B"): its bytes, 0 = none. */
+size_t base64_escaped_digit(struct slice s, uint8_t *digit);
+/* How many bytes the digit has that ends at `at`, escaped or of the URL's alphabet too; 0 = there is none. */
+size_t base64_digit_before(struct slice text, size_t at);
 /* Does a run of digits begin here, and not go on from before? */
 bool base64_is_start(struct slice text, size_t at);
+/* Where the run begins that goes through `at`, behind `least`, over the folds of whole lines above it. `*phase`:
+ * how many digits stand before `at` beyond groups of four. */
+size_t base64_run_start(struct slice text, size_t at, size_t least, unsigned *phase);
 /* "MIIDazCC..." in a manual: is `rest`, which follows a run, what stands for the rest of it? */
 bool base64_is_sketch(struct slice rest);
 

@@ -12,6 +12,7 @@
 #define PEM_END "-----END"
 #define PEM_DASHES "-----"
 #define ELEMENT "X509Certificate>"
+#define CDATA "<![CDATA["
 /* From a BEGIN line to the base64: its headers (RFC 1421). */
 #define PEM_HEADER_BYTES_MAX 4096
 /* From the base64 to the END line. */
@@ -114,8 +115,15 @@ static bool is_xml(struct slice text, size_t at)
 {
 	size_t tag = strlen(ELEMENT);
 
-	while (at && strchr(" \t\r\n", text.data[at - 1]) && text.data[at - 1])
-		at--;
+	for (;;) {
+		if (at && strchr(" \t\r\n", text.data[at - 1]) && text.data[at - 1])
+			at--;
+		else if (at >= strlen(CDATA) &&
+			 memcmp(text.data + at - strlen(CDATA), CDATA, strlen(CDATA)) == 0)
+			at -= strlen(CDATA);
+		else
+			break;
+	}
 	return at > tag && memcmp(text.data + at - tag, ELEMENT, tag) == 0;
 }
 
@@ -181,15 +189,19 @@ static bool find_start(struct slice text, size_t at, size_t which, size_t *start
 	if (lead == LEAD_ANY) {
 		size_t from = at;
 
-		while (from && at - from < LEAD_ANY && !base64_is_start(text, from))
-			from--;
+		while (at - from < LEAD_ANY && !base64_is_start(text, from))
+			from -= base64_digit_before(text, from);
 		*start = from;
 		return base64_is_start(text, from) && is_signed_head(slice_after(text, from));
 	}
-	if (at < lead)
-		return false;
-	*start = at - lead;
-	return base64_span(slice_after(text, *start)) >= lead + 1U && base64_is_start(text, *start);
+	for (*start = at; lead; lead--) {
+		size_t size = base64_digit_before(text, *start);
+
+		if (!size)
+			return false;
+		*start -= size;
+	}
+	return base64_is_start(text, *start);
 }
 
 static size_t take(struct base64_finder *f, struct slice text, size_t start, size_t which)

@@ -84,7 +84,8 @@ static enum err trailing(const struct format_sink *sink, struct slice rest)
 {
 	char message[96];
 
-	if (memmem(rest.data, rest.size, PEM_MARKER, strlen(PEM_MARKER))) {
+	if (rest.data[0] == ASN1_SEQUENCE ||
+		memmem(rest.data, rest.size, PEM_MARKER, strlen(PEM_MARKER))) {
 		enum err e = sink->nested(sink->arg, NULL, rest);
 
 		if (e != ERR_NOT_FOUND)

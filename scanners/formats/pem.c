@@ -307,6 +307,30 @@ static void key(struct pem *p, const struct block *b)
 	buffer_wipe(&der);
 }
 
+/* Windows' certutil and certificate services write any content as a CERTIFICATE: a PKCS#7 or PKCS#12 begins with an
+ * identifier or a version, where a certificate has what is signed (RFC 5280 4.1). */
+static bool is_other_content(struct slice der)
+{
+	struct asn1 item;
+
+	return asn1_expect(&der, ASN1_SEQUENCE, &item) && item.content.size &&
+	       (item.content.data[0] == ASN1_OID || item.content.data[0] == ASN1_INTEGER);
+}
+
+static bool take_other_content(struct pem *p, bool is_clean)
+{
+	struct slice der = buffer_bytes(&p->der);
+	enum err e;
+
+	if (!is_clean || !is_other_content(der))
+		return false;
+	e = p->sink->nested(p->sink->arg, NULL, der);
+	if (e == ERR_NOT_FOUND)
+		return false;
+	say(p, e);
+	return true;
+}
+
 static void take_block(struct pem *p, const struct block *b)
 {
 	bool is_clean;
@@ -328,7 +352,7 @@ static void take_block(struct pem *p, const struct block *b)
 		crl(p, b, is_clean);
 	else if (b->label == LABEL_CONTAINER)
 		container(p, b, is_clean);
-	else
+	else if (!take_other_content(p, is_clean))
 		certificate(p, b, is_clean);
 }
 

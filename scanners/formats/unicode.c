@@ -51,15 +51,25 @@ static void end_units(struct units *u)
 		unicode_put(u->out, REPLACEMENT);
 }
 
-void unicode_from_utf16be(struct slice text, struct buffer *out)
+static void from_utf16(struct slice text, bool is_little, struct buffer *out)
 {
 	struct units u = { .out = out };
 
 	for (; text.size >= 2; text = slice_after(text, 2))
-		take_unit(&u, (uint32_t)text.data[0] << 8 | text.data[1]);
+		take_unit(&u, (uint32_t)text.data[is_little] << 8 | text.data[!is_little]);
 	end_units(&u);
 	if (text.size)
 		unicode_put(out, REPLACEMENT);
+}
+
+void unicode_from_utf16be(struct slice text, struct buffer *out)
+{
+	from_utf16(text, false, out);
+}
+
+void unicode_from_utf16le(struct slice text, struct buffer *out)
+{
+	from_utf16(text, true, out);
 }
 
 static bool is_tail(struct slice s, size_t at)

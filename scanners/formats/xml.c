@@ -3,10 +3,17 @@
 #include "agent/base/text.h"
 #include "scanners/formats/asn1.h"
 #include "scanners/formats/base64.h"
+#include "scanners/formats/base64_text.h"
 #include "scanners/formats/format.h"
 
+#include <stdlib.h>
+
 #define ELEMENT "X509Certificate>"
+#define CDATA "<![CDATA["
+#define BLANKS " \t\r\n="
 #define PREFIX_BYTES_MAX 64
+#define REFERENCE_BYTES_MAX 8
+#define COMMENT_BYTES_MAX 4096
 #define LABEL_BYTES_MAX 2048
 /* Decoded bytes below which it is a placeholder. */
 #define CERTIFICATE_BYTES_MIN 64
@@ -83,17 +90,46 @@ static enum err tell(struct xml *x, struct slice der)
 	return e;
 }
 
-/* A carriage return may stand there as a character reference. */
+/* A blank as a character reference (XML 1.0 4.1): "&#13;", "&#xA;". */
+static size_t reference(struct slice s)
+{
+	char text[REFERENCE_BYTES_MAX] = { 0 };
+	char *end;
+	long value;
+
+	if (!slice_starts(s, "&#", 2) || s.size == 2)
+		return 0;
+	s = slice_after(s, 2);
+	memcpy(text, s.data, s.size < sizeof(text) - 1 ? s.size : sizeof(text) - 1);
+	value = text[0] == 'x' ? strtol(text + 1, &end, 16) : strtol(text, &end, 10);
+	return *end == ';' && value > 0 && value < 0x7f && strchr(BLANKS, (int)value)
+		       ? 3 + (size_t)(end - text)
+		       : 0;
+}
+
+/* What the text of an element may be wrapped in, and comments between (XML 1.0 2.5, 2.7). */
+static size_t markup(struct slice s)
+{
+	const uint8_t *end;
+
+	if (slice_starts(s, CDATA, strlen(CDATA)))
+		return strlen(CDATA);
+	if (!slice_starts(s, "<!--", 4))
+		return 0;
+	end = memmem(s.data, s.size < COMMENT_BYTES_MAX ? s.size : COMMENT_BYTES_MAX, "-->", 3);
+	return end ? (size_t)(end - s.data) + 3 : 0;
+}
+
 static size_t blank(struct slice s)
 {
-	if (slice_starts(s, "&#13;", 5))
-		return 5;
-	if (slice_starts(s, "&#xD;", 5) || slice_starts(s, "&#xd;", 5))
-		return 5;
+	size_t size = reference(s);
+
+	if (size)
+		return size;
 	/* JSON and other literals around the XML. */
-	if (s.size > 1 && s.data[0] == '\\' && strchr("nrt", s.data[1]))
+	if (s.size > 1 && s.data[0] == '\\' && s.data[1] && strchr("nrt", s.data[1]))
 		return 2;
-	return s.size && s.data[0] && strchr(" \t\r\n=", s.data[0]) ? 1 : 0;
+	return s.size && s.data[0] && strchr(BLANKS, s.data[0]) ? 1 : markup(s);
 }
 
 /* Decodes up to what is no base64 and returns how far that is. */
@@ -101,10 +137,15 @@ static size_t decode(struct slice s, struct buffer *out)
 {
 	struct base64 digits = { .out = out };
 	size_t at = 0, skip;
+	uint8_t digit;
 
 	do {
 		at += base64_take(&digits, slice_after(s, at));
-		skip = blank(slice_after(s, at));
+		skip = base64_escaped_digit(slice_after(s, at), &digit);
+		if (skip)
+			base64_feed(&digits, digit);
+		else
+			skip = blank(slice_after(s, at));
 		at += skip;
 	} while (skip);
 	(void)base64_end(&digits);

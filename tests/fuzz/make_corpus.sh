@@ -296,6 +296,9 @@ element() { openssl x509 -in "$1" | sed '/-----/d'; }
 	printf '<ds:X509Certificate>\n'; element "$tmp/leaf.pem"; printf '</ds:X509Certificate></md:KeyDescriptor>'
 	printf '<md:KeyDescriptor use="encryption"><X509Certificate>'; element "$tmp/ca.pem" | sed 's/$/\&#13;/'
 	printf '</X509Certificate></md:KeyDescriptor></md:EntityDescriptor>\n'; } >xml/saml
+{ printf '<a><X509Certificate><![CDATA[\n'; element "$tmp/leaf.pem"; printf ']]></X509Certificate><X509Certificate>'
+	element "$tmp/ca.pem" | sed 's/+/\&#x2B;/g' | tr '\n' '\1' | sed 's/\x01/\&#10;/g'
+	printf '<!-- x --></X509Certificate></a>\n'; } >xml/markup
 printf '<ds:X509Certificate>MIIC...</ds:X509Certificate> <ds:X509Certificate>%s' \
 	"$(element "$tmp/leaf.pem" | head -c 200)" >xml/placeholder
 
@@ -387,6 +390,13 @@ EOF
 # Keys that a password opens, in each way of lying in a text
 openssl pkey -in "$tmp/leaf.key" -aes256 -passout pass:secret -out pem/locked-key
 openssl pkcs8 -topk8 -in "$tmp/leaf.key" -passout pass:secret -outform DER -out der/locked-key
+{ printf 'kind: Secret\ndata:\n  value: '; base64 -w0 base64/kubeconfig; printf '\n  jwks: >-\n'
+	base64 -w64 base64/jwks | sed 's/^/    /'; printf '  saml: '; base64 -w0 xml/saml; printf '\n'; } >base64/texts
+{ printf '{"a":"'; digits "$tmp/leaf.pem" | sed 's,/,\\u002f,g;s,+,\\u002B,g'; printf '","b":"'
+	digits "$tmp/leaf.pem" | sed 's,/,%2F,g;s,+,%2b,g'; printf '"}\n'; } >base64/escaped
+iconv -t UTF-16 base64/mobileconfig >base64/utf16
+{ iconv -t UTF-16BE "$tmp/leaf.pem"; printf x; } >base64/utf16-be
+iconv -t UTF-16 pem/locked-key >base64/utf16-locked
 { printf 'key: '; base64 -w0 pem/locked-key; printf '\n'; } >base64/locked-key
 { printf 'key: '; gzip -nc pem/locked-key | base64 -w0; printf '\n'; } >base64/locked-gzip
 

@@ -41,6 +41,37 @@ static void one_certificate_and_what_follows(void **state)
 	gnutls_free(der.data);
 }
 
+/* In either order. */
+static void beside_its_key(void **state)
+{
+	gnutls_x509_privkey_t key;
+	gnutls_datum_t der, secret;
+	struct collected c;
+	struct buffer b;
+
+	(void)state;
+	make_certificate("a", &der);
+	assert_int_equal(gnutls_x509_privkey_init(&key), 0);
+	assert_int_equal(gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA,
+				 GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0),
+		0);
+	assert_int_equal(gnutls_x509_privkey_export2(key, GNUTLS_X509_FMT_DER, &secret), 0);
+	for (int i = 0; i < 2; i++) {
+		buffer_init(&b, TEST_BYTES_MAX);
+		buffer_slice(&b, slice_datum(i ? &der : &secret));
+		buffer_slice(&b, slice_datum(i ? &secret : &der));
+		c = collect(buffer_bytes(&b), NULL);
+		assert_int_equal(c.certificates, 1);
+		assert_int_equal(c.problems, 0);
+		assert_int_equal(c.count, 2);
+		collected_fini(&c);
+		buffer_fini(&b);
+	}
+	gnutls_free(secret.data);
+	gnutls_x509_privkey_deinit(key);
+	gnutls_free(der.data);
+}
+
 static void cut_off_is_told(void **state)
 {
 	gnutls_datum_t der;
@@ -146,6 +177,13 @@ static void pkcs7_in_der_and_pem(void **state)
 	assert_string_equal(c.which->name, "pem");
 	collected_fini(&c);
 	buffer_clear(&pem);
+	/* As Windows' certificate services label it. */
+	put_pem(&pem, "CERTIFICATE", slice_datum(&der));
+	c = collect(buffer_bytes(&pem), NULL);
+	assert_int_equal(c.certificates, 3);
+	assert_int_equal(c.problems, 0);
+	collected_fini(&c);
+	buffer_clear(&pem);
 	put_pem(&pem, "CMS",
 		slice_text(
 			"\x30\x03\x02\x01\x01 and then bytes that mean nothing at all, but are so many "
@@ -193,6 +231,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_certificate_and_what_follows),
+		cmocka_unit_test(beside_its_key),
 		cmocka_unit_test(cut_off_is_told),
 		cmocka_unit_test(cut_anywhere),
 		cmocka_unit_test(others_are_not_mine),

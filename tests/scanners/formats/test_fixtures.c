@@ -231,6 +231,7 @@ static const char *const samples[][2] = {
 	{ "key", "der/locked-key" },
 	{ "der", "der/leaf" },
 	{ "uefi", "uefi/esl" },
+	{ "utf16", "base64/utf16-locked" },
 	{ "p11-kit", "p11kit/two" },
 	{ "pem", "pem/locked-key" },
 	{ "base64-pem", "base64/locked-key" },
