@@ -12,7 +12,8 @@
 
 #define BLOCK_BYTES 64
 #define REGISTER_BYTES 32
-#define DEALING_ROUNDS 2
+/* More make no difference to those that there are. */
+#define DEALING_ROUNDS 8
 
 struct place {
 	int64_t at; /* -1 = none */
@@ -90,6 +91,7 @@ static void choose_window(struct marker *marker)
 			marker->window = at;
 		}
 	}
+	memcpy(&marker->key, marker->bytes.data + marker->window, sizeof(marker->key));
 }
 
 /* --- buckets ----------------------------------------------------------------------------------- */
@@ -110,24 +112,33 @@ static void add_to_bucket(struct markers *m, unsigned bucket, struct slice windo
 	}
 }
 
+#define TEXT_FIRST '\t'
+#define TEXT_LAST '~'
+#define WEIGHT_ALL 256
+
+struct dealing {
+	unsigned weights[TEXT_LAST + 1]; /* how often a byte stands in texts, of WEIGHT_ALL times */
+	double passing[MARKER_BUCKETS];
+};
+
 /* How often about a place of a text passes a bucket's tables. */
-static double passing(const struct markers *m, unsigned bucket)
+static double passing(const struct markers *m, const struct dealing *d, unsigned bucket)
 {
 	double all = 1;
 
 	for (size_t at = 0; at < MARKER_WINDOW_BYTES; at++) {
-		double here = 0;
+		unsigned here = 0;
 
-		for (unsigned c = '\t'; c <= '~'; c++)
+		for (unsigned c = TEXT_FIRST; c <= TEXT_LAST; c++)
 			if (m->low_halves[at][c & 15] & m->high_halves[at][c >> 4] & 1U << bucket)
-				here += 1.0 / (1 << rarity_of((uint8_t)c));
+				here += d->weights[c];
 		all *= here;
 	}
 	return all;
 }
 
 /* Windows that are alike share a bucket, so that little else passes by the halves of several. */
-static unsigned choose_bucket(const struct markers *m, struct slice window)
+static unsigned choose_bucket(const struct markers *m, const struct dealing *d, struct slice window)
 {
 	struct markers with = *m;
 	double least = 0;
@@ -137,7 +148,7 @@ static unsigned choose_bucket(const struct markers *m, struct slice window)
 		double more;
 
 		add_to_bucket(&with, bucket, window);
-		more = passing(&with, bucket) - passing(m, bucket);
+		more = passing(&with, d, bucket) - d->passing[bucket];
 		if (best == MARKER_BUCKETS || more < least) {
 			least = more;
 			best = bucket;
@@ -155,26 +166,44 @@ static void fill_tables(struct markers *m)
 			add_to_bucket(m, bucket, window_of(&m->items[__builtin_ctzll(left)]));
 }
 
-static void take_out(struct markers *m, unsigned i)
+/* Into the bucket where it costs least; false where that is the one that it was in. */
+static bool deal(struct markers *m, struct dealing *d, unsigned i)
 {
+	unsigned was = MARKER_BUCKETS, best;
+
 	for (unsigned bucket = 0; bucket < MARKER_BUCKETS; bucket++)
-		m->members[bucket] &= ~(UINT64_C(1) << i);
-	fill_tables(m);
+		if (m->members[bucket] & UINT64_C(1) << i)
+			was = bucket;
+	if (was < MARKER_BUCKETS) {
+		m->members[was] &= ~(UINT64_C(1) << i);
+		fill_tables(m);
+		d->passing[was] = passing(m, d, was);
+	}
+	best = choose_bucket(m, d, window_of(&m->items[i]));
+	m->members[best] |= UINT64_C(1) << i;
+	add_to_bucket(m, best, window_of(&m->items[i]));
+	d->passing[best] = passing(m, d, best);
+	return best != was;
 }
 
 void markers_prepare(struct markers *m)
 {
+	struct dealing d = { 0 };
+	bool is_other = true;
+
 	for (unsigned i = 0; i < m->count; i++) {
 		choose_window(&m->items[i]);
 		if (m->items[i].window > m->lead)
 			m->lead = m->items[i].window;
 	}
+	for (unsigned c = TEXT_FIRST; c <= TEXT_LAST; c++)
+		d.weights[c] = WEIGHT_ALL >> rarity_of((uint8_t)c);
 	/* Those that came first are dealt anew, now that the others are known. */
-	for (unsigned round = 0; round < DEALING_ROUNDS; round++)
-		for (unsigned i = 0; i < m->count; i++) {
-			take_out(m, i);
-			m->members[choose_bucket(m, window_of(&m->items[i]))] |= UINT64_C(1) << i;
-		}
+	for (unsigned round = 0; is_other && round < DEALING_ROUNDS; round++) {
+		is_other = false;
+		for (unsigned i = 0; i < m->count; i++)
+			is_other = deal(m, &d, i) || is_other;
+	}
 	fill_tables(m);
 }
 
@@ -273,10 +302,21 @@ static int64_t start_of(const struct marker *marker, struct slice text, size_t a
 /* The first of those whose window is at `at`, if it begins before `*first`. */
 static void look_at(const struct markers *m, struct slice text, size_t at, struct place *first)
 {
+	uint32_t key;
+
+	/* No window is shorter, MARKER_BYTES_MIN being what it is. */
+	if (text.size - at < sizeof(key))
+		return;
+	memcpy(&key, text.data + at, sizeof(key));
 	for (unsigned buckets = buckets_at(m, text, at); buckets; buckets &= buckets - 1)
 		for (uint64_t left = m->members[__builtin_ctz(buckets)]; left; left &= left - 1) {
 			unsigned i = (unsigned)__builtin_ctzll(left);
-			int64_t start = start_of(&m->items[i], text, at);
+			int64_t start;
+
+			/* Most of what passes the tables ends here. */
+			if (m->items[i].key != key)
+				continue;
+			start = start_of(&m->items[i], text, at);
 
 			if (start >= 0 && (first->at < 0 || start < first->at))
 				*first = (struct place){ .at = start, .marker = i };

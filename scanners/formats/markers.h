@@ -16,6 +16,7 @@
 struct marker {
 	struct slice bytes; /* borrowed */
 	size_t window;      /* where its window begins; a short marker's ends early */
+	uint32_t key;       /* the window's first bytes as they lie in memory */
 };
 
 struct markers {

@@ -23,10 +23,16 @@ static size_t big(struct slice head)
 	return starts(head, "\0-\0-\0-\0-\0-\0B", 12) || starts(head, "\0<\0?\0x\0m\0l", 10);
 }
 
+static bool is_first(uint8_t c)
+{
+	return c == 0xff || c == 0xfe || c == '-' || c == '<' || c == 0;
+}
+
 static bool utf16_sniff(struct slice head, struct file_size_hint size)
 {
 	(void)size;
-	return little(head) || big(head);
+	/* Nearly all files end here. */
+	return head.size > 1 && is_first(head.data[0]) && (little(head) || big(head));
 }
 
 static enum format_answer utf16_parse(const struct format_input *in, const struct format_sink *sink)
