@@ -21,6 +21,9 @@
 #define TICK_MS 200
 #define PROC "/proc"
 #define PASSWORD_FILE_BYTES_MAX (256 * 1024)
+/* Of the frame that sets a parser up, for the judgings and what stands around. */
+#define SETUP_SPARE_BYTES (64 * 1024)
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 #define CONTEXT_BYTES_MAX (PARSER_TRUST_BYTES_MAX + 4 * FRAME_BYTES_MAX)
 
 struct slot {
@@ -53,17 +56,25 @@ static enum err add_passwords(struct strings *passwords, const char *path, struc
 	struct secret secret = { .file = (char *)(uintptr_t)path };
 	struct buffer text;
 	struct slice left;
+	size_t number = 0;
 	enum err e;
 
 	buffer_init(&text, PASSWORD_FILE_BYTES_MAX);
 	e = secret_read(&secret, PASSWORD_FILE_BYTES_MAX, &text, why);
 	left = buffer_bytes(&text);
+	/* As editors of Windows begin a text in UTF-8. */
+	if (slice_starts(left, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)))
+		left = slice_after(left, strlen(BYTE_ORDER_MARK));
 	while (e == ERR_OK && left.size) {
 		const uint8_t *end = memchr(left.data, '\n', left.size);
 		size_t size = end ? (size_t)(end - left.data) : left.size;
 		size_t line = size && left.data[size - 1] == '\r' ? size - 1 : size;
 
-		if (line)
+		number++;
+		if (line > PARSER_PASSWORD_BYTES_MAX)
+			e = why_fail(why, ERR_LIMIT, "%s:%zu: a password of more than %d bytes",
+				path, number, PARSER_PASSWORD_BYTES_MAX);
+		else if (line)
 			e = strings_add_slice(passwords, slice_of(left.data, line));
 		left = slice_after(left, end ? size + 1 : size);
 	}
@@ -105,6 +116,23 @@ static enum err add_path_passwords(
 			      : e;
 }
 
+/* All that is handed over in one frame, besides what jobs add to it, has to fit. */
+static enum err check_size(const struct parser_options *o, struct why *why)
+{
+	struct buffer frame;
+	enum err e;
+
+	buffer_init(&frame, FRAME_BYTES_MAX - SETUP_SPARE_BYTES);
+	parser_options_encode(&frame, o);
+	e = buffer_status(&frame);
+	buffer_wipe(&frame);
+	if (e == ERR_LIMIT || o->passwords.count > PARSER_PASSWORDS_MAX)
+		e = why_fail(why, ERR_LIMIT,
+			"passwords: their files hold more than %d passwords, or more than %d KiB of them in all",
+			PARSER_PASSWORDS_MAX, (FRAME_BYTES_MAX - SETUP_SPARE_BYTES) / 1024);
+	return e;
+}
+
 enum err pipeline_parser_options(
 	const struct settings *s, struct parser_options *out, struct why *why)
 {
@@ -115,7 +143,7 @@ enum err pipeline_parser_options(
 	for (size_t i = 0; e == ERR_OK && i < s->passwords.by_path.count; i++)
 		e = add_path_passwords(out, s->passwords.by_path.items[i], why);
 	out->limits = s->limits;
-	return e;
+	return e == ERR_OK ? check_size(out, why) : e;
 }
 
 static enum err collect_frame(void *arg, uint16_t type, struct slice payload)

@@ -105,6 +105,17 @@ class Passwords(Case):
         self.assertTrue(keys[0].get("spki_sha256"), keys)
 
     @unittest.skipUnless(shutil.which("keytool"), "keytool is not there")
+    def test_many_of_them(self):
+        self.store("many.p12", "word-800")
+        words = self.folder / "words"
+        words.write_bytes(b"\xef\xbb\xbf" + b"".join(b"word-%d\r\n" % i for i in range(801, 1, -1)) + b"word\n" * 1500)
+        records = self.scan("--no-system-trust", self.tree, "--password-file", words)
+        self.assertEqual(self.names(records), ["many"])
+        self.assertEqual(self.locked(records), [])
+        words.write_text("first\n" + "x" * 1025 + "\n")
+        done = self.leafwatch("scan", self.tree, "--password-file", words, code=1)
+        self.assertIn(f"{words}:2: a password of more than 1024 bytes".encode(), done.stderr)
+
     def test_keytool(self):
         """JKS lists its certificates without a password; with the one of the configuration they are verified, and the key known."""
         file = self.tree / "broker.jks"
