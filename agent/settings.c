@@ -4,6 +4,7 @@
 #include "agent/base/text.h"
 #include "agent/base/wire.h"
 #include "agent/certificate/certificate.h"
+#include "agent/certificate/token.h"
 #include "scanners/revocation/revocation.h"
 
 #include <stdio.h>
@@ -263,6 +264,20 @@ static const struct schema_field limit_fields[] = {
 		.minimum = 1,
 		.maximum = FORMAT_IMAGE_LAYERS_CEILING,
 		.help = "layers of one store or archive of images, and as many images" },
+	{ .key = "tokens",
+		.type = SCHEMA_INTEGER,
+		.offset = offsetof(struct format_limits, tokens),
+		.standard = "256",
+		.minimum = 1,
+		.maximum = TOKENS_CEILING,
+		.help = "tokens of one PKCS#11 module" },
+	{ .key = "token_certificates",
+		.type = SCHEMA_INTEGER,
+		.offset = offsetof(struct format_limits, token_certificates),
+		.standard = "1000",
+		.minimum = 1,
+		.maximum = TOKEN_OBJECTS_CEILING,
+		.help = "certificates of one token" },
 	{ .key = "archive_depth",
 		.type = SCHEMA_INTEGER,
 		.offset = offsetof(struct format_limits, depth),

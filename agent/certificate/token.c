@@ -98,7 +98,7 @@ enum err token_at(unsigned n, struct token *out, struct why *why)
 	enum err e;
 	int code;
 
-	if (n >= TOKENS_MAX)
+	if (n >= TOKENS_CEILING)
 		return ERR_END;
 	e = token_uri(n, GNUTLS_PKCS11_URL_GENERIC, &t.uri, why);
 	if (e == ERR_OK)
@@ -170,8 +170,10 @@ static enum err object_der(gnutls_pkcs11_obj_t object, struct token_object *out)
 
 	if (gnutls_pkcs11_obj_export2(object, &der) != 0)
 		return ERR_NOT_FOUND;
-	if (der.size == 0 || der.size > TOKEN_DER_BYTES_MAX)
+	if (der.size == 0)
 		e = ERR_NOT_FOUND;
+	else if (der.size > TOKEN_DER_BYTES_MAX)
+		e = ERR_LIMIT;
 	else if (!(out->der = malloc(der.size)))
 		e = ERR_MEMORY;
 	if (e == ERR_OK) {
@@ -182,7 +184,7 @@ static enum err object_der(gnutls_pkcs11_obj_t object, struct token_object *out)
 	return e;
 }
 
-/* ERR_NOT_FOUND: a certificate that has no value, as where only its URL is stored. */
+/* ERR_NOT_FOUND: a certificate that has no value, as where only its URL is stored. ERR_LIMIT: too large a one. */
 static enum err object_read(gnutls_pkcs11_obj_t object, struct token_object *out)
 {
 	unsigned flags = 0;
@@ -260,9 +262,10 @@ static enum err add_object(struct token_objects *o, gnutls_pkcs11_obj_t object)
 		return ERR_OK;
 	}
 	object_fini(&o->items[o->count]);
-	if (e != ERR_NOT_FOUND)
+	if (e != ERR_NOT_FOUND && e != ERR_LIMIT)
 		return e;
-	o->skipped++;
+	o->skipped += e == ERR_NOT_FOUND;
+	o->too_large += e == ERR_LIMIT;
 	return ERR_OK;
 }
 
@@ -288,13 +291,13 @@ static enum err mark_key(struct token_objects *o, gnutls_pkcs11_obj_t key)
 
 /* Keys are a fact more; a token that does not tell them has told its certificates. */
 static enum err mark_keys(
-	const struct token *t, struct token_pin_given *pin, struct token_objects *o)
+	const struct token *t, struct token_pin_given *pin, size_t max, struct token_objects *o)
 {
 	struct listing keys = { 0 };
 	enum err e = list_settled(t, pin, GNUTLS_PKCS11_OBJ_FLAG_PRIVKEY, &keys, NULL);
 
 	if (e == ERR_OK)
-		for (unsigned i = 0; e == ERR_OK && i < keys.count && i < TOKEN_OBJECTS_MAX; i++)
+		for (unsigned i = 0; e == ERR_OK && i < keys.count && i < max; i++)
 			e = mark_key(o, keys.items[i]);
 	else if (e != ERR_MEMORY)
 		e = ERR_OK;
@@ -315,8 +318,8 @@ static int by_uri(const void *a, const void *b)
 	return memcmp(one->der, other->der, one->der_size);
 }
 
-enum err token_read(
-	const struct token *t, const char *pin_text, struct token_objects *out, struct why *why)
+enum err token_read(const struct token *t, const char *pin_text, size_t max,
+	struct token_objects *out, struct why *why)
 {
 	struct token_objects o = { 0 };
 	struct token_pin_given pin = { .text = pin_text };
@@ -324,15 +327,15 @@ enum err token_read(
 	enum err e = list_settled(t, &pin, GNUTLS_PKCS11_OBJ_FLAG_CRT, &certificates, why);
 
 	if (e == ERR_OK) {
-		o.is_cut = certificates.count > TOKEN_OBJECTS_MAX;
+		o.is_cut = certificates.count > max;
 		o.items = calloc(certificates.count + 1, sizeof(*o.items));
 		e = o.items ? ERR_OK : ERR_MEMORY;
 	}
-	for (unsigned i = 0; e == ERR_OK && i < certificates.count && i < TOKEN_OBJECTS_MAX; i++)
+	for (unsigned i = 0; e == ERR_OK && i < certificates.count && i < max; i++)
 		e = add_object(&o, certificates.items[i]);
 	listing_free(&certificates);
 	if (e == ERR_OK)
-		e = mark_keys(t, &pin, &o);
+		e = mark_keys(t, &pin, max, &o);
 	if (e != ERR_OK) {
 		token_objects_fini(&o);
 		return e;

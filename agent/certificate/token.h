@@ -11,8 +11,11 @@
 
 /* Of a token's URI; those of its objects are the same with further attributes after a semicolon. */
 #define TOKEN_URI_SCHEME "pkcs11:"
-#define TOKENS_MAX 256         /* of one module */
-#define TOKEN_OBJECTS_MAX 1000 /* certificates of one token */
+/* Standard limits: tokens of one module, certificates of one token; and what no configuration allows more of. */
+#define TOKENS_MAX 256
+#define TOKEN_OBJECTS_MAX 1000
+#define TOKENS_CEILING 4096
+#define TOKEN_OBJECTS_CEILING 10000
 #define TOKEN_PIN_BYTES_MAX 255
 #define TOKEN_DER_BYTES_MAX (256 * 1024)
 
@@ -46,8 +49,9 @@ struct token_object {
 struct token_objects {
 	struct token_object *items; /* owned */
 	size_t count;
-	size_t skipped; /* certificates without a value, or over a ceiling */
-	bool is_cut;    /* there are more than TOKEN_OBJECTS_MAX */
+	size_t skipped;   /* certificates without a value ... */
+	size_t too_large; /* ... and of more than TOKEN_DER_BYTES_MAX */
+	bool is_cut;      /* there are more than were asked for */
 };
 
 /* Loads a module (and unloads it). One at a time in a process. ERR_NOT_FOUND, or ERR_UNSUPPORTED with what it said. */
@@ -58,9 +62,9 @@ void token_module_unload(void);
 enum err token_at(unsigned n, struct token *out, struct why *why) MUST_CHECK;
 void token_fini(struct token *t);
 
-/* The certificates of a token: without `pin` (NULL) those it shows to everybody. A PIN is given
+/* The certificates of a token, at most `max`: without `pin` (NULL) those it shows to everybody. A PIN is given
  * no more once it was refused: ERR_PASSWORD, ERR_DENIED when it is or was locked. */
-enum err token_read(const struct token *t, const char *pin, struct token_objects *out,
+enum err token_read(const struct token *t, const char *pin, size_t max, struct token_objects *out,
 	struct why *why) MUST_CHECK;
 void token_objects_fini(struct token_objects *o);
 

@@ -93,6 +93,8 @@ struct format_limits {
 	int64_t image_stores;
 	uint64_t image_list_bytes;
 	int64_t image_layers;
+	int64_t tokens;
+	int64_t token_certificates;
 };
 extern const struct format_limits format_limits_standard;
 

@@ -2,6 +2,7 @@
 #include "scanners/formats/format.h"
 
 #include "agent/base/clock.h"
+#include "agent/certificate/token.h"
 #include "scanners/formats/formats_markers.h"
 #include "scanners/images/layers.h"
 #include "scanners/images/stores.h"
@@ -44,6 +45,8 @@ const struct format_limits format_limits_standard = {
 	.image_stores = IMAGE_STORES_MAX,
 	.image_list_bytes = IMAGE_LISTS_BYTES_MAX,
 	.image_layers = LAYERS_MAX,
+	.tokens = TOKENS_MAX,
+	.token_certificates = TOKEN_OBJECTS_MAX,
 };
 
 void format_budget_init(

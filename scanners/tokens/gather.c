@@ -82,9 +82,18 @@ enum err token_pin_file_of(const char *uri, char **out, struct why *why)
 
 enum err token_add_module(struct token_work *w, const char *path)
 {
-	if (strings_contain(&w->modules, path) || w->modules.count == TOKEN_MODULES_MAX)
+	if (strings_contain(&w->modules, path))
 		return ERR_OK;
-	return strings_add(&w->modules, path);
+	if (w->modules.count < TOKEN_MODULES_MAX)
+		return strings_add(&w->modules, path);
+	if (!w->complaint &&
+		asprintf(&w->complaint,
+			"not loaded: %s, and what is named behind it; there are more than %d modules",
+			path, TOKEN_MODULES_MAX) < 0) {
+		w->complaint = NULL;
+		return ERR_MEMORY;
+	}
+	return ERR_OK;
 }
 
 enum err token_add_wish(struct token_work *w, const char *uri)
@@ -118,6 +127,7 @@ enum err token_add_discovered(struct token_work *w)
 		token_modules_find(token_module_folders, token_module_folders_count, &found, &why);
 
 	if (e != ERR_OK && e != ERR_MEMORY) {
+		free(w->complaint);
 		w->complaint = strdup(why_text(&why, e));
 		e = w->complaint ? ERR_OK : ERR_MEMORY;
 	}

@@ -119,8 +119,15 @@ static enum err tell_objects(const struct visit *v, const struct token_objects *
 	for (size_t i = 0; e == ERR_OK && i < o->count; i++)
 		e = tell_certificate(v, &o->items[i]);
 	if (e == ERR_OK && o->is_cut) {
-		(void)snprintf(message, sizeof(message), "it holds more than %d certificates",
-			TOKEN_OBJECTS_MAX);
+		(void)snprintf(message, sizeof(message),
+			"it holds more than %u certificates (limits.token_certificates)",
+			v->m->work->certificates_max);
+		e = token_problem(v, REASON_LIMIT_REACHED, message);
+	}
+	if (e == ERR_OK && o->too_large) {
+		(void)snprintf(message, sizeof(message),
+			"%zu of its certificates are larger than %d bytes", o->too_large,
+			TOKEN_DER_BYTES_MAX);
 		e = token_problem(v, REASON_LIMIT_REACHED, message);
 	}
 	if (e == ERR_OK && o->skipped) {
@@ -187,20 +194,21 @@ static enum err tell_refused(const struct visit *v, enum err refusal, const stru
 static enum err read_token(const struct visit *v, struct token_objects *out, struct why *why)
 {
 	const struct token *t = &v->token;
+	size_t max = v->m->work->certificates_max;
 	enum err told = ERR_OK;
 	enum err e;
 
 	if (!t->needs_login || !t->has_pin || is_barred(v, &told)) {
 		if (told != ERR_OK)
 			return ERR_CLOSED;
-		return token_read(t, NULL, out, why);
+		return token_read(t, NULL, max, out, why);
 	}
-	e = token_read(t, v->pin->text, out, why);
+	e = token_read(t, v->pin->text, max, out, why);
 	if (e != ERR_PASSWORD && e != ERR_DENIED)
 		return e;
 	if (tell_refused(v, e, why) != ERR_OK)
 		return ERR_CLOSED;
-	return token_read(t, NULL, out, why);
+	return token_read(t, NULL, max, out, why);
 }
 
 /* --- tokens ---------------------------------------------------------------------------------------- */
@@ -288,6 +296,17 @@ enum err module_refuse(const char *path, struct channel *to, const struct why *w
 	return e == ERR_OK ? channel_write(to, MODULE_END, slice_of(NULL, 0)) : e;
 }
 
+/* ERR_END: it was told. */
+static enum err tell_too_many(const struct module_look *m)
+{
+	struct why why = { 0 };
+	enum err e = why_fail(
+		&why, ERR_LIMIT, "it has more than %u tokens (limits.tokens)", m->work->tokens_max);
+
+	e = module_problem(m, REASON_LIMIT_REACHED, &why, e);
+	return e == ERR_OK ? ERR_END : e;
+}
+
 enum err module_look(const struct module_look *m)
 {
 	struct why why = { 0 };
@@ -302,7 +321,9 @@ enum err module_look(const struct module_look *m)
 		struct visit v = { .m = m };
 
 		e = token_at(n, &v.token, &why);
-		if (e == ERR_OK)
+		if (e == ERR_OK && n >= m->work->tokens_max)
+			e = tell_too_many(m);
+		else if (e == ERR_OK)
 			e = visit(&v);
 		else if (e != ERR_END && e != ERR_MEMORY) {
 			e = module_problem(m, REASON_UNREADABLE, &why, e);

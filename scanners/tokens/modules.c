@@ -183,8 +183,11 @@ static enum err read_folder(
 	for (int i = 0; i < count; i++) {
 		const char *name = entries[i]->d_name;
 
-		if (e == ERR_OK && seen->count < MODULE_FILES_MAX && !strings_contain(seen, name)) {
-			e = strings_add(seen, name);
+		if (e == ERR_OK && !strings_contain(seen, name)) {
+			e = seen->count < MODULE_FILES_MAX
+				    ? strings_add(seen, name)
+				    : why_fail(why, ERR_LIMIT, "%s: more than %d files of modules",
+					      folder, MODULE_FILES_MAX);
 			if (e == ERR_OK)
 				e = read_module(folder, name, out, why);
 			if (e != ERR_OK && e != ERR_MEMORY) {

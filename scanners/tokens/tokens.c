@@ -1,5 +1,6 @@
 /* The scanner of PKCS#11 tokens: which modules, which tokens, which PINs. The role does the work. */
 #include "agent/certificate/token.h"
+#include "scanners/formats/format.h"
 #include "scanners/scanner.h"
 #include "scanners/tokens/gather.h"
 #include "scanners/tokens/modules.h"
@@ -149,6 +150,11 @@ static enum err check(const void *arg, struct why *why)
 	}
 	if (e == ERR_OK && conf->uris.count > TOKEN_URIS_MAX)
 		e = why_fail(why, ERR_LIMIT, "more than %d pkcs11: URIs", TOKEN_URIS_MAX);
+	if (e == ERR_OK && conf->modules.count > TOKEN_MODULES_MAX)
+		e = why_fail(why, ERR_LIMIT, "more than %d modules", TOKEN_MODULES_MAX);
+	if (e == ERR_OK && conf->writable.count > TOKEN_WRITABLE_MAX)
+		e = why_fail(why, ERR_LIMIT, "more than %d files and folders that are writable",
+			TOKEN_WRITABLE_MAX);
 	return e;
 }
 
@@ -156,10 +162,14 @@ static enum err check(const void *arg, struct why *why)
 
 static enum err gather(const struct tokens_conf *conf, struct token_work *w)
 {
+	const struct format_limits *limits =
+		conf->job.limits ? conf->job.limits : &format_limits_standard;
 	enum err e = ERR_OK;
 
 	w->has_network = conf->network;
 	w->timeout_ms = conf->timeout_ms;
+	w->tokens_max = (uint32_t)limits->tokens;
+	w->certificates_max = (uint32_t)limits->token_certificates;
 	w->wishes = calloc(conf->uris.count + 1, sizeof(*w->wishes));
 	if (!w->wishes)
 		return ERR_MEMORY;

@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-#define WORK_VERSION 1
+#define WORK_VERSION 2
 #define MEMORY_VERSION 1
 #define PLACE_BYTES_MAX (3 * TOKEN_MODULE_BYTES_MAX + 64)
 
@@ -65,6 +65,8 @@ void token_work_encode(struct buffer *out, const struct token_work *w)
 	wire_put_strings(out, &w->writable);
 	wire_put_bool(out, w->has_network);
 	wire_put_i64(out, w->timeout_ms);
+	wire_put_u32(out, w->tokens_max);
+	wire_put_u32(out, w->certificates_max);
 	wire_put_text(out, w->complaint);
 }
 
@@ -101,11 +103,15 @@ enum err token_work_decode(struct slice bytes, struct token_work *out)
 		wire_get_strings(&w, &work.writable, TOKEN_WRITABLE_MAX, TOKEN_MODULE_BYTES_MAX);
 		work.has_network = wire_get_bool(&w);
 		work.timeout_ms = wire_get_i64(&w);
+		work.tokens_max = wire_get_u32(&w);
+		work.certificates_max = wire_get_u32(&w);
 		work.complaint = wire_get_text(&w, WHY_TEXT_BYTES);
 		e = wire_end(&w);
 	}
 	if (e == ERR_OK &&
-		(work.timeout_ms < TOKEN_TIMEOUT_MS_MIN || work.timeout_ms > TOKEN_TIMEOUT_MS_MAX))
+		(work.timeout_ms < TOKEN_TIMEOUT_MS_MIN || work.timeout_ms > TOKEN_TIMEOUT_MS_MAX ||
+			work.tokens_max > TOKENS_CEILING ||
+			work.certificates_max > TOKEN_OBJECTS_CEILING))
 		e = ERR_MALFORMED;
 	if (e != ERR_OK)
 		token_work_fini(&work);

@@ -40,8 +40,10 @@ struct token_work {
 	struct token_pin pin; /* for tokens whose wish has none */
 	struct strings writable;
 	bool has_network;
-	int64_t timeout_ms; /* of one module, over all its tokens */
-	char *complaint;    /* owned: why not all modules are known, or NULL */
+	int64_t timeout_ms;        /* of one module, over all its tokens */
+	uint32_t tokens_max;       /* of one module */
+	uint32_t certificates_max; /* of one token */
+	char *complaint;           /* owned: why not all modules are known, or NULL */
 };
 
 void token_pin_fini(struct token_pin *p);

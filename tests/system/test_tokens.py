@@ -159,6 +159,22 @@ class Tokens(Case):
         self.assertEqual(self.only(records, "limit-reached"),
                          {place: "it says more, or at greater length, than is recorded of it"})
 
+    def test_limits(self):
+        self.store.make("two", "1234")
+        for number, certificate in enumerate((self.web, self.ca)):
+            self.store.put("two", "1234", "certificate", certificate.pem_file, f"other{number}", f"0{number}")
+        module, _ = self.module()
+        config = self.config(f"modules: [{module}], discover: no")
+        config.write_text(config.read_text() + "limits: {token_certificates: 1, tokens: 1}\n")
+        records = self.look("--config", config, f"pkcs11:?module-path={module}")
+        told = self.only(records, "limit-reached")
+        certificate, = certificates(records)
+        place = f"pkcs11:?module-path={module}"
+        self.assertEqual(told.pop(place), "it has more than 1 tokens (limits.tokens)")
+        (token, message), = told.items()
+        self.assertEqual(message, "it holds more than 1 certificates (limits.token_certificates)")
+        self.assertIn(token.rpartition("token=")[2], certificate["location"]["uri"])
+
     def test_a_token_that_others_use(self):
         """While another program logs in, SoftHSM's token may be gone, empty or without a user: it is asked again."""
         for order in ("busy", "empty", "gone"):

@@ -25,7 +25,9 @@ static void encode(struct buffer *out)
 		.wishes_count = 2,
 		.named_modules = 1,
 		.has_network = true,
-		.timeout_ms = 5000 };
+		.timeout_ms = 5000,
+		.tokens_max = 7,
+		.certificates_max = 8 };
 
 	assert_int_equal(strings_add(&w.modules, "/a.so"), ERR_OK);
 	assert_int_equal(strings_add(&w.modules, "/b.so"), ERR_OK);
@@ -55,6 +57,8 @@ static void test_work(void **state)
 	assert_null(w.pin.text);
 	assert_true(w.has_network);
 	assert_int_equal(w.timeout_ms, 5000);
+	assert_int_equal(w.tokens_max, 7);
+	assert_int_equal(w.certificates_max, 8);
 	token_work_fini(&w);
 	for (size_t size = 0; size < bytes.size; size++)
 		assert_int_equal(token_work_decode(slice_of(bytes.data, size), &w), ERR_MALFORMED);
