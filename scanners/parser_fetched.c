@@ -213,8 +213,8 @@ static enum err read_list(struct answer *a, struct slice issuer_der)
 
 /* --- issuers -------------------------------------------------------------------------------------- */
 
-/* CA certificates taken from one answer. */
-#define ISSUERS_MAX 16
+/* CA certificates taken from one answer: more than there is room for in FETCH_SMALL_BYTES_MAX. */
+#define ISSUERS_MAX 1024
 
 struct issuers {
 	const struct parser_context *context;

@@ -131,6 +131,8 @@ static void put_limits(struct buffer *out, const struct format_limits *given)
 	wire_put_i64(out, l->image_layers);
 	wire_put_i64(out, l->tokens);
 	wire_put_i64(out, l->token_certificates);
+	wire_put_i64(out, l->listener_names);
+	wire_put_i64(out, l->listener_names_total);
 }
 
 static void get_limits(struct wire *w, struct format_limits *l)
@@ -159,6 +161,8 @@ static void get_limits(struct wire *w, struct format_limits *l)
 	l->image_layers = wire_get_i64(w);
 	l->tokens = wire_get_i64(w);
 	l->token_certificates = wire_get_i64(w);
+	l->listener_names = wire_get_i64(w);
+	l->listener_names_total = wire_get_i64(w);
 	w->bad = w->bad || l->nesting < 0 || l->nesting > FORMAT_DEPTH_CEILING || l->problems < 0 ||
 		 l->keys < 0 || l->references < 0 || l->reference_names < 0 ||
 		 l->reference_names > REFERENCE_NAMES_MAX || l->places < 0 ||

@@ -24,6 +24,10 @@
 #define FORMAT_REFERENCES_MAX 10000
 /* Of one server that a configuration describes. */
 #define FORMAT_REFERENCE_NAMES_MAX 256
+/* For which one listener is asked, and all of this host together. */
+#define FORMAT_LISTENER_NAMES_MAX 256
+#define FORMAT_LISTENER_NAMES_TOTAL_MAX 10000
+#define FORMAT_LISTENER_NAMES_CEILING 20000
 /* Places of one text where base64 begins. */
 #define FORMAT_PLACES_MAX 100000
 #define FORMAT_PASSWORDS_MAX 1000
@@ -95,6 +99,8 @@ struct format_limits {
 	int64_t image_layers;
 	int64_t tokens;
 	int64_t token_certificates;
+	int64_t listener_names;
+	int64_t listener_names_total;
 };
 extern const struct format_limits format_limits_standard;
 

@@ -47,6 +47,8 @@ const struct format_limits format_limits_standard = {
 	.image_layers = LAYERS_MAX,
 	.tokens = TOKENS_MAX,
 	.token_certificates = TOKEN_OBJECTS_MAX,
+	.listener_names = FORMAT_LISTENER_NAMES_MAX,
+	.listener_names_total = FORMAT_LISTENER_NAMES_TOTAL_MAX,
 };
 
 void format_budget_init(

@@ -1,6 +1,7 @@
 /* Asking the TLS servers of this host for each name that they may serve. */
 #include "scanners/network/fan_out.h"
 
+#include "scanners/formats/format.h"
 #include "scanners/network/item.h"
 #include "scanners/network/listeners.h"
 
@@ -10,6 +11,7 @@
 
 #define SERVERS_MAX 4096
 #define ADDRESS_BYTES 64
+#define TEXT_BYTES 192
 #define NAME_BYTES 254 /* RFC 1035 2.3.4 */
 /* What stands for the asterisk of a wildcard. */
 #define BELOW_WILDCARD "leafwatch"
@@ -37,7 +39,10 @@ struct fan_out {
 	size_t configured_count;
 	size_t next;
 	bool is_ready;
-	bool is_cut; /* more names than are asked for */
+	size_t names_max;      /* of all servers together ... */
+	size_t names_each_max; /* ... and of one */
+	const char *cut_by; /* the limit that left some out, and there the first server; or NULL */
+	size_t cut_at;
 	bool is_told;
 };
 
@@ -69,8 +74,8 @@ static enum err add_name(void *arg, const char *text, uint16_t port)
 	for (size_t i = 0; i < f->names_count; i++)
 		if (f->names[i].port == port && strcmp(f->names[i].text, asked) == 0)
 			return ERR_OK;
-	if (f->names_count == FAN_OUT_NAMES_MAX) {
-		f->is_cut = true;
+	if (f->names_count >= f->names_max) {
+		f->cut_by = "listener_names_total";
 		return ERR_OK;
 	}
 	names = reallocarray(f->names, f->names_count + 1, sizeof(*names));
@@ -113,12 +118,18 @@ void fan_out_free(struct fan_out *f)
 	free(f);
 }
 
-enum err fan_out_new(const struct scan_hints *hints, struct fan_out **out, struct why *why)
+enum err fan_out_new(const struct scan_hints *hints, const struct format_limits *limits,
+	struct fan_out **out, struct why *why)
 {
 	struct fan_out *f = calloc(1, sizeof(*f));
-	enum err e = f ? ERR_OK : ERR_MEMORY;
+	enum err e = ERR_OK;
 
-	if (e == ERR_OK && hints->each_name && hints->each_served) {
+	if (!f)
+		return ERR_MEMORY;
+	limits = limits ? limits : &format_limits_standard;
+	f->names_max = (size_t)limits->listener_names_total;
+	f->names_each_max = (size_t)limits->listener_names;
+	if (hints->each_name && hints->each_served) {
 		e = hints->each_served(hints->ctx, add_server, f, why);
 		if (e == ERR_OK && f->servers_count)
 			e = hints->each_name(hints->ctx, add_name, f, why);
@@ -138,8 +149,10 @@ static enum err choose(struct fan_out *f, uint16_t port)
 
 		if (f->names[i].port != port || strings_contain(&f->asked, f->names[i].text))
 			continue;
-		if (f->asked.count == FAN_OUT_NAMES_EACH_MAX) {
-			f->is_cut = true;
+		if (f->asked.count >= f->names_each_max) {
+			if (!f->cut_by)
+				f->cut_at = f->server;
+			f->cut_by = f->cut_by ? f->cut_by : "listener_names";
 			return ERR_OK;
 		}
 		e = strings_add(&f->asked, f->names[i].text);
@@ -168,13 +181,17 @@ static enum err choose_names(struct fan_out *f)
 static enum err tell_cut(struct fan_out *f, struct scan_item *out)
 {
 	char place[] = "listeners:";
-	char text[] = "more names than a server is asked for; the others were left out";
+	const struct server *s = &f->servers[f->cut_at];
+	char text[TEXT_BYTES];
 	const struct target t = { .host = place,
 		.complaint = text,
 		.complaint_kind = COMPLAINT_LIMIT,
 		.is_suggested = true };
 
 	f->is_told = true;
+	(void)snprintf(text, sizeof(text),
+		"more names than %s port %u is asked for: some were left out (limits.%s)",
+		s->address, s->port, f->cut_by);
 	return target_item(&t, out);
 }
 
@@ -198,5 +215,5 @@ enum err fan_out_next(struct fan_out *f, struct scan_item *out)
 		memcpy(t.usual_leaf, s->leaf, FINGERPRINT_BYTES);
 		return target_item(&t, out);
 	}
-	return f->is_cut && !f->is_told ? tell_cut(f, out) : ERR_END;
+	return f->cut_by && !f->is_told ? tell_cut(f, out) : ERR_END;
 }

@@ -25,8 +25,9 @@ struct plan {
 	struct listeners listeners;
 	size_t next;
 	bool has_complained;
-	struct fan_out *fan_out; /* owned; NULL: none, or not yet */
-	bool is_fanning;         /* wanted */
+	struct fan_out *fan_out;            /* owned; NULL: none, or not yet */
+	const struct format_limits *limits; /* borrowed, or NULL */
+	bool is_fanning;                    /* wanted */
 };
 
 static const struct schema_field fields[] = {
@@ -102,6 +103,7 @@ static enum err open_plan(const void *conf, const struct scan_hints *hints, void
 	if (!plan)
 		return ERR_MEMORY;
 	plan->is_fanning = own && own->fan_out;
+	plan->limits = own ? own->job.limits : NULL;
 	e = sockets_read(&sockets, why);
 	if (e == ERR_OK)
 		e = socket_units_read(socket_unit_folders, socket_unit_folders_count, &units);
@@ -217,7 +219,7 @@ static enum err follow(void *arg, const struct scan_hints *hints, struct why *wh
 {
 	struct plan *plan = arg;
 
-	return plan->is_fanning ? fan_out_new(hints, &plan->fan_out, why) : ERR_OK;
+	return plan->is_fanning ? fan_out_new(hints, plan->limits, &plan->fan_out, why) : ERR_OK;
 }
 
 const struct scanner listeners_scanner = {

@@ -15,7 +15,8 @@ static const char *const keys[] = { "certificates", "file_time", "nesting", "pro
 	"references", "base64_places", "decoded_size", "kdf_iterations", "kdf_iterations_total",
 	"password_attempts", "archive_depth", "archive_members", "archive_size", "archive_ratio",
 	"member_size", "memory", "config_size", "image_stores", "image_lists", "image_layers",
-	"reference_names", "tokens", "token_certificates" };
+	"reference_names", "tokens", "token_certificates", "listener_names",
+	"listener_names_total" };
 #define KEYS_COUNT (sizeof(keys) / sizeof(keys[0]))
 
 static enum err load(const char *text, struct settings **out, struct why *why)
@@ -82,6 +83,9 @@ static void each_alone(void **state)
 			10000 },
 		{ "tokens: 4096", offsetof(struct format_limits, tokens), 4096 },
 		{ "token_certificates: 1", offsetof(struct format_limits, token_certificates), 1 },
+		{ "listener_names: 1", offsetof(struct format_limits, listener_names), 1 },
+		{ "listener_names_total: 1", offsetof(struct format_limits, listener_names_total),
+			1 },
 		{ "base64_places: 5", offsetof(struct format_limits, places), 5 },
 		{ "decoded_size: 4KiB", offsetof(struct format_limits, decoded_bytes), 4096 },
 		{ "kdf_iterations: 1", offsetof(struct format_limits, kdf_iterations), 1 },
@@ -101,10 +105,10 @@ static void each_alone(void **state)
 	static const char *const too_much[] = { "nesting: 9", "problems: 0", "references: 0",
 		"kdf_iterations: 0", "kdf_iterations: 10000001", "kdf_iterations_total: 100000001",
 		"decoded_size: 65MiB", "decoded_size: 1KiB", "file_time: 61m", "file_time: 99ms",
-		"password_attempts: 1000001", "tokens: 0", "tokens: 4097",
-		"token_certificates: 10001", "reference_names: 10001", "image_stores: 100001",
-		"image_lists: 1025MiB", "image_layers: 0", "config_size: 65MiB",
-		"config_size: 4095", "memory: 1025MiB", "memory: 1023KiB" };
+		"password_attempts: 1000001", "listener_names: 0", "listener_names_total: 20001",
+		"tokens: 0", "tokens: 4097", "token_certificates: 10001", "reference_names: 10001",
+		"image_stores: 100001", "image_lists: 1025MiB", "image_layers: 0",
+		"config_size: 65MiB", "config_size: 4095", "memory: 1025MiB", "memory: 1023KiB" };
 	char text[128];
 	struct why why;
 

@@ -1,6 +1,7 @@
 /* Which server is asked for which name. */
 #include "scanners/network/fan_out.h"
 
+#include "scanners/formats/format.h"
 #include "scanners/network/item.h"
 
 #include <setjmp.h>
@@ -19,6 +20,8 @@ struct hint {
 struct world {
 	const struct hint *names;
 	unsigned many; /* more names that certificates suggest */
+	const struct format_limits *limits;
+	char complaint[200];
 };
 
 static enum err each_name(
@@ -63,13 +66,15 @@ static void asks(struct world *w, struct buffer *out, size_t *count)
 	enum err e;
 
 	*count = 0;
-	assert_int_equal(fan_out_new(&hints, &f, NULL), ERR_OK);
+	assert_int_equal(fan_out_new(&hints, w->limits, &f, NULL), ERR_OK);
 	while ((e = fan_out_next(f, &item)) == ERR_OK) {
 		struct target t;
 
 		assert_int_equal(target_decode(buffer_bytes(&item.item), &t), ERR_OK);
 		assert_true(
 			t.is_suggested && (t.complaint || (t.is_quiet && t.usual_leaf[0] == 7)));
+		if (t.complaint)
+			(void)snprintf(w->complaint, sizeof(w->complaint), "%s", t.complaint);
 		buffer_format(out, "%s%s ", item.place, t.is_configured ? "!" : "");
 		(*count)++;
 		target_fini(&t);
@@ -104,18 +109,34 @@ static void test_names(void **state)
 static void test_ceilings(void **state)
 {
 	static const struct hint none[] = { { NULL, 0 } };
-	struct world w = { .names = none, .many = FAN_OUT_NAMES_EACH_MAX };
+	struct world w = { .names = none, .many = FORMAT_LISTENER_NAMES_MAX };
+	struct format_limits limits = format_limits_standard;
 	struct buffer out;
 	size_t count;
 
 	(void)state;
 	buffer_init(&out, 1024 * 1024);
 	asks(&w, &out, &count);
-	assert_int_equal(count, 2 * FAN_OUT_NAMES_EACH_MAX);
+	assert_int_equal(count, 2 * FORMAT_LISTENER_NAMES_MAX);
 	/* One more, and that it is left out is said once. */
 	w.many++;
 	asks(&w, &out, &count);
-	assert_int_equal(count, 2 * FAN_OUT_NAMES_EACH_MAX + 1);
+	assert_int_equal(count, 2 * FORMAT_LISTENER_NAMES_MAX + 1);
+	/* Other limits, of each and of all. */
+	w.limits = &limits;
+	limits.listener_names = FORMAT_LISTENER_NAMES_MAX + 1;
+	asks(&w, &out, &count);
+	assert_int_equal(count, 2 * (FORMAT_LISTENER_NAMES_MAX + 1));
+	limits.listener_names_total = 2;
+	asks(&w, &out, &count);
+	assert_int_equal(count, 2 * 2 + 1);
+	assert_non_null(strstr(w.complaint, "(limits.listener_names_total)"));
+	limits.listener_names = 1;
+	limits.listener_names_total = 1000;
+	asks(&w, &out, &count);
+	assert_int_equal(count, 2 + 1);
+	assert_non_null(strstr(w.complaint, "127.0.0.1 port 443 "));
+	assert_non_null(strstr(w.complaint, "(limits.listener_names)"));
 	buffer_fini(&out);
 }
 
@@ -127,7 +148,7 @@ static void test_no_hints(void **state)
 	struct scan_item item;
 
 	(void)state;
-	assert_int_equal(fan_out_new(&hints, &f, NULL), ERR_OK);
+	assert_int_equal(fan_out_new(&hints, NULL, &f, NULL), ERR_OK);
 	assert_int_equal(fan_out_next(f, &item), ERR_END);
 	fan_out_free(f);
 }
