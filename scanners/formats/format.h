@@ -110,8 +110,9 @@ extern const struct format_limits format_limits_standard;
 struct format_budget {
 	const struct format_limits *limits; /* borrowed */
 	uint64_t file_bytes;
-	int64_t start_ms; /* of clock_monotonic_ms */
-	int64_t depth;    /* archives that are open */
+	int64_t start_ms;  /* of clock_monotonic_ms */
+	int64_t depth;     /* archives that are open */
+	int64_t looked_ms; /* spent on finding out of which images layers are */
 	int64_t members;
 	uint64_t unpacked_bytes;
 	bool is_spent;           /* a ceiling was reached, and told: nothing more is taken out */

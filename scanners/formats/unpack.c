@@ -117,7 +117,7 @@ static void look_into_archive(struct unpack *u)
 		.name = "" };
 	char message[UNPACK_MESSAGE_BYTES];
 
-	if (!enter(u))
+	if (!u->is_raw && !enter(u))
 		return;
 	if (u->budget->depth >= u->budget->limits->depth) {
 		(void)snprintf(message, sizeof(message),
@@ -128,7 +128,8 @@ static void look_into_archive(struct unpack *u)
 		run(&inner);
 		u->status = inner.status;
 	}
-	leave(u);
+	if (!u->is_raw)
+		leave(u);
 }
 
 /* JAR File Specification, "Signature Block File": META-INF/x.RSA, .DSA or .EC. */
@@ -234,7 +235,7 @@ static void look_into_member(struct unpack *u, struct archive_entry *entry)
 	format = u->size ? formats_sniff(slice_of(u->content, u->size), hint) : NULL;
 	if (!format || !format->is_archive)
 		end = look_into_content(u, format, end);
-	else if (!u->is_raw && (end == MEMBER_MORE || end == MEMBER_END))
+	else if ((!u->is_raw || u->is_packed) && (end == MEMBER_MORE || end == MEMBER_END))
 		look_into_archive(u);
 	if (end == MEMBER_FAILED)
 		member_failed(u, entry);
@@ -332,18 +333,43 @@ static void tell_broken(struct unpack *u)
 	unpack_problem(u, REASON_MALFORMED, message);
 }
 
+static int kind_of(const struct unpack *u)
+{
+	return archive_format(u->archive) & ARCHIVE_FORMAT_BASE_MASK;
+}
+
 static bool is_image(const struct unpack *u, struct archive_entry *first)
 {
 	const char *name = archive_entry_pathname(first);
 
-	return name &&
-	       (archive_format(u->archive) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_TAR &&
-	       unpack_may_hold_images(name);
+	return name && kind_of(u) == ARCHIVE_FORMAT_TAR && unpack_may_hold_images(name);
+}
+
+/* A zip that was compressed as a whole (x.apk.gz), of which libarchive does not show what stands behind its members. */
+static bool is_packed_zip(const struct unpack *u)
+{
+	return archive_filter_count(u->archive) > 1 && kind_of(u) == ARCHIVE_FORMAT_ZIP &&
+	       buffer_status(&u->begin) == ERR_OK;
+}
+
+/* What the first member says. False: it is left here, to be read in another way. */
+static bool take_first(struct unpack *u, struct archive_entry *entry, struct layers *layers)
+{
+	u->holds_zip = is_packed_zip(u);
+	u->holds_images = !u->layers && is_image(u, entry);
+	if (u->holds_zip || (u->holds_images && !u->outer))
+		return false;
+	if (u->holds_images && u->status == ERR_OK) {
+		u->status = unpack_image_layers(u, layers);
+		u->layers = layers;
+	}
+	return true;
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as FORMAT_ARCHIVE_DEPTH_CEILING */
 static void take_members(struct unpack *u)
 {
+	struct layers layers = { 0 };
 	struct archive_entry *entry;
 	int r = archive_read_open1(u->archive);
 
@@ -353,19 +379,42 @@ static void take_members(struct unpack *u)
 		u->is_between = false;
 		if (r == ARCHIVE_EOF || r < ARCHIVE_WARN)
 			break;
-		u->holds_images = !u->has_member && !u->outer && !u->layers && is_image(u, entry);
+		u->headers++;
+		if (!u->has_member && !take_first(u, entry, &layers))
+			break;
 		u->has_member = true;
-		if (u->holds_images)
-			return;
-		u->budget->members++;
+		u->budget->members += !u->is_packed;
 		if (!unpack_may_go_on(u))
-			return;
+			break;
 		take_member(u, entry);
 		if (u->budget->is_spent || u->status != ERR_OK || u->is_raw)
-			return;
+			break;
 	}
-	if (r != ARCHIVE_EOF)
+	layers_fini(&layers);
+	if (r != ARCHIVE_EOF && r < ARCHIVE_WARN)
 		tell_broken(u);
+}
+
+/* Once more, in two steps that count as one: what was compressed comes out as a member, which is the zip. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as FORMAT_ARCHIVE_DEPTH_CEILING */
+static void run_packed(struct unpack *u)
+{
+	struct unpack packed = { .in = u->in,
+		.sink = u->sink,
+		.budget = u->budget,
+		.outer = u->outer,
+		.head = buffer_bytes(&u->begin),
+		.is_packed = true,
+		.name = "" };
+
+	u->budget->depth--;
+	if (unpack_open(&packed))
+		take_members(&packed);
+	if (packed.status == ERR_OK)
+		tell_tallies(&packed);
+	u->status = packed.status;
+	unpack_close(&packed);
+	u->budget->depth++;
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as FORMAT_ARCHIVE_DEPTH_CEILING */
@@ -374,6 +423,8 @@ static void run(struct unpack *u)
 	u->budget->depth++;
 	if (unpack_open(u))
 		take_members(u);
+	if (u->status == ERR_OK && u->holds_zip)
+		run_packed(u);
 	if (u->status == ERR_OK)
 		tell_tallies(u);
 	if (u->status == ERR_OK && u->is_zip)
@@ -387,11 +438,10 @@ static void run(struct unpack *u)
 static enum err run_images(const struct format_input *in, const struct format_sink *sink)
 {
 	struct layers layers = { 0 };
-	struct unpack u = {
-		.in = in, .sink = sink, .budget = in->budget, .name = "", .layers = &layers
-	};
+	struct unpack u = { .in = in, .sink = sink, .budget = in->budget, .name = "" };
 
-	u.status = unpack_image_layers(in, sink, &layers);
+	u.status = unpack_image_layers(&u, &layers);
+	u.layers = &layers;
 	if (u.status == ERR_OK)
 		run(&u);
 	layers_fini(&layers);

@@ -3,6 +3,7 @@
 #include "scanners/formats/unpack_internal.h"
 
 #include "agent/base/buffer.h"
+#include "agent/base/clock.h"
 #include "scanners/images/read.h"
 
 #include <archive_entry.h>
@@ -12,6 +13,8 @@
 #define TEXTS_STEP 64
 /* The part of a file's time that looking for them may take. */
 #define LOOK_SHARE 4
+/* Each archive may lie in one more that was compressed as a whole. */
+#define LEVELS_MAX (2 * FORMAT_ARCHIVE_DEPTH_CEILING)
 #define BLOBS "blobs/sha256/"
 #define DIGITS 64
 
@@ -198,11 +201,11 @@ static enum err no_problem(void *arg, enum reason reason, struct slice bytes, co
 }
 
 /* What else goes wrong here goes wrong again when the members are read, and is told then. */
-static enum err tell_late(const struct format_input *in, const struct format_sink *sink)
+static enum err tell_late(const struct unpack *like)
 {
-	return in->budget->is_spent || format_budget_is_late(in->budget)
+	return like->budget->is_spent || format_budget_is_late(like->budget)
 		       ? ERR_OK
-		       : format_limited(sink,
+		       : format_limited(like->sink,
 				 "of which images its layers are was not found out in the time for it",
 				 "file_time");
 }
@@ -227,31 +230,112 @@ static void texts_fini(struct texts *t)
 	free(t->items);
 }
 
-enum err unpack_image_layers(
-	const struct format_input *in, const struct format_sink *tell, struct layers *out)
+/* An archive and all that it lies in, opened anew; the outermost first. */
+struct chain {
+	struct unpack levels[LEVELS_MAX];
+	size_t count;
+};
+
+static size_t levels_of(const struct unpack *u)
 {
-	const struct format_sink sink = { .problem = no_problem };
-	struct format_limits limits = *in->budget->limits;
-	struct format_budget budget;
-	struct unpack u = { .in = in, .sink = &sink, .budget = &budget, .name = "" };
-	struct texts t = { .bytes_left = (size_t)limits.image_list_bytes };
+	size_t count = 0;
+
+	for (; u; u = u->outer)
+		count++;
+	return count;
+}
+
+/* Goes to the member that `like` has under way, in which the next one lies. */
+static bool go_to_member(struct unpack *u, const struct unpack *like)
+{
+	struct archive_entry *entry;
+	int r = archive_read_open1(u->archive);
+
+	while (r >= ARCHIVE_WARN && u->headers < like->headers && unpack_charge(u, 0)) {
+		r = archive_read_next_header(u->archive, &entry);
+		u->has_member = true;
+		u->headers++;
+	}
+	return r >= ARCHIVE_WARN && r != ARCHIVE_EOF && u->headers == like->headers;
+}
+
+/* NULL where that ended before it was reached. */
+static struct unpack *open_like(struct chain *c, const struct unpack *like,
+	const struct format_sink *sink, struct format_budget *budget)
+{
+	const struct unpack *levels[LEVELS_MAX];
+	size_t count = levels_of(like);
+
+	if (count > LEVELS_MAX)
+		return NULL;
+	for (size_t i = count; i--; like = like->outer)
+		levels[i] = like;
+	while (c->count < count) {
+		struct unpack *u = &c->levels[c->count];
+
+		*u = (struct unpack){ .in = levels[0]->in,
+			.sink = sink,
+			.budget = budget,
+			.outer = c->count ? u - 1 : NULL,
+			.is_packed = levels[c->count]->is_packed,
+			.name = "" };
+		c->count++;
+		if (!unpack_open(u))
+			return NULL;
+		if (c->count < count && !go_to_member(u, levels[c->count - 1]))
+			return NULL;
+	}
+	return &c->levels[count - 1];
+}
+
+static enum err chain_close(struct chain *c)
+{
 	enum err e = ERR_OK;
 
+	while (c->count--) {
+		e = e == ERR_OK ? c->levels[c->count].status : e;
+		unpack_close(&c->levels[c->count]);
+	}
+	return e;
+}
+
+/* All archives of images in one file have their part of its time together. */
+static int64_t time_left_ms(const struct format_budget *b)
+{
+	int64_t left_ms = b->limits->time_ms / LOOK_SHARE - b->looked_ms;
+
+	return left_ms > 0 ? left_ms : 0;
+}
+
+enum err unpack_image_layers(const struct unpack *like, struct layers *out)
+{
+	const struct format_sink sink = { .problem = no_problem };
+	struct format_limits limits = *like->budget->limits;
+	struct texts t = { .bytes_left = (size_t)limits.image_list_bytes };
+	struct chain *chain = calloc(1, sizeof(*chain));
+	struct format_budget budget;
+	struct unpack *u;
+	enum err e = ERR_OK, closed;
+
+	if (!chain)
+		return ERR_MEMORY;
 	out->max = (size_t)limits.image_layers;
-	limits.time_ms /= LOOK_SHARE;
-	format_budget_init(&budget, &limits, in->budget->file_bytes);
-	if (unpack_open(&u))
-		e = gather(&u, &t);
-	unpack_close(&u);
-	if (e == ERR_OK)
-		e = u.status;
+	limits.time_ms = time_left_ms(like->budget);
+	format_budget_init(&budget, &limits, like->budget->file_bytes);
+	u = open_like(chain, like, &sink, &budget);
+	if (u)
+		e = gather(u, &t);
+	closed = chain_close(chain);
+	e = e == ERR_OK ? closed : e;
 	if (e == ERR_OK)
 		e = read_texts(&t, out);
+	like->budget->looked_ms += clock_monotonic_ms() - budget.start_ms;
 	if (e == ERR_OK && budget.is_spent && format_budget_is_late(&budget))
-		e = tell_late(in, tell);
+		e = tell_late(like);
 	if (e == ERR_OK)
-		e = tell_limited(&t, out, tell);
+		e = tell_limited(&t, out, like->sink);
 	texts_fini(&t);
+	free(chain);
 	return e;
 }
 

@@ -38,15 +38,19 @@ struct unpack {
 	uint64_t charged;        /* bytes of a filter that the budget knows of */
 	uint64_t directory_left; /* bytes that may be read before the first member */
 	bool has_member;         /* one has come */
+	size_t headers;          /* of so many members: the one under way is the last */
 	bool holds_images;       /* left at the first member, to be read with their layers known */
-	bool is_zip;             /* that is read as it comes out of `outer` ... */
-	bool is_between;         /* ... and libarchive looks for the next member */
-	uint64_t taken;          /* bytes that it was given */
-	struct buffer tail;      /* wiped: the last of them, and all since the last member, ... */
-	size_t tail_at;          /* ... which ended here ... */
-	bool is_cut;             /* ... or, as that was more than a member may be, the last of it */
-	uint8_t *content;        /* owned, wiped: of the member being looked at ... */
-	size_t size;             /* ... so much is there */
+	bool holds_zip; /* left there too: a zip that was compressed as a whole, see run_packed */
+	bool is_packed; /* only what is compressed is taken out, whatever it is */
+	struct buffer begin; /* wiped: of a member, the bytes up to its own first member */
+	bool is_zip;         /* that is read as it comes out of `outer` ... */
+	bool is_between;     /* ... and libarchive looks for the next member */
+	uint64_t taken;      /* bytes that it was given */
+	struct buffer tail;  /* wiped: the last of them, and all since the last member, ... */
+	size_t tail_at;      /* ... which ended here ... */
+	bool is_cut;         /* ... or, as that was more than a member may be, the last of it */
+	uint8_t *content;    /* owned, wiped: of the member being looked at ... */
+	size_t size;         /* ... so much is there */
 	size_t capacity;
 	const char *name;                 /* of that member; "" where there is none */
 	char number[UNPACK_NUMBER_BYTES]; /* what stands for a name that cannot be written */
@@ -72,9 +76,9 @@ const char *unpack_error(struct unpack *u);
 
 /* Archives of images begin with one of few members: is this one? No other is read twice. */
 bool unpack_may_hold_images(const char *name);
-/* Of such an archive: which member is which layer. Others add nothing. `tell` hears when time was up. */
-enum err unpack_image_layers(const struct format_input *in, const struct format_sink *tell,
-	struct layers *out) MUST_CHECK;
+/* Of such an archive: which member is which layer. Others add nothing. It is opened anew, as that may stand behind
+ * the layers, with all that it lies in (`like->outer`). The sink hears when time was up. */
+enum err unpack_image_layers(const struct unpack *like, struct layers *out) MUST_CHECK;
 /* What a member belongs to; NULL for none. */
 const char *unpack_image_label(const struct layers *l, const char *name);
 

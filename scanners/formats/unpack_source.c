@@ -12,6 +12,8 @@
 /* libarchive keeps a zip's list of members in memory, which is four times what the list takes in the file. */
 #define DIRECTORY_MEMBER_BYTES 128
 #define DIRECTORY_BYTES_MIN (1024 * 1024)
+/* bzip2 gives nothing before it has a block of 900 KB. */
+#define BEGIN_BYTES_MAX (2 * 1024 * 1024)
 
 /* --- telling, ceilings ------------------------------------------------------------------------- */
 
@@ -227,6 +229,18 @@ void unpack_begin_tail(struct unpack *u)
 
 /* --- a member of an archive --------------------------------------------------------------------- */
 
+/* What may turn out to be a zip that was compressed as a whole is read once more. */
+static void keep_begin(struct unpack *u, const uint8_t *bytes, size_t size)
+{
+	if (u->has_member || u->is_packed || u->is_zip)
+		return;
+	if (!u->begin.ceiling)
+		buffer_init(&u->begin, BEGIN_BYTES_MAX);
+	buffer_append(&u->begin, bytes, size);
+	if (buffer_status(&u->begin) == ERR_MEMORY)
+		u->status = ERR_MEMORY;
+}
+
 static la_ssize_t read_outer(struct archive *a, void *arg, const void **block)
 {
 	struct unpack *u = arg;
@@ -237,6 +251,7 @@ static la_ssize_t read_outer(struct archive *a, void *arg, const void **block)
 		*block = u->head.data;
 		u->head.size = 0;
 		keep_tail(u, *block, (size_t)n);
+		keep_begin(u, *block, (size_t)n);
 		return n;
 	}
 	n = archive_read_data(u->outer->archive, u->block, UNPACK_BLOCK_BYTES);
@@ -247,23 +262,27 @@ static la_ssize_t read_outer(struct archive *a, void *arg, const void **block)
 	if (!unpack_charge(u->outer, (size_t)n))
 		return left(a);
 	keep_tail(u, u->block, (size_t)n);
+	keep_begin(u, u->block, (size_t)n);
 	*block = u->block;
 	return n;
 }
 
 /* --- opening ------------------------------------------------------------------------------------ */
 
-static int (*const supported[])(struct archive *) = {
+typedef int (*support_fn)(struct archive *);
+static const support_fn filters[] = {
 	archive_read_support_filter_gzip,
 	archive_read_support_filter_bzip2,
 	archive_read_support_filter_xz,
 	archive_read_support_filter_zstd,
+	archive_read_support_format_raw,
+};
+static const support_fn kinds[] = {
 	archive_read_support_filter_rpm,
 	archive_read_support_format_zip,
 	archive_read_support_format_tar,
 	archive_read_support_format_cpio,
 	archive_read_support_format_ar,
-	archive_read_support_format_raw,
 };
 
 /* A warning here means that a program would be started, so it is a failure. */
@@ -271,8 +290,11 @@ static bool set_up(struct unpack *u)
 {
 	const struct strings *passwords = u->in->passwords;
 
-	for (size_t i = 0; i < sizeof(supported) / sizeof(supported[0]); i++)
-		if (supported[i](u->archive) != ARCHIVE_OK)
+	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++)
+		if (filters[i](u->archive) != ARCHIVE_OK)
+			return false;
+	for (size_t i = 0; !u->is_packed && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (kinds[i](u->archive) != ARCHIVE_OK)
 			return false;
 	for (size_t i = 0; passwords && i < passwords->count; i++)
 		if (*passwords->items[i] &&
@@ -353,4 +375,5 @@ void unpack_close(struct unpack *u)
 		explicit_bzero(u->content, u->capacity);
 	free(u->content);
 	buffer_wipe(&u->tail);
+	buffer_wipe(&u->begin);
 }

@@ -171,6 +171,33 @@ class Archives(Case):
              ("new.apk", "apk-signature", "CN=one.example.org")])
         self.assertEqual([r for r in records if r["type"] == "problem"], [])
 
+    def test_packed_apks(self):
+        """An APK that was compressed as a whole says what it says by itself, in an archive too, and as deep as a .tar.gz."""
+        apk = (SOURCE / "tests/fuzz/corpus/archive/apk-v1-v2-v3").read_bytes()
+        self.put("x.apk", apk)
+        packed = {"x.apk.gz": run("gzip", "-c", input=apk), "x.apk.xz": run("xz", "-c", input=apk),
+                  "x.apk.bz2": run("bzip2", "-c", input=apk), "x.apk.zst": run("zstd", "-c", "-q", input=apk)}
+        for name, content in packed.items():
+            self.put(name, content)
+        self.put("all.zip", zip_of(*packed.items()))
+        self.put("all.tgz", tar_of(*packed.items(), mode="w:gz"))
+        self.put("deep.zip", zip_of(("b.zip", zip_of(("x.apk.gz", packed["x.apk.gz"])))))
+        self.put("deeper.zip", zip_of(("c.zip", zip_of(("b.zip", zip_of(("x.apk.gz", packed["x.apk.gz"])))))))
+        records = self.scan(*AT, self.tree)
+        base = "file://" + str(self.tree) + "/"
+        found = {}
+        for r in records:
+            if r["type"] == "certificate":
+                place, apk, member = r["location"]["uri"].removeprefix(base).rpartition("x.apk")
+                ending, _, member = member.partition("!")
+                found.setdefault(place + apk + ending, []).append((member, r["location"]["index"], r["location"]["format"], r["fingerprint"]))
+        plain = found["x.apk"]
+        self.assertEqual({f for _, _, f, _ in plain}, {"apk-signature", "jar-signature"})
+        wanted = [place + name for name in packed for place in ("", "all.zip!/", "all.tgz!/")]
+        self.assertEqual(found, {name: plain for name in ("x.apk", *wanted, "deep.zip!/b.zip!/x.apk.gz")})
+        self.assertEqual([(r["reason"], r["location"]["uri"].removeprefix(base)) for r in records if r["type"] == "problem"],
+                         [("limit-reached", "deeper.zip!/c.zip!/b.zip!/x.apk.gz")])
+
     def test_encrypted_members(self):
         (self.folder / "a.pem").write_bytes(self.pem)
         run("zip", "-q", "-P", "secret", self.tree / "locked.zip", "a.pem", cwd=self.folder)

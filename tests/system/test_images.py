@@ -1,10 +1,12 @@
 """Images as docker, containerd, podman, buildah and skopeo keep them on disk: each certificate is told with the image
 and the layer that it lies in. The stores are real ones (images/make.sh)."""
 import gzip
+import io
 import lzma
 import shutil
 import tarfile
 import unittest
+import zipfile
 
 from harness import SOURCE, Case
 
@@ -99,6 +101,37 @@ class Images(Case):
             wanted |= {base.replace(".tar!", f".tar{ending}!", 1): "image: web:1.0 layer: 4d0c4b82a924",
                        top.replace(".tar!", f".tar{ending}!", 1): API + "0ee1dda16a4d",
                        f"layout.tar{ending}!/" + layer: "image: web:1.0 layer: sha256:be8855750b2e"}
+        self.assertEqual(self.aliases(), wanted)
+
+    def test_archives_in_archives(self):
+        """An archive of images in another, packed or not: each layer is one archive deeper, and has its label there too."""
+        layer = "blobs/sha256/be8855750b2ed005f4cd945ceaf1f34b860203cc4bc556422c4b0cd622d5dcdf!/etc/ssl/a.pem"
+        base = "4d0c4b82a924400be27b77e638b66ebc7a6c332eb03abe3ead9bfb5c0be60eba/layer.tar!/etc/ssl/a.pem"
+        top = "0ee1dda16a4def84aecddad6bce8b43faba5d250e36d417c8a19a283730dff83/layer.tar!/etc/ssl/b.pem"
+        own = self.pki.make("own.example.org")
+        members = {"first.pem": own.pem_file.read_bytes(), "last.pem": own.pem_file.read_bytes()}
+        wanted = {}
+        for name in ("saved", "layout"):
+            packed = (IMAGES / (name + ".tar.gz")).read_bytes()
+            members |= {name + ".tar": gzip.decompress(packed), name + ".tar.gz": packed,
+                        name + ".tar.xz": lzma.compress(gzip.decompress(packed))}
+        members["last.pem"] = members.pop("last.pem")
+        for outer in ("all.zip", "all.tar", "all.tar.gz"):
+            if outer.endswith("zip"):
+                with zipfile.ZipFile(self.tree / outer, "w", zipfile.ZIP_DEFLATED) as archive:
+                    for name, content in members.items():
+                        archive.writestr(name, content)
+            else:
+                with tarfile.open(self.tree / outer, "w:gz" if outer.endswith("gz") else "w") as archive:
+                    for name, content in members.items():
+                        entry = tarfile.TarInfo(name)
+                        entry.size = len(content)
+                        archive.addfile(entry, io.BytesIO(content))
+            wanted |= {f"{outer}!/first.pem": None, f"{outer}!/last.pem": None}
+            for ending in ("", ".gz", ".xz"):
+                wanted |= {f"{outer}!/saved.tar{ending}!/{base}": "image: web:1.0 layer: 4d0c4b82a924",
+                           f"{outer}!/saved.tar{ending}!/{top}": API + "0ee1dda16a4d",
+                           f"{outer}!/layout.tar{ending}!/{layer}": "image: web:1.0 layer: sha256:be8855750b2e"}
         self.assertEqual(self.aliases(), wanted)
 
     def test_limits(self):

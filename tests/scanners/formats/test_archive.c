@@ -712,18 +712,19 @@ static void test_late_images(void **state)
 	struct layers layers = { 0 };
 	struct buffer bytes;
 	struct format_input in = { .budget = &budget };
+	const struct unpack like = { .in = &in, .sink = &sink, .budget = &budget, .name = "" };
 
 	(void)state;
 	assert_int_equal(gnutls_rnd(GNUTLS_RND_NONCE, noise, sizeof(noise)), 0);
 	bytes = make(tar, gzip, members, 2);
 	in.bytes = buffer_bytes(&bytes);
 	format_budget_init(&budget, &limits, bytes.size);
-	assert_int_equal(unpack_image_layers(&in, &sink, &layers), ERR_OK);
+	assert_int_equal(unpack_image_layers(&like, &layers), ERR_OK);
 	assert_string_equal(said->problems, "");
 	/* No time for looking; all of it for the file. */
 	limits.time_ms = 0;
 	budget.start_ms += 3600000;
-	assert_int_equal(unpack_image_layers(&in, &sink, &layers), ERR_OK);
+	assert_int_equal(unpack_image_layers(&like, &layers), ERR_OK);
 	assert_string_equal(said->problems, "limit-reached@");
 	layers_fini(&layers);
 	buffer_fini(&bytes);
