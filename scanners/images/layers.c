@@ -181,7 +181,7 @@ static enum err label_layer(struct layer *layer)
 	const struct image *image = layer->image;
 	char text[LAYER_LABEL_BYTES_MAX];
 	char name[LAYER_TEXT_BYTES_MAX + 1], digest[LAYER_TEXT_BYTES_MAX + 1];
-	char others[32] = "";
+	char others[40] = "";
 
 	put_short(name, sizeof(name), image->name ? image->name : image->id);
 	put_short(digest, sizeof(digest), layer->digest ? layer->digest : layer->place);

@@ -468,7 +468,6 @@ static void test_directory(void **state)
 	for (size_t i = 0; i < 40; i++)
 		members[i] = (struct member){ i ? name : "a.pem", buffer_bytes(&pem) };
 	bytes = make(zip, NULL, members, 40);
-	s = (struct seen){ 0 };
 	limits.members = 1;
 	s = see_with(buffer_bytes(&bytes), &limits);
 	assert_string_equal(s.places, "");
