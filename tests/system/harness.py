@@ -1,6 +1,7 @@
 """Starts the real leafwatch, and whatever it is to meet."""
 import ctypes
 import http.server
+import itertools
 import json
 import os
 import re
@@ -21,6 +22,7 @@ BINARY = os.environ.get("LEAFWATCH_BINARY", "build/sanitize/leafwatch")
 SOURCE = Path(os.environ.get("LEAFWATCH_SOURCE", "."))
 # How long what is sure to come is waited for, at least: only a failure costs so much, on however busy a machine.
 PATIENCE_S = 180
+PORTS = itertools.count()
 
 
 def roomy_realloc():
@@ -38,10 +40,19 @@ def own_network():
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+def free_port(kind=socket.SOCK_STREAM):
+    """One that stays free until its server is up: below those that the kernel gives to whoever connects or binds to
+    none in particular, and of a hundred that suites beside this one do not take from."""
+    first = 12000 + os.getpid() % 200 * 100
+    for _ in range(100):
+        port = first + next(PORTS) % 100
+        with socket.socket(socket.AF_INET, kind) as s:
+            try:
+                s.bind(("", port))
+                return port
+            except OSError:
+                continue
+    raise AssertionError("no port is free")
 
 
 def wait_for(condition, seconds=PATIENCE_S, what="condition"):
@@ -87,6 +98,12 @@ class Case(unittest.TestCase):
         self.assertNotIn(b"ERROR: AddressSanitizer", done.stderr)
         self.assertNotIn(b"runtime error:", done.stderr)
         return done
+
+    def start_s(self):
+        """What this machine takes at the moment for a leafwatch that does next to nothing."""
+        before = time.monotonic()
+        self.leafwatch("--version")
+        return time.monotonic() - before
 
     def scan(self, *args, **kwargs):
         """Records of a scan, parsed."""

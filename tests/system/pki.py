@@ -1,7 +1,6 @@
 """Makes keys, certificates and keystores with certtool and openssl, in a folder of the test's own."""
 import base64
 import hashlib
-import os
 import re
 import subprocess
 from datetime import datetime, timedelta, timezone

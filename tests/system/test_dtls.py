@@ -9,15 +9,13 @@ import time
 import unittest
 from pathlib import Path
 
-from harness import Case, certificates, endpoints, problems, wait_for
+from harness import Case, certificates, endpoints, free_port, problems, wait_for
 
 MODES = {"none": "none", "optional": "optional", "required": "required"}
 
 
 def free_udp_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    return free_port(socket.SOCK_DGRAM)
 
 
 def is_bound(port):
@@ -221,7 +219,7 @@ class Dtls(Case):
 
     def test_networks_and_exclusions(self):
         port, closed = self.openssl("none"), free_udp_port()
-        records = self.scan("--timeout", "2s", f"dtls://127.0.0.0/30:{port},{closed}", "--exclude", "127.0.0.3", "--rate", "100")
+        records = self.scan("--timeout", "20s", f"dtls://127.0.0.0/30:{port},{closed}", "--exclude", "127.0.0.3", "--rate", "100")
         self.assertEqual([e["location"]["uri"] for e in endpoints(records)], [f"dtls://127.0.0.1:{port}"])
         self.assertEqual(problems(records), [])
 

@@ -163,7 +163,7 @@ class Endpoints(Case):
 
     def test_networks_lists_and_standard_input(self):
         port = self.s_server(self.server)
-        self.assertEqual(len(certificates(self.scan("--timeout", "2s", f"127.0.0.0/30:{port}"))), 1)
+        self.assertEqual(len(certificates(self.scan("--timeout", "100s", f"127.0.0.0/30:{port}"))), 1)
         targets = self.folder / "targets"
         targets.write_text(f"# a list\n\nlocalhost:{port}\n")
         self.assertEqual(len(certificates(self.scan(f"@{targets}"))), 1)

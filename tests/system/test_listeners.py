@@ -10,7 +10,7 @@ from pathlib import Path
 
 import harness
 import servers
-from harness import BINARY, Case, certificates, endpoints, is_open, own_network, problems, wait_for
+from harness import BINARY, Case, certificates, endpoints, free_port, is_open, own_network, problems, wait_for
 
 
 def at(records, port):
@@ -58,27 +58,15 @@ class Listeners(Case):
         self.assertEqual(endpoint["process"]["pid"], os.getpid())
         self.assertEqual([p for p in problems(records) if str(port) in p["location"]["uri"]], [])
 
-    def udp_port(self):
-        """One that is not a client's: below the kernel's own range."""
-        first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-        for port in range(first - 1000 - os.getpid() % 5000, first):
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-                try:
-                    s.bind(("127.0.0.1", port))
-                    return port
-                except OSError:
-                    continue
-        raise AssertionError("no port is free")
-
     def test_datagrams(self):
-        asked = self.udp_port()
+        asked = free_port(socket.SOCK_DGRAM)
         (self.folder / "served.pem").write_text(self.server.pem)
         self.start("openssl", "s_server", "-dtls", "-accept", f"127.0.0.1:{asked}", "-cert", self.folder / "served.pem", "-key",
                    self.server.key_file, stdin=subprocess.PIPE)
         wait_for(lambda: f":{asked:04X} " in Path("/proc/net/udp").read_text(), 20, "s_server")
         plain = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.addCleanup(plain.close)
-        plain.bind(("127.0.0.1", self.udp_port()))
+        plain.bind(("127.0.0.1", free_port(socket.SOCK_DGRAM)))
         plain.setblocking(False)
         port = plain.getsockname()[1]
         client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

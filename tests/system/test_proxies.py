@@ -60,7 +60,7 @@ class Proxies(Case):
         self.server = self.pki.make("localhost", self.root, names=["localhost", "db.example"])
 
     def probe(self, *args, env=None, **kwargs):
-        return self.scan("--trust", self.root.pem_file, "--timeout", "5s", *args, env=env, **kwargs)
+        return self.scan("--trust", self.root.pem_file, "--timeout", "30s", *args, env=env, **kwargs)
 
     def tinyproxy(self, auth=""):
         port = free_port()

@@ -187,7 +187,7 @@ class Tempers(Case):
         port = self.serve(lambda peer: time.sleep(TIMEOUT + 10))
         good = self.pki.make("localhost", names=["localhost"])
         fine = self.s_server(good)
-        records = self.scan("--timeout", "2s", f"smtp://localhost:{port}", f"tls://localhost:{fine}")
+        records = self.scan("--timeout", f"{TIMEOUT}s", f"smtp://localhost:{port}", f"tls://localhost:{fine}")
         self.assertEqual([c["fingerprint"] for c in certificates(records)], [good.fingerprint])
         self.assertEqual([p["reason"] for p in problems(records)], ["timeout", "timeout"][:1])
 

@@ -170,7 +170,7 @@ class Targets(Case):
         self.serve_on("127.0.0.2", port, certificate)
         # A link-local address without its interface cannot be connected to.
         server = self.names({"w.example": ["127.0.0.2", "fe80::1"], "dead.example": ["fe80::1"]})
-        records = self.scan_names(server, "--timeout", "2s", f"w.example:{port}", f"dead.example:{port}")
+        records = self.scan_names(server, "--timeout", "20s", f"w.example:{port}", f"dead.example:{port}")
         uris = {c["location"]["uri"] for c in certificates(records)}
         self.assertEqual(len(uris), 1)
         self.assertTrue({f"tls://w.example:{port}", f"tls://w.example@127.0.0.2:{port}"} & uris)
