@@ -4,13 +4,15 @@ build_packages="build-essential cmake ninja-build pkg-config git
 libgnutls28-dev libcurl4-gnutls-dev libcjson-dev libuv1-dev libc-ares-dev libsqlite3-dev
 libmicrohttpd-dev libyaml-dev libcap-ng-dev libarchive-dev zlib1g-dev libpsl-dev nettle-dev"
 
-test_packages="libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy python3 openssl gnutls-bin
+# What the tests are built with, and what they meet when they run.
+test_build_packages="libcmocka-dev python3 mold xz-utils"
+test_packages="clang libclang-rt-14-dev clang-format clang-tidy openssl gnutls-bin
 nginx-light prometheus curl procps iproute2 ca-certificates default-jre-headless
 apache2 haproxy postfix dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-managesieved
 vsftpd slapd ldap-utils postgresql mariadb-server redis-server stunnel4 etcd-server prosody ngircd
 xrdp telnetd-ssl inspircd unbound tinyproxy microsocks
 tomcat10-user softhsm2 opensc p11-kit p11-kit-modules libp11-kit-dev libnss3-tools gnupg gpgsm openssh-client
-python3-cryptography prometheus-alertmanager prometheus-blackbox-exporter jq zstd rpm cpio zip bzip2 xz-utils apksigner
+python3-cryptography prometheus-alertmanager prometheus-blackbox-exporter jq zstd rpm cpio zip bzip2 apksigner
 swtpm tpm2-tools tpm2-abrmd libtpm2-pkcs11-1 libtpm2-pkcs11-tools libtss2-tcti-tabrmd0 dbus"
 
 as_root() {

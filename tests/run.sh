@@ -21,9 +21,12 @@ case "${1-}" in
 	;;
 esac
 
-echo "==> what the tests need"
+echo "==> what the tests are built with; what they meet comes while the first compiler is at work"
 # shellcheck disable=SC2086
-install_missing $build_packages $test_packages
+install_missing $build_packages $test_build_packages
+# shellcheck disable=SC2086
+install_missing $test_packages &
+installing=$!
 
 if [ -n "${LEAFWATCH_VECTORS-}" ] && [ -f "$LEAFWATCH_VECTORS" ]; then
 	LEAFWATCH_VECTORS_DIR=$PWD/build/vectors
@@ -39,10 +42,17 @@ fi
 
 for preset in $presets; do
 	echo "==> building ($preset)"
-	cmake --preset "$preset" >/dev/null
+	# Two hundred programs are linked: mold does it in half the time.
+	cmake --preset "$preset" -DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=mold >/dev/null
 	cmake --build --preset "$preset"
+	if [ -n "$installing" ]; then
+		echo "==> waiting for the packages"
+		wait "$installing"
+		installing=
+	fi
 	echo "==> testing ($preset)"
-	# What starts real servers takes a quarter of an hour: it runs with the first compiler.
+	# What starts real servers takes ten minutes: it runs with the first compiler. It waits now and then: one test
+	# more than there are processors.
 	only=
 	[ "$preset" = sanitize ] || only="-LE system"
 	# Real servers on a busy machine miss a deadline now and then: what fails is tried once more, and ctest
@@ -50,5 +60,5 @@ for preset in $presets; do
 	# shellcheck disable=SC2086
 	ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 \
 		UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
-		ctest --test-dir "build/$preset" --output-on-failure --no-tests=error --repeat until-pass:2 -j "$(nproc)" $only
+		ctest --test-dir "build/$preset" --output-on-failure --no-tests=error --repeat until-pass:2 -j "$(($(nproc) + 1))" $only
 done
