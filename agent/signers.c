@@ -37,6 +37,7 @@ struct signer {
 	struct buffer word;       /* owned: the role's MESSAGE_KEY, for those who ask later */
 	bool is_known;
 	bool is_usable;
+	bool was_late;    /* and so was ended */
 	uint64_t waiting; /* a bit for each asker */
 	int64_t deadline_ms;
 	struct request *requests; /* owned list */
@@ -96,10 +97,9 @@ static void settle(struct signer *s, const struct key_answer *answer)
 }
 
 /* There is no key, or none any more. */
-static void end(struct signer *s, const char *text)
+static void end(struct signer *s, enum reason reason, const char *text)
 {
-	const struct key_answer answer = { .reason = REASON_UNREADABLE,
-		.message = slice_text(text) };
+	const struct key_answer answer = { .reason = (uint8_t)reason, .message = slice_text(text) };
 
 	if (!s->is_known)
 		settle(s, &answer);
@@ -108,7 +108,7 @@ static void end(struct signer *s, const char *text)
 		struct request *r = s->requests;
 
 		s->requests = r->next;
-		refuse(s, r, REASON_UNREADABLE, text);
+		refuse(s, r, reason, text);
 		free(r);
 	}
 	s->requests_count = 0;
@@ -230,8 +230,14 @@ static void on_gone(void *arg, bool in_order, const char *how)
 	(void)in_order;
 	s->child = NULL;
 	log_warn("the %s that signs is gone: %s", token_role.name, how);
-	(void)snprintf(text, sizeof(text), "the process that signs is gone: %s", how);
-	end(s, text);
+	/* The process tells by itself that a module is late, unless the machine is too busy for that. */
+	if (s->was_late && !s->is_known)
+		(void)snprintf(text, sizeof(text),
+			"the process that signs did not answer within %g s",
+			(double)s->order.work.timeout_ms / 1000);
+	else
+		(void)snprintf(text, sizeof(text), "the process that signs is gone: %s", how);
+	end(s, s->was_late ? REASON_TIMEOUT : REASON_UNREADABLE, text);
 }
 
 static const struct child_events signer_events = { .frame = on_frame, .gone = on_gone };
@@ -322,7 +328,7 @@ static enum err open_key(struct signers *s, unsigned which, uint16_t number)
 		}
 		one->waiting |= UINT64_C(1) << which;
 		if (e != ERR_OK)
-			end(one, why_text(&why, e));
+			end(one, REASON_UNREADABLE, why_text(&why, e));
 		return ERR_OK;
 	}
 	if (one->is_known)
@@ -431,8 +437,10 @@ void signers_tick(struct signers *s)
 	int64_t now = clock_monotonic_ms();
 
 	for (size_t i = 0; i < SIGNERS_MAX; i++)
-		if (s->items[i].child && is_late(&s->items[i], now))
+		if (s->items[i].child && is_late(&s->items[i], now)) {
+			s->items[i].was_late = true;
 			child_kill(s->items[i].child, "no answer in time");
+		}
 }
 
 /* ---- life ------------------------------------------------------------------------------------- */

@@ -49,6 +49,17 @@ static enum err key_order(
 		"pkcs11:token=none?module-path=/nonexistent/libx.so", NULL, out, why);
 }
 
+/* The same, for which time was up before it began. */
+static enum err late_order(
+	const void *conf, uint16_t number, struct token_order *out, struct why *why)
+{
+	enum err e = key_order(conf, number, out, why);
+
+	out->work.timeout_ms = -3600000;
+	return e;
+}
+
+static const struct scanner hasty = { .name = "endpoints", .key_order = late_order };
 static const struct scanner keyed = { .name = "endpoints", .key_order = key_order };
 static const struct scanner keyless = { .name = "files" };
 
@@ -181,6 +192,21 @@ static void test_a_key_that_is_not_there(void **state)
 	assert_true(w->said.id == 7 && !w->said.is_signed && w->said.is_final);
 }
 
+/* On a machine too busy for the process to say so itself. */
+static void test_one_that_is_late_is_a_timeout(void **state)
+{
+	struct world *w = *state;
+
+	begin(w, &hasty);
+	assert_int_equal(open_key(w, 2, 1), ERR_OK);
+	signers_tick(w->signers);
+	wait_for(w, 1);
+	assert_int_equal(w->type, MESSAGE_KEY);
+	assert_false(w->key.is_usable);
+	assert_int_equal(w->key.reason, REASON_TIMEOUT);
+	assert_non_null(strstr(w->message, "did not answer within"));
+}
+
 static void test_what_no_probe_asks(void **state)
 {
 	struct world *w = *state;
@@ -230,6 +256,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_key_that_is_not_there, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_one_that_is_late_is_a_timeout, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_no_probe_asks, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_refused_pins, set_up, tear_down),
 	};
