@@ -161,6 +161,27 @@ static const struct format *sniff_head(
 	return NULL;
 }
 
+/* Of a script: what follows it. The offset stays. */
+static const struct format *sniff_end(const struct sniffer *s, const struct sniff *f, uint64_t size)
+{
+	uint8_t bytes[SNIFF_END_BYTES];
+	struct slice end = slice_of(f->buffer, f->size);
+	const struct format *format;
+
+	if (!formats_is_script(end) || size < sizeof(bytes))
+		return NULL;
+	if (size > f->size) {
+		ssize_t n = pread(f->fd, bytes, sizeof(bytes), (off_t)(size - sizeof(bytes)));
+
+		atomic_fetch_add_explicit(f->steps, 1, memory_order_relaxed);
+		if (n != (ssize_t)sizeof(bytes))
+			return NULL;
+		end = slice_of(bytes, sizeof(bytes));
+	}
+	format = formats_sniff_end(end);
+	return format && format->is_archive && !s->archive_bytes_max ? NULL : format;
+}
+
 /* Of a file whose size nobody asked: false where there may be more than the buffer holds. */
 static bool read_rest(struct sniff *f)
 {
@@ -186,9 +207,12 @@ bool sniff_glance(const struct sniffer *s, struct sniff *f, bool is_plain)
 	f->size = (size_t)n;
 	if (sniff_head(s, f, (struct file_size_hint){ 0 }))
 		return false;
+	if (sniff_end(s, f, f->size) ||
+		(formats_is_script(head_of(f)) && f->size == SNIFF_HEAD_BYTES && !is_text(f)))
+		return false;
 	if (!s->deep && !is_text(f))
 		return true;
-	return is_plain && read_rest(f) &&
+	return is_plain && read_rest(f) && !sniff_end(s, f, f->size) &&
 	       markers_find(formats_markers(), slice_of(f->buffer, f->size), &which) < 0;
 }
 
@@ -218,6 +242,8 @@ enum sniff_answer sniff_file(const struct sniffer *s, struct sniff *f)
 	/* A made-up file (proc) says that it has no bytes: there only reading on tells. */
 	f->is_whole = size > 0 && f->size >= size;
 	format = sniff_head(s, f, hint);
+	if (!format && size)
+		format = sniff_end(s, f, size);
 	if (format && find_region(s, format, f))
 		return SNIFF_WHOLE;
 	if (format && size <= whole_max(s, format)) {

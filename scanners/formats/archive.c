@@ -90,6 +90,13 @@ static bool archive_sniff(struct slice head, struct file_size_hint size)
 	return is_tar(head) || is_bzip2(head) || is_binary_cpio(head);
 }
 
+/* The end of a zip's list of members, with no remark behind it (APPNOTE 4.3.16): a program that is a script and its
+ * archive, as Spring Boot's executable JARs and Python's zipapps are. */
+static bool archive_sniff_end(struct slice end)
+{
+	return starts(end, "PK\5\6", 4) && !end.data[end.size - 2] && !end.data[end.size - 1];
+}
+
 static enum format_answer archive_parse(
 	const struct format_input *in, const struct format_sink *sink)
 {
@@ -109,6 +116,7 @@ const struct format format_archive = {
 	.password = "zip, to open",
 	.is_archive = true,
 	.sniff = archive_sniff,
+	.sniff_end = archive_sniff_end,
 	.parse = archive_parse,
 };
 

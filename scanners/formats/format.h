@@ -13,6 +13,8 @@
 
 /* Bytes of a file's head that sniffing sees, and that a format may count on. */
 #define SNIFF_HEAD_BYTES 4096
+/* Bytes of the end of a script that sniffing sees. */
+#define SNIFF_END_BYTES 22
 
 /* Ceilings, named once: the standard of what `limits` in the configuration sets. Reaching one is a problem
  * `limit-reached` that names its key. */
@@ -204,6 +206,9 @@ struct format {
 	/* Cheap, on the first SNIFF_HEAD_BYTES at most: may this be mine? Runs in the reader too. NULL for a
 	 * format that is only found by the text markers below, or never in a file: then nor is `parse` called. */
 	bool (*sniff)(struct slice head, struct file_size_hint size);
+	/* The same, on the last SNIFF_END_BYTES of a file that begins as a script does: what follows the script may be
+	 * mine. May be NULL. */
+	bool (*sniff_end)(struct slice end);
 	/* Where in a file that starts so lies all that matters; false = it is to be read whole. Of a file that
 	 * does not fit the buffer only this is sent. May be NULL. */
 	bool (*region)(struct slice head, uint64_t *offset, uint64_t *size);
@@ -241,6 +246,10 @@ extern const struct format *const formats[];
 extern const size_t formats_count;
 /* The first whose sniff says that this may be its own; NULL for none. */
 const struct format *formats_sniff(struct slice head, struct file_size_hint size);
+/* Does it begin as a script (execve(2)), so that its end may tell more? */
+bool formats_is_script(struct slice head);
+/* The first whose sniff_end says that; `end` of any size. */
+const struct format *formats_sniff_end(struct slice end);
 /* Does one of the formats' text markers stand in it? */
 bool formats_has_marker(struct slice text);
 /* By name; NULL for none, or no name. */

@@ -8,6 +8,7 @@
 #include "scanners/images/stores.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #define MESSAGE_BYTES 192
 
@@ -106,6 +107,25 @@ const struct format *formats_sniff(struct slice head, struct file_size_hint size
 	return NULL;
 }
 
+bool formats_is_script(struct slice head)
+{
+	return slice_starts(head, "#!", 2);
+}
+
+static bool is_end_of(const struct format *f, struct slice end)
+{
+	return f->sniff_end && end.size >= SNIFF_END_BYTES &&
+	       f->sniff_end(slice_after(end, end.size - SNIFF_END_BYTES));
+}
+
+const struct format *formats_sniff_end(struct slice end)
+{
+	for (size_t i = 0; i < formats_count; i++)
+		if (is_end_of(formats[i], end))
+			return formats[i];
+	return NULL;
+}
+
 /* `has_marker`: one of the format's is in the text. */
 static bool may_be(const struct format *f, const struct format_input *in, bool has_marker)
 {
@@ -118,7 +138,7 @@ static bool may_be(const struct format *f, const struct format_input *in, bool h
 		return !in->depth && has_marker;
 	if (!f->sniff)
 		return has_marker;
-	return f->sniff(head, size);
+	return f->sniff(head, size) || (formats_is_script(head) && is_end_of(f, in->bytes));
 }
 
 static bool is_text(const struct format *f)
@@ -172,7 +192,12 @@ static enum err parse_file(
 {
 	struct file_size_hint size = { .size = in->file->size, .is_known = true };
 	const struct format *f = formats_sniff(in->bytes, size);
+	uint8_t end[SNIFF_END_BYTES];
 
+	if (!f && formats_is_script(in->bytes) && size.size >= sizeof(end) &&
+		pread(in->file->fd, end, sizeof(end), (off_t)(size.size - sizeof(end))) ==
+			(ssize_t)sizeof(end))
+		f = formats_sniff_end(slice_of(end, sizeof(end)));
 	if (!f || !f->is_archive)
 		return ERR_NOT_FOUND;
 	if (sink->format)

@@ -75,7 +75,7 @@ static enum member_end read_until(struct unpack *u, size_t want)
 
 		if (!make_room(u, u->size + step))
 			return MEMBER_LEFT;
-		n = archive_read_data(u->archive, u->content + u->size, step);
+		n = unpack_read(u, u->content + u->size, step);
 		if (n < 0)
 			return u->budget->is_spent ? MEMBER_LEFT : MEMBER_FAILED;
 		if (n == 0)
@@ -269,6 +269,8 @@ static const char *name_of(struct unpack *u, struct archive_entry *entry)
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as FORMAT_ARCHIVE_DEPTH_CEILING */
 static void take_member(struct unpack *u, struct archive_entry *entry)
 {
+	u->piece = slice_of(NULL, 0);
+	u->given = 0;
 	u->is_raw = archive_format(u->archive) == ARCHIVE_FORMAT_RAW;
 	u->name = u->is_raw ? "" : name_of(u, entry);
 	if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry))

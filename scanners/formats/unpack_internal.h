@@ -52,7 +52,10 @@ struct unpack {
 	uint8_t *content;    /* owned, wiped: of the member being looked at ... */
 	size_t size;         /* ... so much is there */
 	size_t capacity;
-	const char *name;                 /* of that member; "" where there is none */
+	struct slice piece; /* borrowed: what libarchive gave of it, and nobody has taken yet ... */
+	uint64_t piece_at;  /* ... and where in the member that begins */
+	uint64_t given;     /* bytes of it that were taken */
+	const char *name;   /* of that member; "" where there is none */
 	char number[UNPACK_NUMBER_BYTES]; /* what stands for a name that cannot be written */
 	size_t read;                      /* members looked at */
 	bool is_raw;                      /* not an archive: one compressed content */
@@ -71,6 +74,8 @@ bool unpack_may_go_on(struct unpack *u);
 void unpack_begin_tail(struct unpack *u);
 /* `bytes` came out of a member; what a filter has given meanwhile counts in their place. */
 bool unpack_charge(struct unpack *u, size_t bytes);
+/* As archive_read_data of the member at hand, but what came before a failure is not lost. */
+la_ssize_t unpack_read(struct unpack *u, uint8_t *to, size_t want);
 /* What libarchive says is wrong. */
 const char *unpack_error(struct unpack *u);
 

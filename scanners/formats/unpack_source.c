@@ -227,6 +227,50 @@ void unpack_begin_tail(struct unpack *u)
 	u->is_between = true;
 }
 
+/* --- a member's bytes ---------------------------------------------------------------------------- */
+
+static int next_piece(struct unpack *u)
+{
+	const void *block = NULL;
+	la_int64_t offset = 0;
+	size_t size = 0;
+	int r = archive_read_data_block(u->archive, &block, &size, &offset);
+
+	if (r != ARCHIVE_OK)
+		return r;
+	if (offset < 0 || (uint64_t)offset < u->given) {
+		archive_set_error(u->archive, EINVAL, "its parts overlap");
+		return ARCHIVE_FATAL;
+	}
+	u->piece = slice_of(block, size);
+	u->piece_at = (uint64_t)offset;
+	return r;
+}
+
+la_ssize_t unpack_read(struct unpack *u, uint8_t *to, size_t want)
+{
+	size_t size;
+
+	while (!u->piece.size) {
+		int r = next_piece(u);
+
+		if (r != ARCHIVE_OK)
+			return r == ARCHIVE_EOF ? 0 : r;
+	}
+	if (u->given < u->piece_at) {
+		/* A hole. */
+		size = u->piece_at - u->given < want ? (size_t)(u->piece_at - u->given) : want;
+		memset(to, 0, size);
+	} else {
+		size = u->piece.size < want ? u->piece.size : want;
+		memcpy(to, u->piece.data, size);
+		u->piece = slice_after(u->piece, size);
+		u->piece_at += size;
+	}
+	u->given += size;
+	return (la_ssize_t)size;
+}
+
 /* --- a member of an archive --------------------------------------------------------------------- */
 
 /* What may turn out to be a zip that was compressed as a whole is read once more. */
@@ -254,7 +298,7 @@ static la_ssize_t read_outer(struct archive *a, void *arg, const void **block)
 		keep_begin(u, *block, (size_t)n);
 		return n;
 	}
-	n = archive_read_data(u->outer->archive, u->block, UNPACK_BLOCK_BYTES);
+	n = unpack_read(u->outer, u->block, UNPACK_BLOCK_BYTES);
 	if (n < 0) {
 		archive_set_error(a, EINTR, "%s", unpack_error(u->outer));
 		return ARCHIVE_FATAL;
@@ -314,7 +358,7 @@ static uint64_t directory_max(const struct unpack *u)
 {
 	uint64_t members = (uint64_t)u->budget->limits->members;
 
-	if (!slice_starts(u->in->bytes, "PK", 2))
+	if (!slice_starts(u->in->bytes, "PK", 2) && !formats_is_script(u->in->bytes))
 		return UINT64_MAX;
 	return DIRECTORY_BYTES_MIN + DIRECTORY_MEMBER_BYTES * members;
 }

@@ -88,6 +88,17 @@ class Archives(Case):
             wanted[archive + "!/last%20%C3%A9.pem"] = "pem"
         self.assertEqual(found, wanted)
 
+    def test_programs_with_an_archive(self):
+        """As Spring Boot and zipapp write them: a script, and a zip behind it."""
+        script = b"#!/bin/sh\nexec java -jar \"$0\"\n"
+        self.put("small", script + zip_of(("a.pem", self.pem)))
+        self.put("app.jar", script * 400 + zip_of(("BOOT-INF/classes/a.pem", self.pem), ("noise", os.urandom(100000))))
+        self.put("plain.sh", script * 4000)
+        found = {(r["location"]["uri"].split("/tree/")[-1]) for r in self.scan("--no-system-trust", self.tree)
+                 if r["type"] == "certificate"}
+        self.assertEqual({u.rsplit("/", 1)[-1] for u in found}, {"a.pem"})
+        self.assertEqual(len(found), 2)
+
     def test_packages(self):
         root = self.folder / "root"
         (root / "etc").mkdir(parents=True)

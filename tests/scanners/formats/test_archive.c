@@ -513,9 +513,40 @@ static void test_cut_off(void **state)
 
 			assert_string_equal(s.places, "a");
 			assert_string_equal(s.problems, "malformed@");
+			/* All of the second is there, but what fills its last block is not. */
+			s = see(slice_of(bytes.data, first + 512 + pem.size));
+			assert_string_equal(s.places, "a b");
+			assert_string_equal(s.problems, "malformed@");
 		}
 		buffer_fini(&bytes);
 	}
+}
+
+/* A program that is a shell's script and a zip. */
+static void test_script(void **state)
+{
+	static const char script[] = "#!/bin/sh\nexec java -jar \"$0\"\n";
+	const struct member members[] = { { "a", buffer_bytes(&pem) },
+		{ "b", slice_datum(&certificate) } };
+	struct buffer bytes = make(zip, NULL, members, 2);
+
+	(void)state;
+	for (size_t lines = 1; lines < 10000; lines *= 100) {
+		struct buffer all;
+		struct seen s;
+
+		buffer_init(&all, TEST_BYTES_MAX);
+		for (size_t i = 0; i < lines; i++)
+			buffer_text(&all, script);
+		s = see(buffer_bytes(&all));
+		assert_string_equal(s.places, "");
+		buffer_slice(&all, buffer_bytes(&bytes));
+		s = see(buffer_bytes(&all));
+		assert_string_equal(s.places, "a b");
+		assert_string_equal(s.problems, "");
+		buffer_fini(&all);
+	}
+	buffer_fini(&bytes);
 }
 
 /* Every byte changed in turn. */
@@ -893,6 +924,7 @@ int main(void)
 		cmocka_unit_test(test_directory),
 		cmocka_unit_test(test_telling_fails),
 		cmocka_unit_test(test_cut_off),
+		cmocka_unit_test(test_script),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_signed),
 		cmocka_unit_test(test_signed_inside),
