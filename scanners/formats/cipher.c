@@ -2,6 +2,7 @@
 #include "scanners/formats/cipher.h"
 
 #include <nettle/aes.h>
+#include <nettle/arcfour.h>
 #include <nettle/arctwo.h>
 #include <nettle/cbc.h>
 #include <nettle/ccm.h>
@@ -16,6 +17,15 @@
 #define CCM_NONCE_BYTES_MIN 7
 #define CCM_NONCE_BYTES_MAX 14
 #define WRAP_BYTES 8
+
+void cipher_arcfour(struct slice key, struct slice in, uint8_t *out)
+{
+	struct arcfour_ctx cipher;
+
+	arcfour_set_key(&cipher, key.size, key.data);
+	arcfour_crypt(&cipher, in.size, out, in.data);
+	explicit_bzero(&cipher, sizeof(cipher));
+}
 
 void cipher_rc2_cbc(struct slice key, unsigned bits, uint8_t iv[CIPHER_RC2_BLOCK_BYTES],
 	struct slice in, uint8_t *out)

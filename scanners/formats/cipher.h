@@ -17,6 +17,8 @@
  * RFC 2268: a key of 1 to 128 bytes with so many effective bits. */
 void cipher_rc2_cbc(struct slice key, unsigned bits, uint8_t iv[CIPHER_RC2_BLOCK_BYTES],
 	struct slice in, uint8_t *out);
+/* RC4, which has no blocks. */
+void cipher_arcfour(struct slice key, struct slice in, uint8_t *out);
 void cipher_twofish_cbc(const uint8_t key[CIPHER_TWOFISH_KEY_BYTES],
 	uint8_t iv[CIPHER_TWOFISH_BLOCK_BYTES], struct slice in, uint8_t *out);
 

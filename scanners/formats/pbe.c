@@ -37,13 +37,21 @@ struct cipher_oid {
 	}
 
 static const struct cipher_oid pkcs12_ciphers[] = {
-	CIPHER(PKCS12_PBE "\x01", GNUTLS_CIPHER_ARCFOUR_128, 16),
-	CIPHER(PKCS12_PBE "\x02", GNUTLS_CIPHER_ARCFOUR_40, 5),
+	OWN_CIPHER(PKCS12_PBE "\x01", PBE_ARCFOUR, 16),
+	OWN_CIPHER(PKCS12_PBE "\x02", PBE_ARCFOUR, 5),
 	CIPHER(PKCS12_PBE "\x03", GNUTLS_CIPHER_3DES_CBC, 24),
 	CIPHER(PKCS12_PBE "\x04", GNUTLS_CIPHER_3DES_CBC, 16),
 	OWN_CIPHER(PKCS12_PBE "\x05", PBE_RC2, 16),
 	OWN_CIPHER(PKCS12_PBE "\x06", PBE_RC2, 5),
 };
+/* RFC 8018 A.3, with MD5 and with SHA-1. */
+static const struct cipher_oid pbes1_ciphers[] = {
+	CIPHER(PKCS5 "\x03", GNUTLS_CIPHER_DES_CBC, 8),
+	OWN_CIPHER(PKCS5 "\x06", PBE_RC2, 8),
+	CIPHER(PKCS5 "\x0a", GNUTLS_CIPHER_DES_CBC, 8),
+	OWN_CIPHER(PKCS5 "\x0b", PBE_RC2, 8),
+};
+#define PBES1_SHA1_FROM (pbes1_ciphers + 2)
 static const struct cipher_oid pbes2_ciphers[] = {
 	CIPHER(NIST "\x01\x02", GNUTLS_CIPHER_AES_128_CBC, 16),
 	CIPHER(NIST "\x01\x16", GNUTLS_CIPHER_AES_192_CBC, 24),
@@ -194,6 +202,7 @@ static enum err pbes2_read(
 enum err pbe_read(struct slice algorithm, struct pbe *out, char oid_text[ASN1_OID_TEXT_BYTES])
 {
 	const struct cipher_oid *cipher;
+	enum pbe_kind kind = PBE_JCE;
 	struct asn1 oid, item, salt;
 
 	if (!asn1_expect(&algorithm, ASN1_OID, &oid))
@@ -201,14 +210,20 @@ enum err pbe_read(struct slice algorithm, struct pbe *out, char oid_text[ASN1_OI
 	if (OID_IS(oid.content, OID_PBES2))
 		return pbes2_read(algorithm, out, oid_text);
 	cipher = cipher_of(pkcs12_ciphers, COUNT(pkcs12_ciphers), oid.content);
-	if (!cipher)
+	if (cipher)
+		kind = PBE_PKCS12;
+	else if ((cipher = cipher_of(pbes1_ciphers, COUNT(pbes1_ciphers), oid.content)))
+		kind = PBE_PBES1;
+	else
 		cipher = cipher_of(&jce_cipher, 1, oid.content);
 	if (!cipher)
 		return pbe_unknown(oid.content, oid_text);
 	if (!asn1_expect(&algorithm, ASN1_SEQUENCE, &item) ||
 		!asn1_expect(&item.content, ASN1_OCTETS, &salt))
 		return ERR_MALFORMED;
-	*out = (struct pbe){ .kind = cipher == &jce_cipher ? PBE_JCE : PBE_PKCS12,
+	*out = (struct pbe){ .kind = kind,
+		.hash = kind == PBE_PBES1 && cipher < PBES1_SHA1_FROM ? GNUTLS_DIG_MD5
+								      : GNUTLS_DIG_SHA1,
 		.own = cipher->kind,
 		.cipher = cipher->cipher,
 		.key_bytes = cipher->key_bytes,
@@ -261,6 +276,8 @@ static enum err derive_key(const struct pbe *p, const struct pbe_derive *d, stru
 	}
 	if (p->kind == PBE_JCE)
 		return pbe_jce_derive(d, key, iv);
+	if (p->kind == PBE_PBES1)
+		return pbe_pbes1_derive(d, key, iv);
 	e = pbe_pkcs12_derive(d, PBE_FOR_KEY, key, p->key_bytes);
 	if (e == ERR_OK && iv_size)
 		e = pbe_pkcs12_derive(d, PBE_FOR_IV, iv, iv_size);
@@ -316,6 +333,8 @@ static enum err decrypt_blocks(
 		return buffer_status(out);
 	if (p->own == PBE_RC2)
 		cipher_rc2_cbc(slice_of(key, p->key_bytes), p->rc2_bits, iv, secret, to);
+	else if (p->own == PBE_ARCFOUR)
+		cipher_arcfour(slice_of(key, p->key_bytes), secret, to);
 	else if (p->own == PBE_TWOFISH)
 		cipher_twofish_cbc(key, iv, secret, to);
 	else
@@ -338,7 +357,7 @@ static enum err decrypt(
 
 enum err pbe_decrypt_for(const struct pbe *p, const struct pbe_secret *s, struct buffer *out)
 {
-	struct pbe_derive d = { .hash = GNUTLS_DIG_SHA1,
+	struct pbe_derive d = { .hash = p->kind == PBE_PBES1 ? p->hash : GNUTLS_DIG_SHA1,
 		.password = s->password,
 		.salt = p->kdf.salt,
 		.iterations = p->kdf.iterations,

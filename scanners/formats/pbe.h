@@ -11,19 +11,20 @@
 
 #include <gnutls/crypto.h>
 
-enum pbe_kind { PBE_PKCS12 = 1, PBE_PBES2, PBE_JCE };
+enum pbe_kind { PBE_PKCS12 = 1, PBE_PBES1, PBE_PBES2, PBE_JCE };
 /* Who deciphers: GnuTLS, or formats/cipher.h. */
-enum pbe_cipher { PBE_GNUTLS, PBE_RC2, PBE_TWOFISH, PBE_AES_CCM, PBE_AES_KWP };
+enum pbe_cipher { PBE_GNUTLS, PBE_RC2, PBE_ARCFOUR, PBE_TWOFISH, PBE_AES_CCM, PBE_AES_KWP };
 
 struct pbe {
 	enum pbe_kind kind;
 	enum pbe_cipher own;
 	gnutls_cipher_algorithm_t cipher; /* of PBE_GNUTLS */
 	size_t key_bytes;
-	unsigned rc2_bits;  /* effective ones, of PBE_RC2 */
-	uint64_t tag_bytes; /* of PBE_AES_CCM */
-	struct pbe_kdf kdf; /* of PBE_PKCS12 only salt and iterations */
-	struct slice iv;    /* borrowed; of PBES2 */
+	unsigned rc2_bits;              /* effective ones, of PBE_RC2 */
+	uint64_t tag_bytes;             /* of PBE_AES_CCM */
+	struct pbe_kdf kdf;             /* of PBE_PKCS12 only salt and iterations */
+	struct slice iv;                /* borrowed; of PBES2 */
+	gnutls_digest_algorithm_t hash; /* of PBE_PBES1 */
 };
 
 /* Reads the content of an AlgorithmIdentifier. ERR_MALFORMED; ERR_UNSUPPORTED with the culprit in `oid`. */

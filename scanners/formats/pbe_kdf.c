@@ -244,6 +244,35 @@ enum err pbe_pkcs12_derive(
 	return e;
 }
 
+/* --- PBES1 ------------------------------------------------------------------------------------ */
+
+enum err pbe_pbes1_derive(const struct pbe_derive *d, uint8_t key[PBE_PBES1_HALF_BYTES],
+	uint8_t iv[PBE_PBES1_HALF_BYTES])
+{
+	uint8_t digest[HASH_BYTES_MAX];
+	struct buffer input;
+	enum err e;
+
+	if (d->salt.size > SALT_BYTES_MAX)
+		return ERR_UNSUPPORTED;
+	e = spend(d->budget, d->iterations, 1);
+	if (e != ERR_OK)
+		return e;
+	buffer_init(&input, PBE_PASSWORD_BYTES_MAX + SALT_BYTES_MAX);
+	buffer_text(&input, d->password ? d->password : "");
+	buffer_slice(&input, d->salt);
+	e = buffer_status(&input);
+	if (e == ERR_OK)
+		e = iterate(d, buffer_bytes(&input), digest);
+	if (e == ERR_OK) {
+		memcpy(key, digest, PBE_PBES1_HALF_BYTES);
+		memcpy(iv, digest + PBE_PBES1_HALF_BYTES, PBE_PBES1_HALF_BYTES);
+	}
+	explicit_bzero(digest, sizeof(digest));
+	buffer_wipe(&input);
+	return e;
+}
+
 /* --- JCEKS ------------------------------------------------------------------------------------ */
 
 #define MD5_BYTES 16

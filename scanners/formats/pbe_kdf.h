@@ -39,6 +39,10 @@ struct pbe_derive {
 /* RFC 7292 B.2. ERR_LIMIT: too many iterations, none was spent. */
 enum err pbe_pkcs12_derive(
 	const struct pbe_derive *d, enum pbe_purpose purpose, uint8_t *out, size_t size) MUST_CHECK;
+/* PBES1 (RFC 8018 6.1.1): PBKDF1 gives the key and behind it the initialisation vector, of eight bytes each. */
+#define PBE_PBES1_HALF_BYTES 8
+enum err pbe_pbes1_derive(const struct pbe_derive *d, uint8_t key[PBE_PBES1_HALF_BYTES],
+	uint8_t iv[PBE_PBES1_HALF_BYTES]) MUST_CHECK;
 /* What Java's JCE provider does in its own keystores (com.sun.crypto.provider.PBES1Core): MD5 of each half of
  * the salt and the password, over and over. A salt of 8 bytes. */
 #define PBE_JCE_KEY_BYTES 24

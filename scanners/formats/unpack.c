@@ -266,6 +266,15 @@ static const char *name_of(struct unpack *u, struct archive_entry *entry)
 	return u->number;
 }
 
+/* A package whose payload comes out as it is: what it is compressed with is not switched on. */
+static bool is_odd_package(struct unpack *u)
+{
+	for (int i = 0; u->is_raw && i < archive_filter_count(u->archive); i++)
+		if (archive_filter_code(u->archive, i) == ARCHIVE_FILTER_RPM)
+			return true;
+	return false;
+}
+
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as FORMAT_ARCHIVE_DEPTH_CEILING */
 static void take_member(struct unpack *u, struct archive_entry *entry)
 {
@@ -275,6 +284,11 @@ static void take_member(struct unpack *u, struct archive_entry *entry)
 	u->name = u->is_raw ? "" : name_of(u, entry);
 	if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry))
 		return;
+	if (is_odd_package(u)) {
+		unpack_problem(u, REASON_UNSUPPORTED,
+			"the payload of this package is compressed in a way that is not read, as lzma is");
+		return;
+	}
 	if (archive_entry_is_encrypted(entry) && !(u->in->passwords && u->in->passwords->count))
 		count(u, &u->locked, "");
 	else

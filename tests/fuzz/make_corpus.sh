@@ -116,6 +116,9 @@ p12 pbes2
 p12 pbes2-128 -certpbe AES-128-CBC -macalg sha1
 p12 3des -certpbe PBE-SHA1-3DES -keypbe PBE-SHA1-3DES
 p12 rc2-40 -legacy
+p12 rc4-40 -legacy -certpbe PBE-SHA1-RC4-40 -keypbe PBE-SHA1-RC4-128
+p12 pbes1-des -legacy -certpbe PBE-MD5-DES -keypbe PBE-SHA1-DES
+p12 pbes1-rc2 -legacy -certpbe PBE-SHA1-RC2-64 -keypbe PBE-MD5-RC2-64
 p12 no-mac -nomac
 p12 plain -certpbe NONE -keypbe NONE
 openssl pkcs12 -export -nokeys -in "$tmp/ca.pem" -passout pass: -iter 1 -out pkcs12/empty-password

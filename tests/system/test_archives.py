@@ -113,10 +113,11 @@ class Archives(Case):
         spec.write_text("Name: a\nVersion: 1\nRelease: 1\nSummary: a\nLicense: none\nBuildArch: noarch\n%description\na\n"
                         f"%install\nmkdir -p %{{buildroot}}/etc\ncp {self.one.pem_file} %{{buildroot}}/etc/a.pem\n"
                         "%files\n/etc/a.pem\n")
-        run("rpmbuild", "-bb", "--quiet", "--define", f"_topdir {self.folder}/rpm", "--define",
-            f"_rpmdir {self.tree}", "--define", "_build_name_fmt a.rpm", spec)
+        for name, payload in (("a", "w3.zstdio"), ("b", "w6.lzdio")):
+            run("rpmbuild", "-bb", "--quiet", "--define", f"_topdir {self.folder}/rpm", "--define", f"_rpmdir {self.tree}",
+                "--define", f"_build_name_fmt {name}.rpm", "--define", f"_binary_payload {payload}", spec)
         found, problems = self.places()
-        self.assertEqual(problems, [])
+        self.assertEqual([p[:2] for p in problems], [("unsupported", "b.rpm")])
         self.assertEqual(found, {
             "gzip.deb!/data.tar.gz!/./etc/a.pem": "pem", "xz.deb!/data.tar.xz!/./etc/a.pem": "pem",
             "zstd.deb!/data.tar.zst!/./etc/a.pem": "pem", "a.rpm!/./etc/a.pem": "pem"})

@@ -210,6 +210,35 @@ static void test_many_signatures(void **state)
 	buffer_fini(&one);
 }
 
+static void old_ciphers(void **state)
+{
+	static const char *const paths[] = { "pkcs12/3des", "pkcs12/rc2-40", "pkcs12/rc4-40",
+		"pkcs12/pbes1-des", "pkcs12/pbes1-rc2" };
+	struct strings passwords = { 0 };
+
+	(void)state;
+	assert_int_equal(strings_add(&passwords, "wrong"), ERR_OK);
+	assert_int_equal(strings_add(&passwords, "secret"), ERR_OK);
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		struct collected c;
+		struct buffer bytes;
+		size_t keys = 0;
+
+		buffer_init(&bytes, TEST_BYTES_MAX);
+		assert_true(read_fixture(paths[i], &bytes));
+		c = collect(buffer_bytes(&bytes), &passwords);
+		assert_int_equal(c.certificates, 2);
+		assert_int_equal(c.problems, 0);
+		for (size_t k = 0; k < c.count; k++)
+			keys += c.items[k].is_record && c.items[k].record.kind == RECORD_KEY &&
+				c.items[k].record.key.is_known;
+		assert_int_equal(keys, 1);
+		collected_fini(&c);
+		buffer_fini(&bytes);
+	}
+	strings_fini(&passwords);
+}
+
 /* --- what `leafwatch formats` says ------------------------------------------------------------- */
 
 /* A store or text of each format that shows what a password makes of it. */
@@ -430,6 +459,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fixtures),
 		cmocka_unit_test(test_many_signatures),
+		cmocka_unit_test(old_ciphers),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_cut_off),
 		cmocka_unit_test(test_openssh_user),
