@@ -185,19 +185,26 @@ enum format_answer format_locked(const struct format_input *in, const struct for
 	return reason == REASON_MALFORMED ? FORMAT_BROKEN : FORMAT_MINE;
 }
 
+static const struct format *sniff_end_of(const struct format_file *file)
+{
+	uint8_t end[SNIFF_END_BYTES];
+
+	if (file->size < sizeof(end) ||
+		pread(file->fd, end, sizeof(end), (off_t)(file->size - sizeof(end))) !=
+			(ssize_t)sizeof(end))
+		return NULL;
+	return formats_sniff_end(slice_of(end, sizeof(end)));
+}
+
 /* What the reader took for an archive and is none any more has changed meanwhile: it is read again in the next
  * pass. */
 static enum err parse_file(
 	const struct format_input *in, const struct format_sink *sink, const struct format **which)
 {
 	struct file_size_hint size = { .size = in->file->size, .is_known = true };
-	const struct format *f = formats_sniff(in->bytes, size);
-	uint8_t end[SNIFF_END_BYTES];
+	const struct format *f = formats_is_script(in->bytes) ? sniff_end_of(in->file)
+							      : formats_sniff(in->bytes, size);
 
-	if (!f && formats_is_script(in->bytes) && size.size >= sizeof(end) &&
-		pread(in->file->fd, end, sizeof(end), (off_t)(size.size - sizeof(end))) ==
-			(ssize_t)sizeof(end))
-		f = formats_sniff_end(slice_of(end, sizeof(end)));
 	if (!f || !f->is_archive)
 		return ERR_NOT_FOUND;
 	if (sink->format)

@@ -114,7 +114,7 @@ static size_t markup(struct slice s)
 
 	if (slice_starts(s, CDATA, strlen(CDATA)))
 		return strlen(CDATA);
-	if (!slice_starts(s, "<!--", 4))
+	if (!s.data || !slice_starts(s, "<!--", 4))
 		return 0;
 	end = memmem(s.data, s.size < COMMENT_BYTES_MAX ? s.size : COMMENT_BYTES_MAX, "-->", 3);
 	return end ? (size_t)(end - s.data) + 3 : 0;
