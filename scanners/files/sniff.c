@@ -460,7 +460,8 @@ static void note_pem(struct spans *s, struct slice text)
 	s->is_pem = s->is_pem || at;
 	while (at) {
 		text = slice_after(text, (size_t)(at - text.data) + 1);
-		at = memmem(text.data, text.size, pem_begin, sizeof(pem_begin) - 1);
+		at = text.size ? memmem(text.data, text.size, pem_begin, sizeof(pem_begin) - 1)
+			       : NULL;
 	}
 	if (text.size && memmem(text.data, text.size, pem_end, sizeof(pem_end) - 1))
 		s->is_pem = false;

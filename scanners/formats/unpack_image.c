@@ -236,15 +236,6 @@ struct chain {
 	size_t count;
 };
 
-static size_t levels_of(const struct unpack *u)
-{
-	size_t count = 0;
-
-	for (; u; u = u->outer)
-		count++;
-	return count;
-}
-
 /* Goes to the member that `like` has under way, in which the next one lies. */
 static bool go_to_member(struct unpack *u, const struct unpack *like)
 {
@@ -260,32 +251,24 @@ static bool go_to_member(struct unpack *u, const struct unpack *like)
 }
 
 /* NULL where that ended before it was reached. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as LEVELS_MAX */
 static struct unpack *open_like(struct chain *c, const struct unpack *like,
 	const struct format_sink *sink, struct format_budget *budget)
 {
-	const struct unpack *levels[LEVELS_MAX];
-	size_t count = levels_of(like);
+	struct unpack *outer = like->outer ? open_like(c, like->outer, sink, budget) : NULL;
+	struct unpack *u;
 
-	if (count > LEVELS_MAX)
+	if (c->count == LEVELS_MAX ||
+		(like->outer && (!outer || !go_to_member(outer, like->outer))))
 		return NULL;
-	for (size_t i = count; i--; like = like->outer)
-		levels[i] = like;
-	while (c->count < count) {
-		struct unpack *u = &c->levels[c->count];
-
-		*u = (struct unpack){ .in = levels[0]->in,
-			.sink = sink,
-			.budget = budget,
-			.outer = c->count ? u - 1 : NULL,
-			.is_packed = levels[c->count]->is_packed,
-			.name = "" };
-		c->count++;
-		if (!unpack_open(u))
-			return NULL;
-		if (c->count < count && !go_to_member(u, levels[c->count - 1]))
-			return NULL;
-	}
-	return &c->levels[count - 1];
+	u = &c->levels[c->count++];
+	*u = (struct unpack){ .in = like->in,
+		.sink = sink,
+		.budget = budget,
+		.outer = outer,
+		.is_packed = like->is_packed,
+		.name = "" };
+	return unpack_open(u) ? u : NULL;
 }
 
 static enum err chain_close(struct chain *c)
