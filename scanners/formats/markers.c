@@ -100,26 +100,38 @@ static void add_to_bucket(struct markers *m, unsigned bucket, struct slice windo
 {
 	uint8_t bit = (uint8_t)(1U << bucket);
 
-	for (size_t at = 0; at < MARKER_WINDOW_BYTES; at++) {
-		bool is_any = at >= window.size;
-
-		for (unsigned half = 0; half < 16; half++) {
-			if (is_any || (window.data[at] & 15U) == half)
-				m->low_halves[at][half] |= bit;
-			if (is_any || window.data[at] >> 4 == half)
-				m->high_halves[at][half] |= bit;
-		}
+	for (size_t at = 0; at < window.size; at++) {
+		m->low_halves[at][window.data[at] & 15] |= bit;
+		m->high_halves[at][window.data[at] >> 4] |= bit;
 	}
+	/* Behind a short one may be anything. */
+	for (size_t at = window.size; at < MARKER_WINDOW_BYTES; at++)
+		for (unsigned half = 0; half < 16; half++) {
+			m->low_halves[at][half] |= bit;
+			m->high_halves[at][half] |= bit;
+		}
 }
 
 #define TEXT_FIRST '\t'
 #define TEXT_LAST '~'
 #define WEIGHT_ALL 256
+#define UPPER_HALVES (TEXT_LAST / 16 + 1)
 
 struct dealing {
-	unsigned weights[TEXT_LAST + 1]; /* how often a byte stands in texts, of WEIGHT_ALL times */
+	/* How often a byte stands in texts, of WEIGHT_ALL times; by its upper half, then by its lower. */
+	uint16_t weights[UPPER_HALVES][16];
 	double passing[MARKER_BUCKETS];
 };
+
+/* Without branches, so that it is done for all sixteen at once. */
+static unsigned passing_lower(const uint8_t halves[16], const uint16_t weights[16], unsigned bucket)
+{
+	unsigned sum = 0;
+
+	for (unsigned lower = 0; lower < 16; lower++)
+		sum += weights[lower] * (unsigned)(halves[lower] >> bucket & 1);
+	return sum;
+}
 
 /* How often about a place of a text passes a bucket's tables. */
 static double passing(const struct markers *m, const struct dealing *d, unsigned bucket)
@@ -129,9 +141,9 @@ static double passing(const struct markers *m, const struct dealing *d, unsigned
 	for (size_t at = 0; at < MARKER_WINDOW_BYTES; at++) {
 		unsigned here = 0;
 
-		for (unsigned c = TEXT_FIRST; c <= TEXT_LAST; c++)
-			if (m->low_halves[at][c & 15] & m->high_halves[at][c >> 4] & 1U << bucket)
-				here += d->weights[c];
+		for (unsigned upper = 0; upper < UPPER_HALVES; upper++)
+			if (m->high_halves[at][upper] >> bucket & 1)
+				here += passing_lower(m->low_halves[at], d->weights[upper], bucket);
 		all *= here;
 	}
 	return all;
@@ -197,7 +209,7 @@ void markers_prepare(struct markers *m)
 			m->lead = m->items[i].window;
 	}
 	for (unsigned c = TEXT_FIRST; c <= TEXT_LAST; c++)
-		d.weights[c] = WEIGHT_ALL >> rarity_of((uint8_t)c);
+		d.weights[c >> 4][c & 15] = (uint16_t)(WEIGHT_ALL >> rarity_of((uint8_t)c));
 	/* Those that came first are dealt anew, now that the others are known. */
 	for (unsigned round = 0; is_other && round < DEALING_ROUNDS; round++) {
 		is_other = false;
