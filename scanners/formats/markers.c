@@ -1,6 +1,6 @@
 /* A few short strings searched for at once: of each, a window of a few bytes that are rare in texts. The windows are
  * dealt to eight buckets; a byte's halves are looked up in tables of 16 entries that say in which buckets' windows they
- * may be (the "Teddy" of Hyperscan), for 32 places at a time. What skips (Boyer and Moore, Wu and Manber) waits for
+ * may be (the "Teddy" of Hyperscan), for 32 or 64 places at a time. What skips (Boyer and Moore, Wu and Manber) waits for
  * its table after each skip, and is slower on text. */
 #include "scanners/formats/markers.h"
 
@@ -217,6 +217,7 @@ void markers_prepare(struct markers *m)
 			is_other = deal(m, &d, i) || is_other;
 	}
 	fill_tables(m);
+	m->width = markers_widest();
 }
 
 /* --- the search -------------------------------------------------------------------------------- */
@@ -287,13 +288,57 @@ __attribute__((target("avx2"))) static size_t next_quickly(
 	return at;
 }
 
+/* The same with registers of twice the width, which hold all tables at once. */
+__attribute__((target("avx512bw"))) static size_t next_widely(
+	const struct markers *m, struct slice text, size_t at)
+{
+	const __m512i half = _mm512_set1_epi8(15);
+
+	for (; text.size - at >= BLOCK_BYTES + MARKER_WINDOW_BYTES; at += BLOCK_BYTES) {
+		__m512i all = _mm512_set1_epi8(-1);
+		__mmask64 places;
+
+		for (size_t i = 0; i < MARKER_WINDOW_BYTES; i++) {
+			__m512i low_table = _mm512_broadcast_i32x4(
+				_mm_loadu_si128((const __m128i_u *)m->low_halves[i]));
+			__m512i high_table = _mm512_broadcast_i32x4(
+				_mm_loadu_si128((const __m128i_u *)m->high_halves[i]));
+			__m512i bytes = _mm512_loadu_si512(text.data + at + i);
+			__m512i low = _mm512_and_si512(bytes, half);
+			__m512i high = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), half);
+
+			all = _mm512_and_si512(
+				all, _mm512_and_si512(_mm512_shuffle_epi8(low_table, low),
+					     _mm512_shuffle_epi8(high_table, high)));
+		}
+		places = _mm512_test_epi8_mask(all, all);
+		if (places)
+			return at + (size_t)__builtin_ctzll(places);
+	}
+	return at;
+}
+
+enum markers_width markers_widest(void)
+{
+	if (__builtin_cpu_supports("avx512bw"))
+		return MARKERS_BY_64;
+	return __builtin_cpu_supports("avx2") ? MARKERS_BY_32 : MARKERS_BY_1;
+}
+
 static size_t next(const struct markers *m, struct slice text, size_t at)
 {
-	if (__builtin_cpu_supports("avx2"))
+	if (m->width == MARKERS_BY_64)
+		at = next_widely(m, text, at);
+	else if (m->width == MARKERS_BY_32)
 		at = next_quickly(m, text, at);
 	return next_slowly(m, text, at);
 }
 #else
+enum markers_width markers_widest(void)
+{
+	return MARKERS_BY_1;
+}
+
 static size_t next(const struct markers *m, struct slice text, size_t at)
 {
 	return next_slowly(m, text, at);

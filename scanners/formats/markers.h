@@ -19,9 +19,13 @@ struct marker {
 	uint32_t key;       /* the window's first bytes as they lie in memory */
 };
 
+/* How many places of a text are looked at together. */
+enum markers_width { MARKERS_BY_1, MARKERS_BY_32, MARKERS_BY_64 };
+
 struct markers {
 	struct marker items[MARKERS_MAX];
 	unsigned count;
+	enum markers_width width; /* markers_prepare sets it to what the processor can */
 	size_t longest;
 	size_t lead;                      /* bytes at most of a marker before its window */
 	uint64_t members[MARKER_BUCKETS]; /* marker i as bit i */
@@ -35,6 +39,8 @@ void markers_init(struct markers *m);
 /* Adds one of MARKER_BYTES_MIN to MARKER_BYTES_MAX bytes, once. ERR_LIMIT when it is shorter or longer, or there is
  * no room. */
 enum err markers_add(struct markers *m, struct slice marker) MUST_CHECK;
+/* The most that this processor can. */
+enum markers_width markers_widest(void);
 /* To be called once, between the last one added and the first search. */
 void markers_prepare(struct markers *m);
 /* The place of the first of them in `text`, and which; -1 when there is none. */

@@ -33,7 +33,7 @@ static uint64_t all_of(const struct markers *m, struct slice text)
 	return all;
 }
 
-static void check(const struct markers *m, const uint8_t *bytes, size_t size)
+static void check_with(const struct markers *m, const uint8_t *bytes, size_t size)
 {
 	/* A copy of just this size, so that a sanitizer sees each read behind it. */
 	uint8_t *copy = calloc(1, size ? size : 1);
@@ -51,6 +51,18 @@ static void check(const struct markers *m, const uint8_t *bytes, size_t size)
 			m->items[which].bytes.data, m->items[which].bytes.size));
 	assert_int_equal(markers_in(m, text), all_of(m, text));
 	free(copy);
+}
+
+/* With all that this processor can. */
+static void check(const struct markers *m, const uint8_t *bytes, size_t size)
+{
+	struct markers with = *m;
+
+	assert_int_equal(m->width, markers_widest());
+	for (int width = MARKERS_BY_1; width <= (int)markers_widest(); width++) {
+		with.width = (enum markers_width)width;
+		check_with(&with, bytes, size);
+	}
 }
 
 static void test_every_place(void **state)
