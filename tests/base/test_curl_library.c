@@ -57,7 +57,7 @@ static void test_values(void **state)
 	assert_int_equal(
 		curl_easy_setopt(easy, CURLOPT_RESUME_FROM_LARGE, (curl_off_t)7), CURLE_OK);
 	assert_int_equal(curl_easy_perform(easy), CURLE_OK);
-	assert_string_equal(content, CONTENT + 7);
+	assert_string_equal(content, &CONTENT[7]);
 	assert_int_equal(curl_easy_getinfo(easy, CURLINFO_SIZE_DOWNLOAD_T, &size), CURLE_OK);
 	assert_int_equal(size, strlen(CONTENT) - 7);
 	assert_int_equal(curl_easy_getinfo(easy, CURLINFO_REDIRECT_COUNT, &redirects), CURLE_OK);

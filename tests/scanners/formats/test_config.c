@@ -489,7 +489,7 @@ static void long_one(const char *begin, const char *line, const char *end, unsig
 	parse(&t, "file:///etc/x", buffer_bytes(&text));
 	assert_int_equal(t.count, 0);
 	if (t.problems != problems)
-		fail_msg("%.40s...: %u problems", begin, t.problems);
+		fail_msg("%.40s...: %zu problems", begin, t.problems);
 	buffer_fini(&t.out);
 	buffer_fini(&text);
 }

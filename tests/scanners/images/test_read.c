@@ -563,8 +563,8 @@ static void blob_reaches(const struct image_limits *limits, const char *key)
 
 	(void)snprintf(folder, sizeof(folder), "%s/layout/blobs/sha256", root);
 	assert_int_equal(image_stores_new(open_counted, limits, &s), ERR_OK);
-	assert_int_equal(
-		image_stores_blob(s, slice_text(folder), slice_text(B + strlen("sha256:")), &label),
+	assert_int_equal(image_stores_blob(s, slice_text(folder),
+				 slice_after(slice_text(B), strlen("sha256:")), &label),
 		ERR_OK);
 	if (key) {
 		assert_non_null(image_stores_limited(s, &reached));
