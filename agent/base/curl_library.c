@@ -14,30 +14,36 @@
 #undef curl_multi_setopt
 
 /* TYPE NAME(PARAMETERS) passes its ARGUMENTS on. */
-#define CURL_FUNCTIONS(FUNCTION)                                                                   \
-	FUNCTION(CURL *, curl_easy_init, (void), ())                                               \
-	FUNCTION(CURLcode, curl_easy_pause, (CURL * easy, int mask), (easy, mask))                 \
-	FUNCTION(CURLcode, curl_easy_perform, (CURL * easy), (easy))                               \
-	FUNCTION(const char *, curl_easy_strerror, (CURLcode code), (code))                        \
-	FUNCTION(CURLMcode, curl_multi_add_handle, (CURLM * multi, CURL * easy), (multi, easy))    \
-	FUNCTION(CURLMcode, curl_multi_assign, (CURLM * multi, curl_socket_t fd, void *arg),       \
-		(multi, fd, arg))                                                                  \
-	FUNCTION(CURLMcode, curl_multi_cleanup, (CURLM * multi), (multi))                          \
-	FUNCTION(CURLMsg *, curl_multi_info_read, (CURLM * multi, int *left), (multi, left))       \
-	FUNCTION(CURLM *, curl_multi_init, (void), ())                                             \
-	FUNCTION(CURLMcode, curl_multi_perform, (CURLM * multi, int *running), (multi, running))   \
-	FUNCTION(CURLMcode, curl_multi_poll,                                                       \
-		(CURLM * multi, struct curl_waitfd fds[], unsigned count, int ms, int *ready),     \
-		(multi, fds, count, ms, ready))                                                    \
-	FUNCTION(CURLMcode, curl_multi_remove_handle, (CURLM * multi, CURL * easy), (multi, easy)) \
-	FUNCTION(CURLMcode, curl_multi_socket_action,                                              \
-		(CURLM * multi, curl_socket_t fd, int events, int *running),                       \
-		(multi, fd, events, running))                                                      \
-	FUNCTION(struct curl_slist *, curl_slist_append,                                           \
-		(struct curl_slist * list, const char *text), (list, text))
+#define CURL_FUNCTIONS(FUNCTION)                                                                  \
+	FUNCTION(CURL *, curl_easy_init, (void), ())                                              \
+	FUNCTION(CURLcode, curl_easy_pause, (CURL * handle, int bitmask), (handle, bitmask))      \
+	FUNCTION(CURLcode, curl_easy_perform, (CURL * curl), (curl))                              \
+	FUNCTION(const char *, curl_easy_strerror, (CURLcode code), (code))                       \
+	FUNCTION(CURLMcode, curl_multi_add_handle, (CURLM * multi_handle, CURL * curl_handle),    \
+		(multi_handle, curl_handle))                                                      \
+	FUNCTION(CURLMcode, curl_multi_assign,                                                    \
+		(CURLM * multi_handle, curl_socket_t sockfd, void *sockp),                        \
+		(multi_handle, sockfd, sockp))                                                    \
+	FUNCTION(CURLMcode, curl_multi_cleanup, (CURLM * multi_handle), (multi_handle))           \
+	FUNCTION(CURLMsg *, curl_multi_info_read, (CURLM * multi_handle, int *msgs_in_queue),     \
+		(multi_handle, msgs_in_queue))                                                    \
+	FUNCTION(CURLM *, curl_multi_init, (void), ())                                            \
+	FUNCTION(CURLMcode, curl_multi_perform, (CURLM * multi_handle, int *running_handles),     \
+		(multi_handle, running_handles))                                                  \
+	FUNCTION(CURLMcode, curl_multi_poll,                                                      \
+		(CURLM * multi_handle, struct curl_waitfd extra_fds[], unsigned extra_nfds,       \
+			int timeout_ms, int *ret),                                                \
+		(multi_handle, extra_fds, extra_nfds, timeout_ms, ret))                           \
+	FUNCTION(CURLMcode, curl_multi_remove_handle, (CURLM * multi_handle, CURL * curl_handle), \
+		(multi_handle, curl_handle))                                                      \
+	FUNCTION(CURLMcode, curl_multi_socket_action,                                             \
+		(CURLM * multi_handle, curl_socket_t s, int ev_bitmask, int *running_handles),    \
+		(multi_handle, s, ev_bitmask, running_handles))                                   \
+	FUNCTION(struct curl_slist *, curl_slist_append,                                          \
+		(struct curl_slist * list, const char *data), (list, data))
 /* Those of type void. */
 #define CURL_PROCEDURES(PROCEDURE)                          \
-	PROCEDURE(curl_easy_cleanup, (CURL * easy), (easy)) \
+	PROCEDURE(curl_easy_cleanup, (CURL * curl), (curl)) \
 	PROCEDURE(curl_global_cleanup, (void), ())          \
 	PROCEDURE(curl_slist_free_all, (struct curl_slist * list), (list))
 
@@ -116,7 +122,7 @@ curl_version_info_data *curl_version_info(CURLversion age)
 
 /* ---- the others ---------------------------------------------------------------------------------- */
 
-CURLcode curl_easy_getinfo(CURL *easy, CURLINFO info, ...)
+CURLcode curl_easy_getinfo(CURL *curl, CURLINFO info, ...)
 {
 	va_list values;
 	void *to;
@@ -124,39 +130,41 @@ CURLcode curl_easy_getinfo(CURL *easy, CURLINFO info, ...)
 	va_start(values, info);
 	to = va_arg(values, void *);
 	va_end(values);
-	return library.curl_easy_getinfo(easy, info, to);
+	return library.curl_easy_getinfo(curl, info, to);
 }
 
-/* What a value is, the option's number says. */
-CURLcode curl_easy_setopt(CURL *easy, CURLoption option, ...)
+/* What a value is, the option's number says. The kinds are alike only where all are of one size. */
+/* NOLINTBEGIN(bugprone-branch-clone) */
+CURLcode curl_easy_setopt(CURL *curl, CURLoption option, ...)
 {
 	va_list values;
 	CURLcode code;
 
 	va_start(values, option);
 	if (option < CURLOPTTYPE_OBJECTPOINT)
-		code = library.curl_easy_setopt(easy, option, va_arg(values, long));
+		code = library.curl_easy_setopt(curl, option, va_arg(values, long));
 	else if (option >= CURLOPTTYPE_OFF_T && option < CURLOPTTYPE_BLOB)
-		code = library.curl_easy_setopt(easy, option, va_arg(values, curl_off_t));
+		code = library.curl_easy_setopt(curl, option, va_arg(values, curl_off_t));
 	else
-		code = library.curl_easy_setopt(easy, option, va_arg(values, void *));
+		code = library.curl_easy_setopt(curl, option, va_arg(values, void *));
 	va_end(values);
 	return code;
 }
 
-CURLMcode curl_multi_setopt(CURLM *multi, CURLMoption option, ...)
+CURLMcode curl_multi_setopt(CURLM *multi_handle, CURLMoption option, ...)
 {
 	va_list values;
 	CURLMcode code;
 
 	va_start(values, option);
 	if ((int)option < CURLOPTTYPE_OBJECTPOINT)
-		code = library.curl_multi_setopt(multi, option, va_arg(values, long));
+		code = library.curl_multi_setopt(multi_handle, option, va_arg(values, long));
 	else
-		code = library.curl_multi_setopt(multi, option, va_arg(values, void *));
+		code = library.curl_multi_setopt(multi_handle, option, va_arg(values, void *));
 	va_end(values);
 	return code;
 }
+/* NOLINTEND(bugprone-branch-clone) */
 
 #define PASS_ON(type, name, parameters, arguments) \
 	type name parameters                       \
