@@ -746,6 +746,9 @@ static void test_late_images(void **state)
 
 	(void)state;
 	assert_int_equal(gnutls_rnd(GNUTLS_RND_NONCE, noise, sizeof(noise)), 0);
+	/* What cannot be compressed is stored, and copied out within a millisecond. */
+	for (size_t i = 0; i < sizeof(noise); i++)
+		noise[i] &= 0x3f;
 	bytes = make(tar, gzip, members, 2);
 	in.bytes = buffer_bytes(&bytes);
 	format_budget_init(&budget, &limits, bytes.size);
