@@ -240,6 +240,24 @@ void inventory_bind(sqlite3_stmt *statement, const int64_t *values, int count)
 		(void)sqlite3_bind_int64(statement, n + 1, values[n]);
 }
 
+enum err inventory_run_steps(struct inventory *i, const enum statement *steps, size_t count,
+	const int64_t values[STEP_VALUES], struct why *why)
+{
+	enum err e = ERR_OK;
+
+	for (size_t n = 0; e == ERR_OK && n < count; n++) {
+		sqlite3_stmt *statement;
+
+		e = inventory_statement(i, steps[n], &statement, why);
+		if (e != ERR_OK)
+			break;
+		if (values)
+			inventory_bind(statement, values, STEP_VALUES);
+		e = inventory_run(i, statement, NULL, why);
+	}
+	return e;
+}
+
 void inventory_bind_time(sqlite3_stmt *statement, int at, int64_t time)
 {
 	if (time == TIME_UNKNOWN)
@@ -459,18 +477,12 @@ static enum err retire(struct inventory *i, int64_t job, int64_t now, struct why
 	static const enum statement steps[] = { SIGHTING_GONE_OF_JOB, ENDPOINT_GONE_OF_JOB,
 		KEY_GONE_OF_JOB, REFERENCE_GONE_OF_JOB, PROBLEM_DROP_OF_JOB, MEMORY_DROP,
 		JOB_RETIRE };
-	const int64_t values[] = { job, now };
-	sqlite3_stmt *statement;
+	const int64_t values[STEP_VALUES] = { job, now };
 	enum err e = inventory_keys_unsettle(i, why);
 
-	for (size_t n = 0; e == ERR_OK && n < sizeof(steps) / sizeof(steps[0]); n++) {
-		e = inventory_statement(i, steps[n], &statement, why);
-		if (e != ERR_OK)
-			break;
-		inventory_bind(statement, values, 2);
-		e = inventory_run(i, statement, NULL, why);
-	}
-	return e;
+	return e == ERR_OK ? inventory_run_steps(
+				     i, steps, sizeof(steps) / sizeof(steps[0]), values, why)
+			   : e;
 }
 
 enum err inventory_retain_jobs(

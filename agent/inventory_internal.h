@@ -174,6 +174,10 @@ enum err inventory_step(
 /* A statement that gives no rows; `*changed` (may be NULL) counts the rows it changed. */
 enum err inventory_run(struct inventory *i, sqlite3_stmt *statement, uint64_t *changed,
 	struct why *why) MUST_CHECK;
+/* Statements that give no rows, one after another. NULL where none of them takes values. */
+#define STEP_VALUES 2
+enum err inventory_run_steps(struct inventory *i, const enum statement *steps, size_t count,
+	const int64_t values[STEP_VALUES], struct why *why) MUST_CHECK;
 
 /* A number that is kept under a name; `*is_known` false where none is. Setting is part of the batch. */
 enum err inventory_meta_get(struct inventory *i, const char *key, int64_t *value, bool *is_known,

@@ -54,14 +54,9 @@ enum err inventory_key_notes_clear(struct inventory *i, struct why *why)
 	static const enum statement steps[] = { KEY_NOTE_CLEAR, KEY_NOTES_CLEAR };
 	enum err e = store_begin(i->store, why);
 
-	for (size_t n = 0; e == ERR_OK && n < sizeof(steps) / sizeof(steps[0]); n++) {
-		sqlite3_stmt *clear;
-
-		e = inventory_statement(i, steps[n], &clear, why);
-		if (e == ERR_OK)
-			e = inventory_run(i, clear, NULL, why);
-	}
-	return e;
+	return e == ERR_OK
+		       ? inventory_run_steps(i, steps, sizeof(steps) / sizeof(steps[0]), NULL, why)
+		       : e;
 }
 
 enum err inventory_key_notes_add(

@@ -176,15 +176,8 @@ bool inventory_left_out(struct inventory *i)
 enum err inventory_pool_prune(struct inventory *i, struct why *why)
 {
 	static const enum statement steps[] = { POOL_PRUNE, WANTING_PRUNE, COMPLETION_PRUNE };
-	enum err e = ERR_OK;
+	enum err e = inventory_run_steps(i, steps, sizeof(steps) / sizeof(steps[0]), NULL, why);
 
-	for (size_t n = 0; e == ERR_OK && n < sizeof(steps) / sizeof(steps[0]); n++) {
-		sqlite3_stmt *prune;
-
-		e = inventory_statement(i, steps[n], &prune, why);
-		if (e == ERR_OK)
-			e = inventory_run(i, prune, NULL, why);
-	}
 	i->is_pool_counted = false;
 	return e;
 }

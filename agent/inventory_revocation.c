@@ -94,13 +94,8 @@ enum err inventory_revocation_prune(struct inventory *i, struct why *why)
 	enum err e = inventory_enter(i, &is_own, why);
 
 	revocation_map_forget(i);
-	for (size_t n = 0; e == ERR_OK && n < sizeof(steps) / sizeof(steps[0]); n++) {
-		sqlite3_stmt *prune;
-
-		e = inventory_statement(i, steps[n], &prune, why);
-		if (e == ERR_OK)
-			e = inventory_run(i, prune, NULL, why);
-	}
+	if (e == ERR_OK)
+		e = inventory_run_steps(i, steps, sizeof(steps) / sizeof(steps[0]), NULL, why);
 	return inventory_leave(i, is_own, e, why);
 }
 
