@@ -1,7 +1,6 @@
 /* A role's main. */
 #include "agent/process/role.h"
 
-#include "agent/base/curl_library.h"
 #include "agent/base/log.h"
 #include "agent/process/channel.h"
 #include "agent/process/drop.h"
@@ -57,9 +56,8 @@ int role_main(const struct role *role)
 	(void)signal(SIGHUP, SIG_IGN);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() == 1)
 		log_debug("no parent-death signal");
-	/* Behind the sandbox there are no libraries. */
-	if (role->needs & ROLE_NEEDS_NETWORK)
-		(void)curl_library_load();
+	if (role->prepare)
+		(void)role->prepare();
 	e = drop_and_report(role);
 	if (e == ERR_OK)
 		e = role->run(ROLE_FD, &why);

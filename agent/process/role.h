@@ -23,6 +23,8 @@ enum role_need {
 struct role {
 	const char *name;
 	unsigned needs; /* enum role_need */
+	/* Loads what `run` will use, while the sandbox is open still. What is missing `run` meets. NULL: nothing. */
+	bool (*prepare)(void);
 	/* Serves the socket until FINISH was answered or main went away. ERR_OK = ended in order. */
 	enum err (*run)(int fd, struct why *why);
 };

@@ -2,6 +2,7 @@
 #include "scanners/network/probe.h"
 
 #include "agent/base/clock.h"
+#include "agent/base/curl_library.h"
 #include "agent/base/wire.h"
 #include "scanners/network/probe_internal.h"
 
@@ -326,5 +327,6 @@ static enum err probe_run(int fd, struct why *why)
 const struct role probe_role = {
 	.name = "probe",
 	.needs = ROLE_NEEDS_NETWORK,
+	.prepare = curl_library_load,
 	.run = probe_run,
 };

@@ -1,6 +1,7 @@
 /* The fetcher role: work from main in, transfers of curl, their bodies out as they come. */
 #include "scanners/revocation/fetcher.h"
 
+#include "agent/base/curl_library.h"
 #include "agent/base/text.h"
 #include "agent/base/wire.h"
 #include "agent/process/channel.h"
@@ -186,5 +187,6 @@ static enum err fetcher_run(int fd, struct why *why)
 const struct role fetcher_role = {
 	.name = "fetcher",
 	.needs = ROLE_NEEDS_NETWORK,
+	.prepare = curl_library_load,
 	.run = fetcher_run,
 };
