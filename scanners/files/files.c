@@ -224,6 +224,7 @@ static enum err encode_options(const void *arg, struct buffer *out, struct why *
 			.list_bytes = limits->image_list_bytes,
 			.layers = (uint64_t)limits->image_layers } };
 	enum err e = roots_of(conf, &options.roots, why);
+
 	if (e == ERR_OK)
 		e = strings_copy(&options.exclude, &conf->exclude);
 	if (e == ERR_OK) {

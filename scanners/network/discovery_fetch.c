@@ -367,9 +367,13 @@ enum err fetching_start(struct probe *p, uint64_t work, const char *place, unsig
 	buffer_init(&f->body, DISCOVERY_BYTES_MAX);
 	buffer_init(&f->list, DISCOVERY_BYTES_MAX);
 	f->place = strdup(place);
-	if (!f->place || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+	if (!f->place) {
 		fetching_free(f);
 		return ERR_MEMORY;
+	}
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+		fetching_free(f);
+		return ERR_UNSUPPORTED;
 	}
 	if (uv_queue_work(&p->loop, &f->work, on_work, on_done) != 0) {
 		curl_global_cleanup();

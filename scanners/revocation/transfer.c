@@ -387,7 +387,7 @@ enum err transfers_new(const struct transfers_conf *conf, struct transfers **out
 	t->conf = *conf;
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
 		free(t);
-		return ERR_MEMORY;
+		return ERR_UNSUPPORTED;
 	}
 	t->multi = curl_multi_init();
 	if (!t->multi ||
