@@ -250,39 +250,35 @@ static enum err tell_place(struct asking *a, const struct place *p, struct why *
 #define PLACES_SELECT                                                                               \
 	"SELECT p.id,p.uri,p.kept,p.is_stale,p.seen,j.name,j.scanner FROM place p CROSS JOIN job j" \
 	" ON j.id=p.job WHERE "
-/* ?1 = job name or NULL, ?2 = uri, ?3 = fingerprint. */
-static const char places_all[] = PLACES_SELECT "(?1 IS NULL OR j.name=?1) ORDER BY p.uri,p.job";
-/* Of endpoints, keys and references: there are few of them beside the places of files. */
-static const char places_endpoint[] =
-	PLACES_SELECT "p.id IN (SELECT id>>24 FROM endpoint) AND (?1 IS NULL OR j.name=?1)"
-		      " ORDER BY p.uri,p.job";
-static const char places_key[] =
-	PLACES_SELECT "p.id IN (SELECT id>>24 FROM private_key) AND (?1 IS NULL OR j.name=?1)"
-		      " ORDER BY p.uri,p.job";
-static const char places_reference[] =
-	PLACES_SELECT "p.id IN (SELECT id>>24 FROM reference) AND (?1 IS NULL OR j.name=?1)"
-		      " ORDER BY p.uri,p.job";
-static const char places_uri[] =
-	PLACES_SELECT "p.uri=?2 AND (?1 IS NULL OR j.name=?1) ORDER BY p.uri,p.job";
-static const char places_fingerprint[] = PLACES_SELECT
-	"p.id IN (SELECT s.id>>24 FROM certificate c CROSS JOIN sighting s ON s.certificate=c.id"
-	" WHERE c.fingerprint=?3 UNION SELECT place FROM problem WHERE fingerprint=?3)"
-	" AND (?2 IS NULL OR p.uri=?2) AND (?1 IS NULL OR j.name=?1) ORDER BY p.uri,p.job";
-
-/* ?2 may be the place too. */
-static const char places_file[] = PLACES_SELECT
-	"p.id IN (SELECT id>>24 FROM reference WHERE file=?4) AND (?2 IS NULL OR p.uri=?2)"
-	" AND (?1 IS NULL OR j.name=?1) ORDER BY p.uri,p.job";
+/* ?1 = job name or NULL, ?2 = uri (or NULL beside another), ?3 = fingerprint, ?4 = file. */
+#define PLACES_WHERE(condition) \
+	PLACES_SELECT condition " AND (?1 IS NULL OR j.name=?1) ORDER BY p.uri,p.job"
+/* Of these there are few beside all. Another job may speak for such a place, and tell nothing. */
+#define PLACES_OF(ids)                                                   \
+	PLACES_WHERE("p.uri IN (SELECT uri FROM place WHERE id IN (" ids \
+		     ")) AND (?2 IS NULL OR p.uri=?2)")
+static const char places_all[] = PLACES_WHERE("TRUE");
+static const char *const places_texts[RECORD_KIND_LAST + 1] = {
+	[RECORD_ENDPOINT] = PLACES_OF("SELECT id>>24 FROM endpoint WHERE kind=2"),
+	[RECORD_CRL] = PLACES_OF("SELECT id>>24 FROM endpoint WHERE kind=5"),
+	[RECORD_PROBLEM] = PLACES_OF("SELECT place FROM problem"),
+	[RECORD_KEY] = PLACES_OF("SELECT id>>24 FROM private_key"),
+	[RECORD_REFERENCE] = PLACES_OF("SELECT id>>24 FROM reference"),
+};
+static const char places_uri[] = PLACES_WHERE("p.uri=?2");
+static const char places_fingerprint[] =
+	PLACES_OF("SELECT s.id>>24 FROM certificate c CROSS JOIN sighting s ON s.certificate=c.id"
+		  " WHERE c.fingerprint=?3 UNION"
+		  " SELECT place FROM problem WHERE fingerprint=?3");
+static const char places_file[] = PLACES_OF("SELECT id>>24 FROM reference WHERE file=?4");
 
 static const char *places_text(const struct inventory_filter *f)
 {
-	return f->fingerprint                ? places_fingerprint
-	       : f->file                     ? places_file
-	       : f->uri                      ? places_uri
-	       : f->kind == RECORD_ENDPOINT  ? places_endpoint
-	       : f->kind == RECORD_KEY       ? places_key
-	       : f->kind == RECORD_REFERENCE ? places_reference
-					     : places_all;
+	return f->fingerprint          ? places_fingerprint
+	       : f->file               ? places_file
+	       : f->uri                ? places_uri
+	       : places_texts[f->kind] ? places_texts[f->kind]
+				       : places_all;
 }
 
 static enum err prepare_places(struct asking *a, sqlite3_stmt **out, struct why *why)

@@ -22,7 +22,7 @@ struct scan {
 	struct store *store;
 	struct inventory *inventory;
 	struct pipeline *pipeline;
-	struct links *links; /* between what was found */
+	struct links *links; /* between what was found; NULL without an endpoint */
 	struct progress_bar *bar;
 	uv_loop_t loop;
 	uv_timer_t next; /* runs when a pass has ended */
@@ -218,46 +218,45 @@ static bool is_due(const struct scan *s, const struct certificate_record *r)
 	enum status status;
 
 	/* A root that the system trusts is the system's to renew. */
-	if (!s->options->fail_within ||
-		((r->verdict.is_anchor || r->verdict.is_bundled) && !r->is_served))
+	if ((r->verdict.is_anchor || r->verdict.is_bundled) && !r->is_served)
 		return false;
 	status = record_status_at(r, &t, clock_now_s());
 	return status != STATUS_OK && status != STATUS_UNCHECKED;
 }
 
-static void count(struct scan *s, const struct record *r)
-{
-	struct report_summary *to = &s->summary;
-
-	to->certificates += r->kind == RECORD_CERTIFICATE;
-	to->endpoints += r->kind == RECORD_ENDPOINT && !record_is_plain_listener(r);
-	to->crls += r->kind == RECORD_CRL;
-	to->problems += r->kind == RECORD_PROBLEM;
-	if (r->kind == RECORD_CERTIFICATE && is_due(s, &r->certificate))
-		s->is_due = true;
-}
-
-static enum err on_sighting(void *arg, const struct sighting *sighting)
+static enum err on_certificate(void *arg, const struct sighting *sighting)
 {
 	struct scan *s = arg;
 
-	count(s, sighting->record);
-	return links_add(s->links, sighting);
+	if (is_due(s, &sighting->record->certificate))
+		s->is_due = true;
+	return ERR_OK;
 }
 
-/* Counts what was found, and ties it together. */
+static enum err on_endpoint(void *arg, const struct sighting *sighting)
+{
+	bool *has_endpoints = arg;
+
+	(void)sighting;
+	*has_endpoints = true;
+	return ERR_OK;
+}
+
+/* What is due, and what accepts what: without an endpoint nothing does. */
 static enum err gather(struct scan *s, struct why *why)
 {
-	static const enum record_kind kinds[] = { RECORD_REFERENCE, RECORD_CERTIFICATE,
-		RECORD_ENDPOINT, RECORD_CRL, RECORD_PROBLEM };
-	enum err e = links_new(&s->links);
+	static const struct inventory_filter certificates = { .kind = RECORD_CERTIFICATE };
+	static const struct inventory_filter endpoints = { .kind = RECORD_ENDPOINT };
+	bool has_endpoints = false;
+	enum err e = ERR_OK;
 
-	for (size_t n = 0; e == ERR_OK && n < sizeof(kinds) / sizeof(kinds[0]); n++) {
-		const struct inventory_filter filter = { .kind = (int)kinds[n] };
-
-		e = inventory_each(s->inventory, &filter, on_sighting, s, why);
-	}
-	return e == ERR_OK ? links_settle(s->links, clock_now_s()) : e;
+	if (s->options->fail_within)
+		e = inventory_each(s->inventory, &certificates, on_certificate, s, why);
+	if (e == ERR_OK)
+		e = inventory_each(s->inventory, &endpoints, on_endpoint, &has_endpoints, why);
+	if (e == ERR_OK && has_endpoints)
+		e = links_of_inventory(s->inventory, clock_now_s(), &s->links, why);
+	return e;
 }
 
 static enum err tell(struct scan *s, struct why *why)

@@ -9,17 +9,18 @@ static enum err text(FILE *to, const char *s)
 static enum err json_write(const struct view *view, const struct report_options *options,
 	const struct report_summary *summary, FILE *to)
 {
+	struct json_counts counts;
 	enum err e = text(to, "{\"records\":[\n");
 
 	(void)options;
 	if (e == ERR_OK)
-		e = json_stream_records(view, ",\n", "", to);
+		e = json_stream_records(view, ",\n", "", to, &counts);
 	if (e == ERR_OK)
 		e = text(to, "\n]");
 	if (e == ERR_OK && summary) {
 		e = text(to, ",\"summary\":");
 		if (e == ERR_OK)
-			e = json_stream_summary(summary, to);
+			e = json_stream_summary(&counts, summary, to);
 	}
 	if (e == ERR_OK)
 		e = text(to, "}\n");

@@ -12,8 +12,17 @@ struct stream {
 	const char *after;       /* borrowed */
 	FILE *to;                /* borrowed */
 	bool is_started;
+	struct json_counts *counts; /* borrowed */
 	struct buffer text;
 };
+
+static void count(struct json_counts *n, const struct record *r)
+{
+	n->certificates += r->kind == RECORD_CERTIFICATE;
+	n->endpoints += r->kind == RECORD_ENDPOINT && !record_is_plain_listener(r);
+	n->problems += r->kind == RECORD_PROBLEM;
+	n->crls += r->kind == RECORD_CRL;
+}
 
 static enum err write_json(struct stream *s, const cJSON *json)
 {
@@ -34,6 +43,7 @@ static enum err each(void *arg, const struct sighting *sighting)
 	cJSON *json;
 	enum err e;
 
+	count(s->counts, sighting->record);
 	if (s->is_started && fputs(s->between, s->to) == EOF)
 		return ERR_IO;
 	json = record_json(sighting, &s->view->thresholds, s->view->now);
@@ -49,13 +59,17 @@ static enum err each(void *arg, const struct sighting *sighting)
 	return e;
 }
 
-enum err json_stream_records(
-	const struct view *view, const char *between, const char *after, FILE *to)
+enum err json_stream_records(const struct view *view, const char *between, const char *after,
+	FILE *to, struct json_counts *out)
 {
 	static const enum record_kind kinds[] = { RECORD_CERTIFICATE, RECORD_ENDPOINT, RECORD_CRL,
 		RECORD_KEY, RECORD_PROBLEM, RECORD_REFERENCE };
-	struct stream s = { .view = view, .between = between, .after = after, .to = to };
+	struct stream s = {
+		.view = view, .between = between, .after = after, .to = to, .counts = out
+	};
 	enum err e = ERR_OK;
+
+	*out = (struct json_counts){ 0 };
 
 	buffer_init(&s.text, JSON_BYTES_MAX);
 	for (size_t i = 0; e == ERR_OK && i < sizeof(kinds) / sizeof(kinds[0]); i++)
@@ -64,7 +78,8 @@ enum err json_stream_records(
 	return e;
 }
 
-enum err json_stream_summary(const struct report_summary *summary, FILE *to)
+enum err json_stream_summary(
+	const struct json_counts *counts, const struct report_summary *summary, FILE *to)
 {
 	struct stream s = { .to = to };
 	cJSON *json = cJSON_CreateObject();
@@ -73,10 +88,10 @@ enum err json_stream_summary(const struct report_summary *summary, FILE *to)
 	buffer_init(&s.text, JSON_BYTES_MAX);
 	/* Milliseconds are all the clock gives. */
 	if (json && cJSON_AddStringToObject(json, "type", "summary") &&
-		cJSON_AddNumberToObject(json, "certificates", (double)summary->certificates) &&
-		cJSON_AddNumberToObject(json, "endpoints", (double)summary->endpoints) &&
-		cJSON_AddNumberToObject(json, "problems", (double)summary->problems) &&
-		cJSON_AddNumberToObject(json, "crls", (double)summary->crls) &&
+		cJSON_AddNumberToObject(json, "certificates", (double)counts->certificates) &&
+		cJSON_AddNumberToObject(json, "endpoints", (double)counts->endpoints) &&
+		cJSON_AddNumberToObject(json, "problems", (double)counts->problems) &&
+		cJSON_AddNumberToObject(json, "crls", (double)counts->crls) &&
 		cJSON_AddNumberToObject(json, "files", (double)summary->files) &&
 		cJSON_AddNumberToObject(
 			json, "seconds", (double)(int64_t)(summary->seconds * 1000 + 0.5) / 1000))

@@ -4,11 +4,12 @@
 static enum err jsonl_write(const struct view *view, const struct report_options *options,
 	const struct report_summary *summary, FILE *to)
 {
-	enum err e = json_stream_records(view, "", "\n", to);
+	struct json_counts counts;
+	enum err e = json_stream_records(view, "", "\n", to, &counts);
 
 	(void)options;
 	if (e == ERR_OK && summary) {
-		e = json_stream_summary(summary, to);
+		e = json_stream_summary(&counts, summary, to);
 		if (e == ERR_OK && fputc('\n', to) == EOF)
 			e = ERR_IO;
 	}

@@ -12,11 +12,8 @@ struct report_options {
 	bool all;       /* public roots of trust stores too */
 };
 
+/* What cannot be told from the records. */
 struct report_summary {
-	uint64_t certificates;
-	uint64_t endpoints;
-	uint64_t problems;
-	uint64_t crls;
 	uint64_t files;
 	double seconds;
 };

@@ -737,6 +737,30 @@ static void overlapping_jobs_tell_a_place_once(void **state)
 	holds(w, "file:///x#0=3");
 }
 
+/* Asking for some records alone is no reason to believe who looked earlier. */
+static void who_saw_a_place_last_speaks_whatever_is_asked_for(void **state)
+{
+	struct world *w = *state;
+	int64_t a = begin(w, "files");
+	int64_t b;
+	uint8_t of_1[FINGERPRINT_BYTES];
+
+	put(w, a, "file:///x", 0, 1);
+	put(w, a, "file:///y", 0, 1);
+	put_problem(w, a, "file:///x", REASON_MALFORMED);
+	put_problem(w, a, "file:///y", REASON_MALFORMED);
+	(void)end(w, a, true);
+	b = begin(w, "files:2");
+	put(w, b, "file:///x", 0, 3);
+	(void)end(w, b, true);
+	holds_filtered(
+		w, &(struct inventory_filter){ .kind = RECORD_PROBLEM }, "file:///y?malformed");
+	fingerprint(1, of_1);
+	holds_filtered(w, &(struct inventory_filter){ .fingerprint = of_1 }, "file:///y#0=1");
+	holds_filtered(
+		w, &(struct inventory_filter){ .fingerprint = of_1, .uri = "file:///x" }, "");
+}
+
 /* ---- keeping ---------------------------------------------------------------------------------- */
 
 static void keeps_what_is_unchanged(void **state)
@@ -1455,6 +1479,7 @@ int main(void)
 		TEST(pass_left_open_counts_as_incomplete),
 		TEST(jobs_do_not_touch_each_other),
 		TEST(overlapping_jobs_tell_a_place_once),
+		TEST(who_saw_a_place_last_speaks_whatever_is_asked_for),
 		TEST(keeps_what_is_unchanged),
 		TEST(keeps_what_could_not_be_looked_at),
 		TEST(keeps_below_a_root),
