@@ -49,6 +49,8 @@ int role_main(const struct role *role)
 	struct why why = { 0 };
 	enum err e;
 
+	/* What leafwatch's caller left open for it is not for the roles. */
+	(void)close_range(ROLE_FD + 1, ~0U, 0);
 	log_setup(LOG_LEVEL_INFO, role->name);
 	(void)signal(SIGPIPE, SIG_IGN);
 	/* Ctrl-C reaches the whole foreground group; main decides when a role ends. */

@@ -93,11 +93,15 @@ void look_close(struct worker *w)
 
 /* A tenth of what reading a small file costs is closing it, unless many are closed at once. All numbers between are
  * ours: another thread's would break the sequence. */
-static void close_soon(struct worker *w, int fd)
+void look_close_soon(struct worker *w, int fd)
 {
-	if (w->closing_count == CLOSED_AT_ONCE || fd != w->closing + w->closing_count)
+	/* The folder was opened before its files. */
+	bool is_before = w->closing_count && fd == w->closing - 1;
+
+	if (!is_before &&
+		(w->closing_count == CLOSED_AT_ONCE || fd != w->closing + w->closing_count))
 		look_close(w);
-	if (!w->closing_count)
+	if (!w->closing_count || is_before)
 		w->closing = fd;
 	w->closing_count++;
 }
@@ -107,7 +111,7 @@ enum err look_into(struct worker *w, int fd, struct slice name)
 	struct sniff f = { .fd = fd, .buffer = w->buffer, .steps = &w->steps };
 	enum err e = look_open(w, name, &f);
 
-	close_soon(w, fd);
+	look_close_soon(w, fd);
 	return e;
 }
 
@@ -122,7 +126,7 @@ static enum err glance_into(struct worker *w, int fd, struct slice name)
 		count(w);
 	else
 		e = look_open(w, name, &f);
-	close_soon(w, fd);
+	look_close_soon(w, fd);
 	return e;
 }
 

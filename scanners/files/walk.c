@@ -349,7 +349,7 @@ static enum err walk_folder(struct worker *w, const struct unit *u)
 	if (fd < 0)
 		return tell_errno(w, slice_of(NULL, 0), errno);
 	e = walk_open_folder(w, u, fd);
-	(void)close(fd);
+	look_close_soon(w, fd);
 	return e == ERR_OK ? tell_limited_stores(w) : e;
 }
 

@@ -179,7 +179,9 @@ enum err tell_work_done(struct walk *w, uint64_t work) MUST_CHECK;
 enum err look_at_file(struct worker *w, int folder, struct slice name) MUST_CHECK;
 /* The same for a link: to a file below a root, and with follow_links to anything. */
 enum err look_at_link(struct worker *w, struct dir *dir, int folder, struct slice name) MUST_CHECK;
-/* An open file, nothing of it read yet; `fd` is closed, by look_close at the latest. */
+/* Closes the descriptor, by look_close at the latest. */
+void look_close_soon(struct worker *w, int fd);
+/* An open file, nothing of it read yet; `fd` is closed as by look_close_soon. */
 enum err look_into(struct worker *w, int fd, struct slice name) MUST_CHECK;
 /* At the end of each unit: closes the files that are still open. */
 void look_close(struct worker *w);

@@ -72,9 +72,16 @@ size_t base64_escaped_digit(struct slice s, uint8_t *digit)
 	return 0;
 }
 
+static bool may_end_escape(uint8_t c)
+{
+	return c == '/' || c == ';' || c == 'b' || c == 'B' || c == 'f' || c == 'F';
+}
+
 /* The bytes of the escaped digit that ends at `at`; 0 = none. */
 static size_t escape_before(struct slice text, size_t at)
 {
+	if (!at || !may_end_escape(text.data[at - 1]))
+		return 0;
 	for (size_t i = 0; i < ESCAPES_COUNT; i++) {
 		size_t size = strlen(escapes[i].text);
 
