@@ -2,6 +2,7 @@
 #include "agent/process/channel.h"
 #include "agent/process/child.h"
 #include "agent/process/frame.h"
+#include "agent/process/role.h"
 
 #include <fcntl.h>
 #include <semaphore.h>
@@ -9,6 +10,8 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -106,6 +109,38 @@ static void run(const struct role *role, struct seen *s, unsigned frames, size_t
 	assert_int_equal(uv_loop_close(&loop), 0);
 	assert_true(s->is_gone);
 	free(bytes);
+}
+
+#define INHERITED_FD 20
+
+static enum err run_counting(int fd, struct why *why)
+{
+	(void)why;
+	return fcntl(fd, F_GETFD) >= 0 && fcntl(INHERITED_FD, F_GETFD) < 0 ? ERR_OK : ERR_IO;
+}
+
+/* A shell or a service manager may leave more open than it means to. */
+static void test_inherits_nothing(void **state)
+{
+	const struct role role = { .name = "counting", .run = run_counting };
+	int ends[2];
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (dup2(ends[0], INHERITED_FD) < 0 || dup2(ends[1], ROLE_FD) < 0)
+			_exit(2);
+		_exit(role_main(&role));
+	}
+	(void)close(ends[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	(void)close(ends[0]);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void test_echo(void **state)
@@ -493,6 +528,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_echo),
+		cmocka_unit_test(test_inherits_nothing),
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_rejected_frame),
 		cmocka_unit_test(test_failure),
