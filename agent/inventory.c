@@ -115,12 +115,12 @@ static const char *const texts[STATEMENT_COUNT] = {
 		" WHERE s.certificate=succession.old AND s.id BETWEEN"
 		" (succession.sighting>>24)<<24 AND succession.sighting|16777215"
 		" AND s.gone_at IS NULL)",
-	[MEMORY_LOAD] = "SELECT context,bytes FROM memory WHERE job=?1",
+	[MEMORY_LOAD] = "SELECT context FROM memory WHERE job=?1",
 	[MEMORY_SAVE] = "INSERT INTO memory(job,context,bytes) VALUES(?1,?2,?3)"
 			" ON CONFLICT(job) DO UPDATE SET context=?2, bytes=?3",
 	[MEMORY_DROP] = "DELETE FROM memory WHERE job=?1",
-	[BOUNDARY] = "SELECT min(s.boundary) FROM place p CROSS JOIN sighting s ON " AT_PLACE(
-		"s") " WHERE p.job=?1 AND s.gone_at IS NULL",
+	[BOUNDARY] = "SELECT 1 FROM sighting s WHERE s.boundary<=?2 AND s.gone_at IS NULL AND"
+		     " (SELECT job FROM place WHERE id=s.id>>24)=?1 LIMIT 1",
 	[SERVED_CLEAR] = "DELETE FROM served",
 	[SERVED_PUT] =
 		"INSERT INTO served(sighting,served,detail) SELECT p.id<<24,?3,?4 FROM place p"
@@ -541,6 +541,29 @@ enum err inventory_each_job(struct inventory *i, enum err (*fn)(void *, const st
 
 /* ---- what a scanner remembers ----------------------------------------------------------------- */
 
+/* Straight into the buffer: there are megabytes of them. */
+static enum err read_memory(struct inventory *i, int64_t job, struct buffer *out, struct why *why)
+{
+	sqlite3 *db = i->store->db;
+	sqlite3_blob *blob = NULL;
+	enum err e = ERR_OK;
+	uint8_t *to;
+	int size;
+
+	if (sqlite3_blob_open(db, "main", "memory", "bytes", job, 0, &blob) != SQLITE_OK)
+		return store_fail(i->store, why, "read what a job remembers");
+	size = sqlite3_blob_bytes(blob);
+	to = buffer_reserve(out, (size_t)size);
+	if (!to)
+		e = buffer_status(out);
+	else if (sqlite3_blob_read(blob, to, size, 0) != SQLITE_OK)
+		e = store_fail(i->store, why, "read what a job remembers");
+	else
+		out->size += (size_t)size;
+	(void)sqlite3_blob_close(blob);
+	return e;
+}
+
 enum err inventory_memory_load(struct inventory *i, const char *job, struct buffer *out,
 	uint8_t context[FINGERPRINT_BYTES], struct why *why)
 {
@@ -561,15 +584,12 @@ enum err inventory_memory_load(struct inventory *i, const char *job, struct buff
 	if (!is_row)
 		return why_fail(why, ERR_NOT_FOUND, "job \"%s\" remembers nothing", job);
 	stored = inventory_column_bytes(load, 0);
-	if (stored.size != FINGERPRINT_BYTES) {
-		e = why_fail(why, ERR_STORE, "what job \"%s\" remembers is damaged", job);
-	} else {
+	if (stored.size == FINGERPRINT_BYTES)
 		memcpy(context, stored.data, FINGERPRINT_BYTES);
-		buffer_slice(out, inventory_column_bytes(load, 1));
-		e = buffer_status(out);
-	}
+	else
+		e = why_fail(why, ERR_STORE, "what job \"%s\" remembers is damaged", job);
 	(void)sqlite3_reset(load);
-	return e;
+	return e == ERR_OK ? read_memory(i, id, out, why) : e;
 }
 
 enum err inventory_memory_save(struct inventory *i, const char *job, struct slice bytes,
@@ -595,26 +615,22 @@ enum err inventory_memory_save(struct inventory *i, const char *job, struct slic
 	return inventory_leave(i, is_own, e, why);
 }
 
-enum err inventory_boundary(struct inventory *i, const char *job, int64_t *out, struct why *why)
+enum err inventory_has_boundary(
+	struct inventory *i, const char *job, int64_t until, bool *out, struct why *why)
 {
-	sqlite3_stmt *least;
-	bool is_row = false;
-	int64_t id = 0;
-	enum err e = inventory_job_id(i, job, &id, NULL);
+	sqlite3_stmt *find;
+	int64_t numbers[] = { 0, until };
+	enum err e = inventory_job_id(i, job, &numbers[0], NULL);
 
-	if (e == ERR_NOT_FOUND) {
-		*out = TIME_UNKNOWN;
+	*out = false;
+	if (e == ERR_NOT_FOUND)
 		return ERR_OK;
-	}
 	if (e == ERR_OK)
-		e = inventory_statement(i, BOUNDARY, &least, why);
+		e = inventory_statement(i, BOUNDARY, &find, why);
 	if (e != ERR_OK)
 		return e;
-	inventory_bind(least, &id, 1);
-	e = inventory_step(i, least, &is_row, why);
-	if (e != ERR_OK)
-		return e;
-	*out = is_row ? inventory_column_time(least, 0) : TIME_UNKNOWN;
-	(void)sqlite3_reset(least);
-	return ERR_OK;
+	inventory_bind(find, numbers, 2);
+	e = inventory_step(i, find, out, why);
+	(void)sqlite3_reset(find);
+	return e;
 }

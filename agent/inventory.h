@@ -72,10 +72,9 @@ enum err inventory_refused_pin(
 	struct inventory *i, const char *key, int64_t *out, struct why *why) MUST_CHECK;
 enum err inventory_refused_pin_set(
 	struct inventory *i, const char *key, int64_t pin, struct why *why) MUST_CHECK;
-/* The earliest verdict boundary of what the job holds, TIME_UNKNOWN for none: from then on unchanged
- * places have to be judged again. */
-enum err inventory_boundary(
-	struct inventory *i, const char *job, int64_t *out, struct why *why) MUST_CHECK;
+/* Does the job hold a certificate whose verdict may be another by then? */
+enum err inventory_has_boundary(
+	struct inventory *i, const char *job, int64_t until, bool *out, struct why *why) MUST_CHECK;
 
 /* --- asking ------------------------------------------------------------------------------------ */
 

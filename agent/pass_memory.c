@@ -69,23 +69,25 @@ enum err pass_memory_hand(struct worker *w)
 }
 
 /* Takes over what the scanner remembers, as far as it still holds. */
-static enum err adopt_memory(struct pass *p, const struct buffer *memory,
+static enum err adopt_memory(struct pass *p, struct buffer *memory,
 	const uint8_t context[FINGERPRINT_BYTES], struct why *why)
 {
-	struct slice bytes = slice_after(buffer_bytes(memory), FINGERPRINT_BYTES);
+	struct buffer rest = p->memory_in;
 	uint8_t owner[FINGERPRINT_BYTES];
-	int64_t boundary = TIME_UNKNOWN;
+	bool is_past = false;
 	enum err e = memory_owner(p, owner, why);
 
 	if (e == ERR_OK)
-		e = inventory_boundary(p->conf.inventory, pass_job(p)->name, &boundary, why);
+		e = inventory_has_boundary(
+			p->conf.inventory, pass_job(p)->name, clock_now_s(), &is_past, why);
 	if (e != ERR_OK || !slice_starts(buffer_bytes(memory), owner, sizeof(owner)))
 		return e;
-	if (memcmp(context, p->conf.context, FINGERPRINT_BYTES) != 0 ||
-		(boundary != TIME_UNKNOWN && boundary <= clock_now_s()))
-		return p->conf.scanner->forget_holders(bytes, &p->memory_in);
-	buffer_slice(&p->memory_in, bytes);
-	return buffer_status(&p->memory_in);
+	buffer_consume(memory, sizeof(owner));
+	if (is_past || memcmp(context, p->conf.context, FINGERPRINT_BYTES) != 0)
+		return p->conf.scanner->forget_holders(buffer_bytes(memory), &p->memory_in);
+	p->memory_in = *memory;
+	*memory = rest;
+	return ERR_OK;
 }
 
 enum err pass_memory_load(struct pass *p, struct why *why)

@@ -367,9 +367,10 @@ static enum err remember(void *ctx, const char *job, struct slice bytes, struct 
 
 static bool holds(void *ctx, const char *job)
 {
-	int64_t boundary = TIME_UNKNOWN;
+	bool has_boundary;
 
-	return inventory_boundary(ctx, job, &boundary, NULL) != ERR_OK || boundary != TIME_UNKNOWN;
+	return inventory_has_boundary(ctx, job, INT64_MAX, &has_boundary, NULL) != ERR_OK ||
+	       has_boundary;
 }
 
 static void on_tick(uv_timer_t *timer)

@@ -1057,26 +1057,34 @@ static void remembers_bytes(void **state)
 	buffer_fini(&memory);
 }
 
+static bool has_boundary(struct world *w, int64_t until)
+{
+	bool has = true;
+
+	OK(w, inventory_has_boundary(w->inventory, "files", until, &has, &w->why));
+	return has;
+}
+
 static void knows_when_to_judge_again(void **state)
 {
 	struct world *w = *state;
-	int64_t boundary = 0;
 	int64_t pass;
 
-	OK(w, inventory_boundary(w->inventory, "files", &boundary, &w->why));
-	assert_int_equal(boundary, TIME_UNKNOWN);
+	assert_false(has_boundary(w, INT64_MAX));
+	put(w, begin(w, "other"), "file:///c", 0, 10);
 	pass = begin(w, "files");
+	assert_false(has_boundary(w, INT64_MAX));
 	put(w, pass, "file:///a", 0, 50);
 	put(w, pass, "file:///b", 0, 20);
-	put(w, begin(w, "other"), "file:///c", 0, 10);
 	(void)end(w, pass, true);
-	OK(w, inventory_boundary(w->inventory, "files", &boundary, &w->why));
-	assert_int_equal(boundary, NOW + 20 * DAY);
+	assert_true(has_boundary(w, INT64_MAX));
+	assert_true(has_boundary(w, NOW + 20 * DAY));
+	assert_false(has_boundary(w, NOW + 20 * DAY - 1));
 	pass = begin(w, "files");
 	put(w, pass, "file:///a", 0, 50);
 	(void)end(w, pass, true);
-	OK(w, inventory_boundary(w->inventory, "files", &boundary, &w->why));
-	assert_int_equal(boundary, NOW + 50 * DAY);
+	assert_true(has_boundary(w, NOW + 50 * DAY));
+	assert_false(has_boundary(w, NOW + 50 * DAY - 1));
 }
 
 /* ---- by fingerprint --------------------------------------------------------------------------- */
