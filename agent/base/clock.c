@@ -98,6 +98,15 @@ static void civil_from_days(int64_t days, int *year, int *month, int *day)
 	*year = (int)(year_of_era + era * 400 + (*month <= 2));
 }
 
+static char *put_digits(char *to, unsigned count, unsigned value, char after)
+{
+	for (unsigned i = count; i > 0; i--, value /= 10)
+		to[i - 1] = (char)('0' + value % 10);
+	to[count] = after;
+	return to + count + 1;
+}
+
+/* By hand: a report has five of them a certificate. */
 void time_rfc3339(int64_t t, char out[TIME_TEXT_BYTES])
 {
 	int64_t days;
@@ -114,9 +123,13 @@ void time_rfc3339(int64_t t, char out[TIME_TEXT_BYTES])
 	days = (t >= 0 ? t : t - (DAY_S - 1)) / DAY_S;
 	rest = t - days * DAY_S;
 	civil_from_days(days, &year, &month, &day);
-	(void)snprintf(out, TIME_TEXT_BYTES, "%04u-%02u-%02uT%02u:%02u:%02uZ",
-		(unsigned)year % 10000U, (unsigned)month % 100U, (unsigned)day % 100U,
-		(unsigned)(rest / 3600) % 100U, (unsigned)(rest / 60 % 60), (unsigned)(rest % 60));
+	out = put_digits(out, 4, (unsigned)year, '-');
+	out = put_digits(out, 2, (unsigned)month, '-');
+	out = put_digits(out, 2, (unsigned)day, 'T');
+	out = put_digits(out, 2, (unsigned)(rest / 3600), ':');
+	out = put_digits(out, 2, (unsigned)(rest / 60 % 60), ':');
+	out = put_digits(out, 2, (unsigned)(rest % 60), 'Z');
+	*out = 0;
 }
 
 /* Reads exactly `digits` digits; false where there are fewer. */
