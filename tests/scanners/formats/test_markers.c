@@ -11,12 +11,19 @@
 
 #include <cmocka.h>
 
+static bool is_at(const struct markers *m, unsigned i, struct slice text, size_t at)
+{
+	struct slice marker = m->items[i].bytes;
+
+	return text.data[at] == marker.data[0] &&
+	       slice_starts(slice_after(text, at), marker.data, marker.size);
+}
+
 static int64_t obvious(const struct markers *m, struct slice text)
 {
 	for (size_t at = 0; at < text.size; at++)
 		for (unsigned i = 0; i < m->count; i++)
-			if (slice_starts(slice_after(text, at), m->items[i].bytes.data,
-				    m->items[i].bytes.size))
+			if (is_at(m, i, text, at))
 				return (int64_t)at;
 	return -1;
 }
@@ -27,8 +34,7 @@ static uint64_t all_of(const struct markers *m, struct slice text)
 
 	for (size_t at = 0; at < text.size; at++)
 		for (unsigned i = 0; i < m->count; i++)
-			if (slice_starts(slice_after(text, at), m->items[i].bytes.data,
-				    m->items[i].bytes.size))
+			if (is_at(m, i, text, at))
 				all |= UINT64_C(1) << i;
 	return all;
 }
