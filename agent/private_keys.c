@@ -161,22 +161,8 @@ static enum err on_reference(void *arg, const struct sighting *sight)
 
 /* ---- looking up ---------------------------------------------------------------------------------- */
 
-static int by_key_uri(const void *a, const void *b)
-{
-	return strcmp(((const struct held_key *)a)->uri, ((const struct held_key *)b)->uri);
-}
-
-static int by_certificate_place(const void *a, const void *b)
-{
-	const struct held_certificate *x = a;
-	const struct held_certificate *y = b;
-	int order = strcmp(x->uri, y->uri);
-
-	return order ? order : x->index < y->index ? -1 : x->index > y->index;
-}
-
 /* The position of the first of `count` items of `size` bytes whose first member, a uri by which all are sorted,
- * is not before this one. */
+ * is not before this one. The inventory tells them in that order. */
 static size_t first_from(const void *items, size_t size, size_t count, const char *uri)
 {
 	const char *base = items;
@@ -318,12 +304,7 @@ static enum err gather(struct inventory *i, struct gathering *g, struct why *why
 	/* Without a key there is nothing to pair. */
 	if (e == ERR_OK && g->h.keys_count)
 		e = inventory_each(i, &references, on_reference, g, why);
-	if (e != ERR_OK)
-		return e;
-	if (g->h.certificates_count)
-		qsort(g->h.certificates, g->h.certificates_count, sizeof(*g->h.certificates),
-			by_certificate_place);
-	return mark_owners(&g->h);
+	return e == ERR_OK ? mark_owners(&g->h) : e;
 }
 
 static enum err compare(struct holdings *h)
@@ -412,8 +393,6 @@ static enum err gather_keys(struct inventory *i, struct gathering *g, struct why
 	const struct inventory_filter keys = { .kind = RECORD_KEY };
 	enum err e = inventory_each(i, &keys, on_key, g, why);
 
-	if (e == ERR_OK && g->h.keys_count)
-		qsort(g->h.keys, g->h.keys_count, sizeof(*g->h.keys), by_key_uri);
 	private_keys_find_readers(&g->h);
 	return e;
 }
