@@ -94,6 +94,23 @@ struct piece_of_work *pass_any_work(struct worker *w);
 struct piece_of_work *pass_next_work(struct pass *p);
 enum err pass_send_work(struct worker *w, const struct piece_of_work *work) MUST_CHECK;
 
+/* Hands work out to a process up to its window; tells it to finish when no more will come. */
+void pass_feed(struct worker *w);
+/* All is done that the plan gave: it is asked once whether it goes on. */
+void pass_follow(struct pass *p);
+
+/* --- storing ----------------------------------------------------------------------------------- */
+
+/* What fails here fails the pass, too. */
+enum err pass_keep(struct pass *p, const struct keep *what);
+enum err pass_store(struct pass *p, const struct record *r);
+void pass_store_problem(struct pass *p, const char *uri, enum reason reason, const char *message);
+
+/* --- what the processes say -------------------------------------------------------------------- */
+
+/* child_events.frame of a worker. Errors are the process's: what it said is not to be believed. */
+enum err pass_on_frame(void *worker, uint16_t type, struct slice payload) MUST_CHECK;
+
 /* --- what a scanner remembers from pass to pass --------------------------------------------------- */
 
 enum err pass_memory_load(struct pass *p, struct why *why) MUST_CHECK;
