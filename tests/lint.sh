@@ -53,10 +53,12 @@ flags="-std=gnu17 -D_GNU_SOURCE -I. $(pkg-config --cflags gnutls libpsl libuv li
 git ls-files 'agent/*.h' 'scanners/*.h' 'exporters/*.h' |
 	xargs -P "$(nproc)" -n 16 cc $flags -x c -fsyntax-only || fail "headers above do not stand alone"
 
-# clang-tidy.
+# clang-tidy. Its analyzer alone would take ten minutes: by default it follows a third of the paths that it does by itself
+# (LEAFWATCH_LINT_NODES=225000).
 if [ -f "$build/compile_commands.json" ]; then
 	git ls-files 'agent/*.c' 'scanners/*.c' 'exporters/*.c' |
-		xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p "$build" 2>/dev/null ||
+		xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p "$build" --extra-arg=-Xclang --extra-arg=-analyzer-config \
+			--extra-arg=-Xclang --extra-arg="max-nodes=${LEAFWATCH_LINT_NODES-75000}" 2>/dev/null ||
 		fail "clang-tidy disagrees"
 else
 	fail "no $build/compile_commands.json: build first"
