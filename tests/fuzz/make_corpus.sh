@@ -415,6 +415,24 @@ printf '{"a":[1,{"name":"b","c":[[{"d":"\\"' >outline/json
 printf 'a:\n- b: |\n    x: y\n   z\n- - c\n  - "d": e\n---\nmetadata:\n  name: f\nk = v\n<ca>\nx\n</ca>\ndn: g\n h\n' >outline/lines
 printf '<plist><dict><key>a</key><array><string>b</string><dict><key>PayloadDisplayName</key><string>c</string><data>' >outline/plist
 
+# Windows' serialised stores: properties (a hash, a name), then what they are of
+mkdir -p sst
+python3 - der/leaf der/root crl/revoked <<'EOF'
+import hashlib, struct, sys
+leaf, root, crl = (open(f, "rb").read() for f in sys.argv[1:])
+def entry(kind, value):
+    return struct.pack("<III", kind, 1, len(value)) + value
+def element(kind, der, name=None):
+    named = entry(11, (name + "\0").encode("utf-16-le")) if name else b""
+    return entry(3, hashlib.sha1(der).digest()) + named + entry(kind, der)
+web = element(32, leaf, "W\u00e9bserver")
+store = b"\0\0\0\0CERT" + element(32, root) + web + element(33, crl)
+open("sst/store", "wb").write(store + bytes(12))
+open("sst/element", "wb").write(web)
+open("sst/cut-off", "wb").write(store[:len(store) - len(web) - 40])
+open("sst/element-cut-off", "wb").write(web[:-40])
+EOF
+
 # UEFI signature lists and a PE file of nothing but headers and a signature
 mkdir -p uefi pe
 openssl cms -sign -in "$tmp/text" -signer "$tmp/leaf.pem" -inkey "$tmp/leaf.key" -outform DER -out "$tmp/cms"

@@ -110,7 +110,7 @@ class Stores(Case):
 
     def test_formats(self):
         said = self.leafwatch("formats").stdout.decode()
-        for name in ("nss", "keybox", "bks", "uber", "bcfks", "openssh", "xml", "uefi", "pe", "crl", "pkcs12"):
+        for name in ("nss", "keybox", "bks", "uber", "bcfks", "openssh", "xml", "uefi", "sst", "pe", "crl", "pkcs12"):
             self.assertRegex(said, rf"(?m)^{name} ")
         self.assertRegex(said, r"(?m)^uber +to open ")
         self.assertRegex(said, r"(?m)^nss-legacy +\(named only\) ")
