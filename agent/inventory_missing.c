@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define FILE_SCHEME "file://"
-#define ROWS_MAX 100000
 #define MESSAGE_BYTES_MAX 12288
 
 /* Where a name is meant from this host's own root. */
@@ -135,12 +134,12 @@ static enum err take_row(
 static const char named_text[] =
 	"SELECT r.file,p.uri,r.detail FROM reference r CROSS JOIN place p ON p.id=r.id>>24"
 	" WHERE r.file IS NOT NULL AND r.gone_at IS NULL AND p.job=?1 AND (r.pass=?2 OR p.kept=?2)"
-	" ORDER BY r.file,p.uri,r.id LIMIT ?3";
+	" ORDER BY r.file,p.uri,r.id";
 
 static enum err open_rows(
 	struct inventory *i, const char *job, const char *text, sqlite3_stmt **out, struct why *why)
 {
-	int64_t values[] = { 0, 0, ROWS_MAX };
+	int64_t values[] = { 0, 0 };
 	sqlite3_stmt *find;
 	bool is_row = false;
 	enum err e = inventory_job_id(i, job, &values[0], why);
@@ -157,7 +156,7 @@ static enum err open_rows(
 	if (e == ERR_OK)
 		e = store_prepare(i->store, text, out, why);
 	if (e == ERR_OK)
-		inventory_bind(*out, values, 3);
+		inventory_bind(*out, values, 2);
 	return e;
 }
 
@@ -209,7 +208,7 @@ static const char password_text[] =
 	" CROSS JOIN place k ON k.uri=r.file AND k.job=?1"
 	" WHERE r.gone_at IS NULL AND p.job=?1 AND (r.pass=?2 OR p.kept=?2) AND (r.pass=?2 OR"
 	" k.kept<>?2 OR EXISTS(SELECT 1 FROM problem x WHERE x.place=k.id AND x.reason IN"
-	" ('needs-password','wrong-password'))) ORDER BY r.file,p.uri,r.id LIMIT ?3";
+	" ('needs-password','wrong-password'))) ORDER BY r.file,p.uri,r.id";
 
 struct passwords {
 	enum err (*fn)(void *arg, const char *uri, const char *source, bool is_configuration);

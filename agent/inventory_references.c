@@ -2,6 +2,7 @@
 #include "agent/inventory_internal.h"
 
 #include "agent/base/clock.h"
+#include "agent/base/log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,7 @@ enum err inventory_each_name(void *inventory,
 	const int64_t values[] = { clock_now_s() - EXPIRED_LONG_AGO_S, CERTIFICATES_MAX };
 	sqlite3_stmt *rows = NULL;
 	bool is_row = true;
+	size_t count = 0;
 	enum err e = inventory_each(i, &filter, tell_configured, &names, why);
 
 	if (e == ERR_OK)
@@ -122,7 +124,11 @@ enum err inventory_each_name(void *inventory,
 		if (e != ERR_OK || !is_row)
 			break;
 		e = tell_certificate(&names, inventory_column_bytes(rows, 0));
+		count++;
 	}
+	if (count == CERTIFICATES_MAX)
+		log_warn("names are taken from the last %d certificates; there may be more",
+			CERTIFICATES_MAX);
 	sqlite3_finalize(rows);
 	return e;
 }

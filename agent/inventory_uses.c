@@ -3,12 +3,13 @@
 #include "agent/inventory_internal.h"
 
 #include "agent/base/index.h"
+#include "agent/base/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A host with more has the rest unjudged. */
+/* A host with more has the rest unjudged, which is logged. */
 #define FILES_MAX 100000
 
 /* A job that presents a certificate tells of it as its own. */
@@ -24,6 +25,7 @@ struct uses_map {
 	struct index index;
 	uint8_t *uses; /* owned; of each file, as bits */
 	size_t room;
+	bool is_full; /* there are more than FILES_MAX */
 };
 
 static void fini(struct shared *s)
@@ -101,6 +103,7 @@ static enum err add_row(struct inventory *i, struct uses_map *m, sqlite3_stmt *r
 	if (e != ERR_OK)
 		return e == ERR_MEMORY ? e : inventory_damaged(i, why);
 	use = r.kind == RECORD_REFERENCE ? use_of(&r.reference) : 0;
+	m->is_full = m->is_full || (use && m->files.count == FILES_MAX);
 	if (use && m->files.count < FILES_MAX) {
 		e = asprintf(&uri, "%s%s", r.reference.file, r.reference.is_folder ? "/" : "") < 0
 			    ? ERR_MEMORY
@@ -126,6 +129,10 @@ static enum err load(struct inventory *i, struct shared *s, struct why *why)
 		e = add_row(i, m, rows, why);
 	}
 	sqlite3_finalize(rows);
+	if (m->is_full)
+		log_warn(
+			"configurations use more than %d files as certificates: some are judged as if none did",
+			FILES_MAX);
 	return e;
 }
 

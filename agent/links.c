@@ -70,9 +70,9 @@ void *links_grown(void *items, struct extent *e, size_t size)
 }
 
 /* Is there no room for one more? Said once. */
-static bool is_full(struct links *l, const struct extent *e, uint32_t max)
+static bool is_full(struct links *l, size_t count, size_t max)
 {
-	if (e->count < max)
+	if (count < max)
 		return false;
 	if (!l->is_cut)
 		log_warn("too many certificates or endpoints to tie together: some are left out");
@@ -134,7 +134,7 @@ static enum err name_of(struct links *l, const char *text, uint32_t *out)
 		*out = l->texts[at].name;
 		return ERR_OK;
 	}
-	if (is_full(l, &l->texts_extent, LINKS_ITEMS_MAX))
+	if (is_full(l, l->texts_extent.count, LINKS_ITEMS_MAX))
 		return ERR_NOT_FOUND;
 	e = find_name(l, text, &entry.name);
 	if (e != ERR_OK)
@@ -188,7 +188,7 @@ static enum err add_reference(struct links *l, const struct reference_record *r)
 	enum err e;
 
 	if (r->role != REFERENCE_CLIENT_CERTIFICATE || !r->file ||
-		l->named.count >= LINKS_ITEMS_MAX)
+		is_full(l, l->named.count, LINKS_ITEMS_MAX))
 		return ERR_OK;
 	if (asprintf(&text, "%s%s", r->file, r->is_folder ? "/" : "") < 0)
 		return ERR_MEMORY;
@@ -257,7 +257,7 @@ static enum err add_ca(struct links *l, const struct certificate_record *r)
 		l->cas[at].is_on_disk |= !r->is_served;
 		return ERR_OK;
 	}
-	if (is_full(l, &l->cas_extent, LINKS_ITEMS_MAX))
+	if (is_full(l, l->cas_extent.count, LINKS_ITEMS_MAX))
 		return ERR_OK;
 	e = name_or_none(l, c->subject, &ca.subject);
 	if (e == ERR_OK)
@@ -321,7 +321,7 @@ static enum err add_client(struct links *l, const struct certificate_record *r, 
 		l->clients[at].is_named |= is_named;
 		return ERR_OK;
 	}
-	if (is_full(l, &l->clients_extent, LINKS_ITEMS_MAX))
+	if (is_full(l, l->clients_extent.count, LINKS_ITEMS_MAX))
 		return ERR_OK;
 	e = name_or_none(l, c->issuer, &client.issuer);
 	if (e == ERR_OK && c->is_self_issued)
@@ -435,7 +435,7 @@ static enum err find_list(struct links *l, uint32_t *out)
 	if (index_find(&l->lists_index, hash, is_list, l->lists, l, out))
 		return ERR_OK;
 	*out = NONE;
-	if (is_full(l, &l->list_names_extent, LINKS_PAIRS_MAX))
+	if (is_full(l, l->list_names_extent.count, LINKS_PAIRS_MAX))
 		return ERR_OK;
 	more = links_grown(l->lists, &l->lists_extent, sizeof(*more));
 	if (!more)
@@ -475,7 +475,7 @@ static enum err add_endpoint(struct links *l, const struct sighting *s)
 	if (mode == CLIENT_CERTIFICATE_NONE ||
 		(mode == CLIENT_CERTIFICATE_UNKNOWN && !names->count) ||
 		index_find(&l->endpoints_index, hash, is_endpoint, l->endpoints, at, &known) ||
-		is_full(l, &l->endpoints_extent, LINKS_ITEMS_MAX))
+		is_full(l, l->endpoints_extent.count, LINKS_ITEMS_MAX))
 		return ERR_OK;
 	e = read_list(l, names);
 	if (e == ERR_OK && l->scratch_extent.count)

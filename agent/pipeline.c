@@ -307,14 +307,15 @@ static void on_pass_done(void *arg, const struct pass_stats *stats, const struct
 {
 	struct slot *slot = arg;
 	struct pipeline *p = slot->pipeline;
+	const struct format_limits *limits = &p->handed.limits;
 	struct why of_served = { 0 };
 	struct why of_keys = { 0 };
 
 	slot->pass = NULL;
-	if (served_update(p->conf.inventory, PROC, clock_now_s(), &of_served) != ERR_OK)
+	if (served_update(p->conf.inventory, PROC, limits, clock_now_s(), &of_served) != ERR_OK)
 		log_error(
 			"cannot compare what is served with what lies on disk: %s", of_served.text);
-	if (private_keys_update(p->conf.inventory, clock_now_s(), &of_keys) != ERR_OK)
+	if (private_keys_update(p->conf.inventory, limits, clock_now_s(), &of_keys) != ERR_OK)
 		log_error("cannot compare keys with certificates: %s", of_keys.text);
 	p->conf.pass_done(p->conf.arg, stats, why);
 }

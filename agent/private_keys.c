@@ -2,6 +2,7 @@
 #include "agent/private_keys.h"
 
 #include "agent/base/index.h"
+#include "agent/base/log.h"
 #include "agent/private_keys_internal.h"
 #include "agent/version.h"
 #include "scanners/formats/format.h"
@@ -9,15 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A host with more has the rest uncompared. */
-#define KEYS_HELD_MAX 20000
-#define CERTIFICATES_HELD_MAX 200000
-#define REFERENCES_HELD_MAX 20000
-/* Names compared of one certificate. */
+/* Names compared of one certificate: only to find what is called alike, which its first names tell. */
 #define NAMES_HELD_MAX 200
 
 struct gathering {
 	struct holdings h;
+	const struct format_limits *limits;
+	size_t keys_left; /* that were left out, and so on */
+	size_t certificates_left;
+	size_t references_left;
 	int64_t now;
 	int64_t until; /* the first of the certificates expires */
 	size_t keys_room;
@@ -56,8 +57,10 @@ static enum err on_key(void *arg, const struct sighting *sight)
 	const struct record *r = sight->record;
 	struct held_key *k;
 
-	if (g->h.keys_count == KEYS_HELD_MAX)
+	if (g->h.keys_count >= (size_t)g->limits->compared_keys) {
+		g->keys_left++;
 		return ERR_OK;
+	}
 	k = more((void *)&g->h.keys, &g->h.keys_count, &g->keys_room, sizeof(*k));
 	if (!k)
 		return ERR_MEMORY;
@@ -97,8 +100,12 @@ static enum err on_certificate(void *arg, const struct sighting *sight)
 	const struct certificate *f = &r->certificate.facts;
 	struct held_certificate *c;
 
-	if (!is_of_interest(r, g->now) || g->h.certificates_count == CERTIFICATES_HELD_MAX)
+	if (!is_of_interest(r, g->now))
 		return ERR_OK;
+	if (g->h.certificates_count >= (size_t)g->limits->compared_certificates) {
+		g->certificates_left++;
+		return ERR_OK;
+	}
 	c = more((void *)&g->h.certificates, &g->h.certificates_count, &g->certificates_room,
 		sizeof(*c));
 	if (!c)
@@ -143,9 +150,12 @@ static enum err on_reference(void *arg, const struct sighting *sight)
 	bool is_client;
 
 	if (!is_pair_role(r->reference.role, &is_key, &is_client) || !r->reference.file ||
-		!r->reference.is_active || r->reference.is_folder ||
-		g->h.references_count == REFERENCES_HELD_MAX)
+		!r->reference.is_active || r->reference.is_folder)
 		return ERR_OK;
+	if (g->h.references_count >= (size_t)g->limits->compared_references) {
+		g->references_left++;
+		return ERR_OK;
+	}
 	h = more((void *)&g->h.references, &g->h.references_count, &g->references_room, sizeof(*h));
 	if (!h)
 		return ERR_MEMORY;
@@ -321,9 +331,14 @@ static enum err compare(struct holdings *h)
 }
 
 /* Never 0, which is no basis. */
-static int64_t basis_of(const struct holdings *h)
+static int64_t basis_of(const struct gathering *g)
 {
+	const struct holdings *h = &g->h;
+	const int64_t limits[] = { g->limits->compared_certificates,
+		g->limits->compared_references };
 	uint64_t basis = index_hash(version_revision(), strlen(version_revision()));
+
+	basis = basis * 31 + index_hash(limits, sizeof(limits));
 
 	for (size_t i = 0; i < h->keys_count; i++)
 		basis = (basis * 31 + index_hash(h->keys[i].uri, strlen(h->keys[i].uri))) * 31 +
@@ -383,7 +398,7 @@ static enum err write_notes(struct inventory *i, struct gathering *g, struct why
 	/* Expired is after not_after. */
 	if (e == ERR_OK)
 		e = inventory_keys_settle(
-			i, basis_of(h), g->until == INT64_MAX ? g->until : g->until + 1, why);
+			i, basis_of(g), g->until == INT64_MAX ? g->until : g->until + 1, why);
 	return e == ERR_OK ? inventory_commit(i, why) : e;
 }
 
@@ -397,20 +412,42 @@ static enum err gather_keys(struct inventory *i, struct gathering *g, struct why
 	return e;
 }
 
-enum err private_keys_update(struct inventory *i, int64_t now, struct why *why)
+static void tell_left(size_t count, const char *what, const char *key)
+{
+	if (count)
+		log_warn("%zu %s of this host were not compared with its keys (limits.%s)", count,
+			what, key);
+}
+
+static void tell_all_left(const struct gathering *g)
+{
+	if (g->keys_left)
+		log_warn(
+			"%zu private keys of this host were not compared with its certificates (limits.compared_keys)",
+			g->keys_left);
+	tell_left(g->certificates_left, "certificates", "compared_certificates");
+	tell_left(g->references_left, "lines of configurations", "compared_references");
+}
+
+enum err private_keys_update(
+	struct inventory *i, const struct format_limits *limits, int64_t now, struct why *why)
 {
 	struct gathering g = { .now = now, .until = INT64_MAX };
 	bool is_settled = false;
-	enum err e = gather_keys(i, &g, why);
+	enum err e;
 
+	g.limits = limits ? limits : &format_limits_standard;
+	e = gather_keys(i, &g, why);
 	if (e == ERR_OK)
-		e = inventory_keys_are_settled(i, basis_of(&g.h), now, &is_settled, why);
+		e = inventory_keys_are_settled(i, basis_of(&g), now, &is_settled, why);
 	if (e == ERR_OK && !is_settled)
 		e = gather(i, &g, why);
 	if (e == ERR_OK && !is_settled)
 		e = compare(&g.h);
 	if (e == ERR_OK && !is_settled)
 		e = write_notes(i, &g, why);
+	if (e == ERR_OK && !is_settled)
+		tell_all_left(&g);
 	holdings_fini(&g.h);
 	return e;
 }

@@ -9,7 +9,10 @@
 
 /* Compares the keys in the inventory with its certificates, and remembers there what is wrong or worth a word
  * (key-mismatch, key-exposed, key-shared); what no longer holds is forgotten. Asks the system who may enter
- * the folders of a key that others may read. After each pass. */
-enum err private_keys_update(struct inventory *i, int64_t now, struct why *why) MUST_CHECK;
+ * the folders of a key that others may read. After each pass. Of `limits` (NULL: the standard ones) those of what is
+ * compared count; what is left out is logged. */
+struct format_limits;
+enum err private_keys_update(struct inventory *i, const struct format_limits *limits, int64_t now,
+	struct why *why) MUST_CHECK;
 
 #endif

@@ -410,6 +410,10 @@ enum err revocation_questions(struct inventory *i, int64_t now,
 		qsort(s.subjects, s.subjects_count, sizeof(*s.subjects), by_group);
 	if (e == ERR_OK)
 		e = tell_all(&t, why);
+	if (s.of_fetched > ISSUERS_OF_FETCHED_MAX)
+		log_warn(
+			"issuers that were fetched name more than %d places: the rest are not asked",
+			ISSUERS_OF_FETCHED_MAX);
 	if (s.is_full)
 		log_warn("issuers are asked about %d certificates; there are more", SUBJECTS_MAX);
 	revocation_map_release(map);

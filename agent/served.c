@@ -1,19 +1,20 @@
 /* What this host serves, beside what lies on disk. */
 #include "agent/served.h"
 
+#include "agent/base/log.h"
 #include "agent/own_addresses.h"
 #include "agent/served_internal.h"
+#include "scanners/formats/format.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* Servers compared; a host with more has the rest uncompared. */
-#define SERVED_MAX 8192
 
 struct comparing {
 	struct inventory *inventory;
 	const char *proc;
 	struct own_addresses own;
+	size_t max;  /* servers that are compared */
+	size_t left; /* ... and that were left out */
 	int64_t now;
 	struct served *items; /* owned */
 	size_t count;
@@ -50,10 +51,14 @@ static enum err on_endpoint(void *arg, const struct sighting *sight)
 
 	bool is_listener = record_is_listener(r);
 
-	if (!r->endpoint.chain.count || sight->is_stale || c->count == SERVED_MAX)
+	if (!r->endpoint.chain.count || sight->is_stale)
 		return ERR_OK;
 	if (!is_listener && !own_addresses_have(&c->own, r->endpoint.address))
 		return ERR_OK;
+	if (c->count >= c->max) {
+		c->left++;
+		return ERR_OK;
+	}
 	if (c->count == c->room) {
 		size_t room = c->room ? 2 * c->room : 16;
 		struct served *items = reallocarray(c->items, room, sizeof(*items));
@@ -305,12 +310,14 @@ static enum err conclude(const struct comparing *c, struct served *s)
 	return e;
 }
 
-enum err served_update(struct inventory *i, const char *proc, int64_t now, struct why *why)
+enum err served_update(struct inventory *i, const char *proc, const struct format_limits *limits,
+	int64_t now, struct why *why)
 {
 	struct comparing c = { .inventory = i, .proc = proc, .now = now, .why = why };
 	const struct inventory_filter certificates = { .kind = RECORD_CERTIFICATE };
 	enum err e = own_addresses_read(&c.own, why);
 
+	c.max = (size_t)(limits ? limits : &format_limits_standard)->compared_servers;
 	if (e == ERR_OK)
 		e = gather(&c);
 	/* Without anything served the rest of the inventory need not be gone through. */
@@ -322,6 +329,10 @@ enum err served_update(struct inventory *i, const char *proc, int64_t now, struc
 		e = conclude(&c, &c.items[n]);
 	if (e == ERR_OK)
 		e = inventory_commit(i, why);
+	if (c.left)
+		log_warn(
+			"%zu TLS servers of this host were not compared with what lies on disk (limits.compared_servers)",
+			c.left);
 	for (size_t n = 0; n < c.count; n++)
 		served_fini(&c.items[n]);
 	free(c.items);

@@ -8,18 +8,16 @@
 
 #include <stdlib.h>
 
-/* Taken from the sources of one file. */
-#define CANDIDATES_MAX 64
-
 struct candidates {
 	const char *uri; /* of the file, as a configuration would name it */
 	struct strings passwords;
+	size_t max; /* one more than are tried, for that there are more is told where they are */
 	enum err status;
 };
 
 static void add(struct candidates *c, struct slice password)
 {
-	if (c->status != ERR_OK || !password.size || c->passwords.count == CANDIDATES_MAX ||
+	if (c->status != ERR_OK || !password.size || c->passwords.count == c->max ||
 		password.size > PARSER_PASSWORD_BYTES_MAX ||
 		memchr(password.data, 0, password.size))
 		return;
@@ -136,7 +134,9 @@ static enum err join(const struct strings *first, const struct strings *second, 
 enum err parser_locked(
 	const struct parser_context *context, const struct parser_place *place, struct slice bytes)
 {
-	struct candidates c = { .uri = place->uri };
+	const struct format_limits *limits =
+		context->limits ? context->limits : &format_limits_standard;
+	struct candidates c = { .uri = place->uri, .max = (size_t)limits->passwords + 1 };
 	struct parser_context with = *context;
 	struct strings passwords = { 0 };
 	struct wire w = wire_of(bytes);

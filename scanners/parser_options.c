@@ -133,6 +133,37 @@ static void put_limits(struct buffer *out, const struct format_limits *given)
 	wire_put_i64(out, l->token_certificates);
 	wire_put_i64(out, l->listener_names);
 	wire_put_i64(out, l->listener_names_total);
+	wire_put_i64(out, l->listeners);
+	wire_put_i64(out, l->layers_per_image);
+	wire_put_i64(out, l->named_files);
+	wire_put_i64(out, l->password_sources);
+	wire_put_i64(out, l->reference_ports);
+	wire_put_i64(out, l->config_depth);
+	wire_put_i64(out, l->java_settings);
+	wire_put_i64(out, l->token_modules);
+	wire_put_u64(out, l->token_certificate_bytes);
+	wire_put_i64(out, l->compared_keys);
+	wire_put_i64(out, l->compared_certificates);
+	wire_put_i64(out, l->compared_references);
+	wire_put_i64(out, l->compared_servers);
+}
+
+static bool are_bad(const struct format_limits *l)
+{
+	return l->nesting < 0 || l->nesting > FORMAT_DEPTH_CEILING || l->problems < 0 ||
+	       l->keys < 0 || l->references < 0 || l->reference_names < 0 ||
+	       l->reference_names > REFERENCE_NAMES_MAX || l->places < 0 ||
+	       l->decoded_bytes > PARSER_FINDING_BYTES_MAX || l->kdf_iterations < 0 ||
+	       l->kdf_iterations > FORMAT_KDF_ITERATIONS_CEILING || l->kdf_iterations_total < 0 ||
+	       l->passwords < 0 || l->memory_bytes > FORMAT_MEMORY_BYTES_CEILING ||
+	       l->config_bytes > FORMAT_BYTES_CEILING || l->image_stores < 0 ||
+	       l->image_list_bytes > FORMAT_IMAGE_LISTS_BYTES_CEILING || l->image_layers < 1 ||
+	       l->certificates < 1 || l->depth < 0 || l->depth > FORMAT_ARCHIVE_DEPTH_CEILING ||
+	       l->members < 0 || l->ratio < 1 || l->time_ms < 1 ||
+	       l->member_bytes > PARSER_FINDING_BYTES_MAX || l->layers_per_image < 1 ||
+	       l->reference_ports < 0 || l->reference_ports > REFERENCE_PORTS_MAX ||
+	       l->config_depth < 1 || l->config_depth > FORMAT_CONFIG_DEPTH_CEILING ||
+	       l->java_settings < 0;
 }
 
 static void get_limits(struct wire *w, struct format_limits *l)
@@ -163,17 +194,20 @@ static void get_limits(struct wire *w, struct format_limits *l)
 	l->token_certificates = wire_get_i64(w);
 	l->listener_names = wire_get_i64(w);
 	l->listener_names_total = wire_get_i64(w);
-	w->bad = w->bad || l->nesting < 0 || l->nesting > FORMAT_DEPTH_CEILING || l->problems < 0 ||
-		 l->keys < 0 || l->references < 0 || l->reference_names < 0 ||
-		 l->reference_names > REFERENCE_NAMES_MAX || l->places < 0 ||
-		 l->decoded_bytes > PARSER_FINDING_BYTES_MAX || l->kdf_iterations < 0 ||
-		 l->kdf_iterations > FORMAT_KDF_ITERATIONS_CEILING || l->kdf_iterations_total < 0 ||
-		 l->passwords < 0 || l->memory_bytes > FORMAT_MEMORY_BYTES_CEILING ||
-		 l->config_bytes > FORMAT_BYTES_CEILING || l->image_stores < 0 ||
-		 l->image_list_bytes > FORMAT_IMAGE_LISTS_BYTES_CEILING || l->image_layers < 1 ||
-		 l->certificates < 1 || l->depth < 0 || l->depth > FORMAT_ARCHIVE_DEPTH_CEILING ||
-		 l->members < 0 || l->ratio < 1 || l->time_ms < 1 ||
-		 l->member_bytes > PARSER_FINDING_BYTES_MAX;
+	l->listeners = wire_get_i64(w);
+	l->layers_per_image = wire_get_i64(w);
+	l->named_files = wire_get_i64(w);
+	l->password_sources = wire_get_i64(w);
+	l->reference_ports = wire_get_i64(w);
+	l->config_depth = wire_get_i64(w);
+	l->java_settings = wire_get_i64(w);
+	l->token_modules = wire_get_i64(w);
+	l->token_certificate_bytes = wire_get_u64(w);
+	l->compared_keys = wire_get_i64(w);
+	l->compared_certificates = wire_get_i64(w);
+	l->compared_references = wire_get_i64(w);
+	l->compared_servers = wire_get_i64(w);
+	w->bad = w->bad || are_bad(l);
 }
 
 void parser_options_encode(struct buffer *out, const struct parser_options *o)

@@ -8,6 +8,7 @@
 #include <gnutls/gnutls.h>
 #include <stdlib.h>
 
+/* Of all files; that there are more is told. Without a key, as VERIFY_FILES_MAX. */
 #define CERTIFICATES_MAX 4096
 
 /* Files that were given, but help nobody. */

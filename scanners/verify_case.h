@@ -6,7 +6,8 @@
 #include "agent/base/err.h"
 #include "agent/certificate/judge.h"
 
-/* Files given beside the certificate's own, of each kind. */
+/* Files given beside the certificate's own, of each kind; more are refused as wrong usage. Without a key: `verify` reads
+ * no configuration, so that its answer is the same everywhere. */
 #define VERIFY_FILES_MAX 256
 #define VERIFY_NAME_BYTES_MAX 1024
 

@@ -27,7 +27,7 @@
 #define RECORD_URL_BYTES_MAX 2048
 /* Of one reference: names that its server answers to, ports that it listens on. */
 #define REFERENCE_NAMES_MAX 10000
-#define REFERENCE_PORTS_MAX 16
+#define REFERENCE_PORTS_MAX 64
 /* Of one certificate that is kept whole. */
 #define RECORD_DER_BYTES_MAX (64 * 1024)
 #define RECORD_STORES_MAX 64

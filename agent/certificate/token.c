@@ -163,7 +163,7 @@ static enum err object_text(gnutls_pkcs11_obj_t object, gnutls_pkcs11_obj_info_t
 	return ERR_OK;
 }
 
-static enum err object_der(gnutls_pkcs11_obj_t object, struct token_object *out)
+static enum err object_der(gnutls_pkcs11_obj_t object, size_t bytes_max, struct token_object *out)
 {
 	gnutls_datum_t der = { 0 };
 	enum err e = ERR_OK;
@@ -172,7 +172,7 @@ static enum err object_der(gnutls_pkcs11_obj_t object, struct token_object *out)
 		return ERR_NOT_FOUND;
 	if (der.size == 0)
 		e = ERR_NOT_FOUND;
-	else if (der.size > TOKEN_DER_BYTES_MAX)
+	else if (der.size > bytes_max)
 		e = ERR_LIMIT;
 	else if (!(out->der = malloc(der.size)))
 		e = ERR_MEMORY;
@@ -185,11 +185,11 @@ static enum err object_der(gnutls_pkcs11_obj_t object, struct token_object *out)
 }
 
 /* ERR_NOT_FOUND: a certificate that has no value, as where only its URL is stored. ERR_LIMIT: too large a one. */
-static enum err object_read(gnutls_pkcs11_obj_t object, struct token_object *out)
+static enum err object_read(gnutls_pkcs11_obj_t object, size_t bytes_max, struct token_object *out)
 {
 	unsigned flags = 0;
 	char *url = NULL;
-	enum err e = object_der(object, out);
+	enum err e = object_der(object, bytes_max, out);
 
 	if (e != ERR_OK)
 		return e;
@@ -251,12 +251,12 @@ static enum err list_settled(const struct token *t, struct token_pin_given *pin,
 	}
 }
 
-static enum err add_object(struct token_objects *o, gnutls_pkcs11_obj_t object)
+static enum err add_object(struct token_objects *o, gnutls_pkcs11_obj_t object, size_t bytes_max)
 {
 	enum err e;
 
 	o->items[o->count] = (struct token_object){ 0 };
-	e = object_read(object, &o->items[o->count]);
+	e = object_read(object, bytes_max, &o->items[o->count]);
 	if (e == ERR_OK) {
 		o->count++;
 		return ERR_OK;
@@ -318,7 +318,7 @@ static int by_uri(const void *a, const void *b)
 	return memcmp(one->der, other->der, one->der_size);
 }
 
-enum err token_read(const struct token *t, const char *pin_text, size_t max,
+enum err token_read(const struct token *t, const char *pin_text, size_t max, size_t bytes_max,
 	struct token_objects *out, struct why *why)
 {
 	struct token_objects o = { 0 };
@@ -332,7 +332,7 @@ enum err token_read(const struct token *t, const char *pin_text, size_t max,
 		e = o.items ? ERR_OK : ERR_MEMORY;
 	}
 	for (unsigned i = 0; e == ERR_OK && i < certificates.count && i < max; i++)
-		e = add_object(&o, certificates.items[i]);
+		e = add_object(&o, certificates.items[i], bytes_max);
 	listing_free(&certificates);
 	if (e == ERR_OK)
 		e = mark_keys(t, &pin, max, &o);

@@ -11,13 +11,17 @@
 
 /* Of a token's URI; those of its objects are the same with further attributes after a semicolon. */
 #define TOKEN_URI_SCHEME "pkcs11:"
-/* Standard limits: tokens of one module, certificates of one token; and what no configuration allows more of. */
+/* Standard limits: modules of one job, tokens of one module, certificates of one token and the bytes of each; and
+ * what no configuration allows more of. */
+#define TOKEN_MODULES_MAX 64
+#define TOKEN_MODULES_CEILING 1000
 #define TOKENS_MAX 256
 #define TOKEN_OBJECTS_MAX 1000
 #define TOKENS_CEILING 4096
 #define TOKEN_OBJECTS_CEILING 10000
 #define TOKEN_PIN_BYTES_MAX 255
 #define TOKEN_DER_BYTES_MAX (256 * 1024)
+#define TOKEN_DER_BYTES_CEILING (448 * 1024) /* that goes in a frame with what is said of it */
 
 /* Other programs use tokens too: while one of them logs in, SoftHSM's may be missing, show nothing, or say that it has
  * no user. What is missing is therefore looked for again, after a pause; a refused PIN is never given again. */
@@ -50,7 +54,7 @@ struct token_objects {
 	struct token_object *items; /* owned */
 	size_t count;
 	size_t skipped;   /* certificates without a value ... */
-	size_t too_large; /* ... and of more than TOKEN_DER_BYTES_MAX */
+	size_t too_large; /* ... and of more bytes than were asked for */
 	bool is_cut;      /* there are more than were asked for */
 };
 
@@ -62,10 +66,10 @@ void token_module_unload(void);
 enum err token_at(unsigned n, struct token *out, struct why *why) MUST_CHECK;
 void token_fini(struct token *t);
 
-/* The certificates of a token, at most `max`: without `pin` (NULL) those it shows to everybody. A PIN is given
+/* The certificates of a token, at most `max` of at most `bytes_max`: without `pin` (NULL) those it shows to everybody. A PIN is given
  * no more once it was refused: ERR_PASSWORD, ERR_DENIED when it is or was locked. */
-enum err token_read(const struct token *t, const char *pin, size_t max, struct token_objects *out,
-	struct why *why) MUST_CHECK;
+enum err token_read(const struct token *t, const char *pin, size_t max, size_t bytes_max,
+	struct token_objects *out, struct why *why) MUST_CHECK;
 void token_objects_fini(struct token_objects *o);
 
 #endif

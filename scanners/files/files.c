@@ -18,7 +18,9 @@
 	((1 + ROOT_SOURCES_MAX) * (READER_PATH_BYTES_MAX + 8) + NAMED_MESSAGE_BYTES_MAX + 64)
 #define PLACE_MAX (64 * 1024)
 #define FILE_SCHEME "file://"
-#define NAMED_FILES_MAX 10000
+#define TEXT_BYTES 256
+/* Of all sources of one file, so that they go in one frame. */
+#define SOURCES_BYTES_MAX (64 * 1024)
 /* What `nss:` names in its folder. */
 #define NSS_DATABASE "cert9.db"
 
@@ -222,7 +224,9 @@ static enum err encode_options(const void *arg, struct buffer *out, struct why *
 		.config_bytes_max = limits->config_bytes,
 		.images = { .stores = (uint64_t)limits->image_stores,
 			.list_bytes = limits->image_list_bytes,
-			.layers = (uint64_t)limits->image_layers } };
+			.layers = (uint64_t)limits->image_layers,
+			.layers_per_image = (uint64_t)limits->layers_per_image,
+			.nesting = (uint64_t)limits->nesting } };
 	enum err e = roots_of(conf, &options.roots, why);
 
 	if (e == ERR_OK)
@@ -242,7 +246,17 @@ struct locked {
 	char *path; /* owned */
 	struct strings sources;
 	bool are_configurations[ROOT_SOURCES_MAX];
+	size_t bytes; /* of the sources */
 };
+
+/* Where a limit was reached, at the first file that was left out. */
+struct left_out {
+	char *path; /* owned; or NULL */
+	size_t count;
+	bool is_told;
+};
+
+enum { LEFT_NAMED, LEFT_LOCKED, LEFT_SOURCES, LEFT_COUNT };
 
 struct plan {
 	const char *job; /* borrowed from the conf */
@@ -256,6 +270,9 @@ struct plan {
 	struct locked *locked; /* owned */
 	size_t locked_count;
 	size_t next_locked;
+	struct left_out left[LEFT_COUNT];
+	size_t named_max; /* files that are looked for, and as many with passwords */
+	size_t sources_max;
 };
 
 static void close_plan(void *arg)
@@ -272,6 +289,8 @@ static void close_plan(void *arg)
 		strings_fini(&plan->locked[i].sources);
 	}
 	free(plan->locked);
+	for (size_t i = 0; i < LEFT_COUNT; i++)
+		free(plan->left[i].path);
 	free(plan);
 }
 
@@ -279,6 +298,8 @@ static enum err open_plan(const void *arg, const struct scan_hints *hints, void 
 	uint64_t *expected, struct why *why)
 {
 	const struct files_conf *conf = arg;
+	const struct format_limits *limits =
+		conf->job.limits ? conf->job.limits : &format_limits_standard;
 	struct plan *plan = calloc(1, sizeof(*plan));
 	enum err e = plan ? roots_of(conf, &plan->roots, why) : ERR_MEMORY;
 
@@ -289,19 +310,49 @@ static enum err open_plan(const void *arg, const struct scan_hints *hints, void 
 	}
 	plan->job = conf->job.name;
 	plan->is_optional = conf->paths.count == 0;
+	plan->named_max = (size_t)limits->named_files;
+	plan->sources_max = (size_t)limits->password_sources;
 	*expected = 0;
 	*out = plan;
 	return ERR_OK;
 }
 
-static enum err next_item(void *arg, struct scan_item *out, struct why *why)
+/* The next limit that was reached; false where there is none left. */
+static bool next_left(struct plan *plan, char text[TEXT_BYTES], struct root_item *root)
 {
-	struct plan *plan = arg;
-	struct root_item root = { .is_optional = plan->is_optional };
-	struct scan_item item = { 0 };
-	struct buffer place;
+	static const struct {
+		const char *sentence;
+		const char *key;
+	} limits[LEFT_COUNT] = {
+		[LEFT_NAMED] = { "configurations name more files than are looked for",
+			"named_files" },
+		[LEFT_LOCKED] = { "configurations say the passwords of more files than are tried",
+			"named_files" },
+		[LEFT_SOURCES] = { "its passwords are said in more files than are read",
+			"password_sources" },
+	};
 
-	(void)why;
+	for (size_t which = 0; which < LEFT_COUNT; which++) {
+		struct left_out *l = &plan->left[which];
+
+		if (!l->path || l->is_told)
+			continue;
+		l->is_told = true;
+		(void)snprintf(text, TEXT_BYTES, "%s: %zu left out, this the first (limits.%s)",
+			limits[which].sentence, l->count, limits[which].key);
+		root->path = slice_text(l->path);
+		root->message = slice_text(text);
+		root->is_limit = true;
+		return true;
+	}
+	return false;
+}
+
+/* False behind the last. */
+static bool next_root(struct plan *plan, char text[TEXT_BYTES], struct root_item *out)
+{
+	struct root_item root = { .is_optional = plan->is_optional };
+
 	if (plan->next < plan->roots.count) {
 		root.path = slice_text(plan->roots.items[plan->next++]);
 	} else if (plan->next_named < plan->named.count) {
@@ -315,9 +366,23 @@ static enum err next_item(void *arg, struct scan_item *out, struct why *why)
 			root.sources[root.sources_count++] =
 				(struct root_source){ l->are_configurations[i],
 					slice_text(l->sources.items[i]) };
-	} else {
-		return ERR_END;
+	} else if (!next_left(plan, text, &root)) {
+		return false;
 	}
+	*out = root;
+	return true;
+}
+
+static enum err next_item(void *arg, struct scan_item *out, struct why *why)
+{
+	char text[TEXT_BYTES];
+	struct root_item root;
+	struct scan_item item = { 0 };
+	struct buffer place;
+
+	(void)why;
+	if (!next_root(arg, text, &root))
+		return ERR_END;
 	buffer_init(&place, PLACE_MAX);
 	path_uri(&place, root.path);
 	buffer_init(&item.item, ITEM_BYTES_MAX);
@@ -350,17 +415,34 @@ static char *path_of(const char *uri, enum err *e)
 	return out;
 }
 
+/* Takes the path of the first. */
+static void leave_out(struct plan *plan, size_t which, char *path)
+{
+	struct left_out *l = &plan->left[which];
+
+	l->count++;
+	if (l->path)
+		free(path);
+	else
+		l->path = path;
+}
+
 static enum err add_named(void *arg, const char *uri, const char *message)
 {
 	struct plan *plan = arg;
 	enum err e = ERR_OK;
 	char *path;
 
-	if (plan->named.count >= NAMED_FILES_MAX || strlen(message) > NAMED_MESSAGE_BYTES_MAX)
+	/* What is too long to say is not said; inventory_missing.c makes none. */
+	if (strlen(message) > NAMED_MESSAGE_BYTES_MAX)
 		return ERR_OK;
 	path = path_of(uri, &e);
 	if (!path)
 		return e;
+	if (plan->named.count >= plan->named_max) {
+		leave_out(plan, LEFT_NAMED, path);
+		return ERR_OK;
+	}
 	e = strings_add(&plan->messages, message);
 	if (e != ERR_OK) {
 		free(path);
@@ -369,8 +451,9 @@ static enum err add_named(void *arg, const char *uri, const char *message)
 	return strings_take(&plan->named, path);
 }
 
-/* The entry of this path, which is taken; they come by file. */
-static struct locked *locked_of(struct plan *plan, char *path)
+/* The entry of this path, which is taken; they come by file. NULL: there is no room for it, or, says `*e`, no
+ * memory. */
+static struct locked *locked_of(struct plan *plan, char *path, enum err *e)
 {
 	size_t count = plan->locked_count;
 	struct locked *all;
@@ -379,8 +462,13 @@ static struct locked *locked_of(struct plan *plan, char *path)
 		free(path);
 		return &plan->locked[count - 1];
 	}
+	if (count >= plan->named_max) {
+		leave_out(plan, LEFT_LOCKED, path);
+		return NULL;
+	}
 	all = reallocarray(plan->locked, count + 1, sizeof(*all));
 	if (!all) {
+		*e = ERR_MEMORY;
 		free(path);
 		return NULL;
 	}
@@ -397,20 +485,23 @@ static enum err add_password(void *arg, const char *uri, const char *source, boo
 	char *from = path ? path_of(source, &e) : NULL;
 	struct locked *l;
 
-	if (!from || plan->locked_count >= NAMED_FILES_MAX) {
+	if (!from) {
 		free(path);
+		return e;
+	}
+	l = locked_of(plan, path, &e);
+	if (!l || strings_contain(&l->sources, from)) {
 		free(from);
 		return e;
 	}
-	l = locked_of(plan, path);
-	if (!l) {
+	if (l->sources.count >= plan->sources_max || l->bytes + strlen(from) > SOURCES_BYTES_MAX) {
 		free(from);
-		return ERR_MEMORY;
+		path = strdup(l->path);
+		if (path)
+			leave_out(plan, LEFT_SOURCES, path);
+		return path ? ERR_OK : ERR_MEMORY;
 	}
-	if (l->sources.count == ROOT_SOURCES_MAX || strings_contain(&l->sources, from)) {
-		free(from);
-		return ERR_OK;
-	}
+	l->bytes += strlen(from);
 	l->are_configurations[l->sources.count] = is_configuration;
 	return strings_take(&l->sources, from);
 }

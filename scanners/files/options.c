@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define OPTIONS_VERSION 2
+#define OPTIONS_VERSION 3
 #define PATTERNS_MAX 10000
 
 void files_options_fini(struct files_options *o)
@@ -30,6 +30,8 @@ void files_options_encode(struct buffer *out, const struct files_options *o)
 	wire_put_u64(out, o->images.stores);
 	wire_put_u64(out, o->images.list_bytes);
 	wire_put_u64(out, o->images.layers);
+	wire_put_u64(out, o->images.layers_per_image);
+	wire_put_u64(out, o->images.nesting);
 	wire_put_strings(out, &o->roots);
 	wire_put_strings(out, &o->exclude);
 }
@@ -52,6 +54,8 @@ enum err files_options_decode(struct slice bytes, struct files_options *out)
 	o.images.stores = wire_get_u64(&w);
 	o.images.list_bytes = wire_get_u64(&w);
 	o.images.layers = wire_get_u64(&w);
+	o.images.layers_per_image = wire_get_u64(&w);
+	o.images.nesting = wire_get_u64(&w);
 	wire_get_strings(&w, &o.roots, READER_ROOTS_MAX, READER_PATH_BYTES_MAX);
 	wire_get_strings(&w, &o.exclude, PATTERNS_MAX, READER_PATH_BYTES_MAX);
 	e = wire_end(&w);
@@ -68,6 +72,7 @@ enum err files_options_decode(struct slice bytes, struct files_options *out)
 void root_item_encode(struct buffer *out, const struct root_item *r)
 {
 	wire_put_bool(out, r->is_optional);
+	wire_put_bool(out, r->is_limit);
 	wire_put_bytes(out, r->path);
 	wire_put_bytes(out, r->message);
 	wire_put_u8(out, (uint8_t)r->sources_count);
@@ -87,6 +92,7 @@ enum err root_item_decode(struct slice bytes, struct root_item *out)
 	struct wire w = wire_of(bytes);
 	struct root_item r = { .is_optional = wire_get_bool(&w) };
 
+	r.is_limit = wire_get_bool(&w);
 	r.path = wire_get_bytes(&w, READER_PATH_BYTES_MAX);
 	r.message = wire_get_bytes(&w, NAMED_MESSAGE_BYTES_MAX);
 	r.sources_count = wire_get_u8(&w);

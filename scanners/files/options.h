@@ -37,7 +37,8 @@ void files_options_encode(struct buffer *out, const struct files_options *o);
 enum err files_options_decode(struct slice bytes, struct files_options *out) MUST_CHECK;
 
 /* One root. A missing optional one is no problem. With a `message`: a file that a configuration names. It
- * is only asked whether it is there; where it is not, the message is its problem. With sources: a file whose
+ * is only asked whether it is there; where it is not, the message is its problem. With `is_limit` it is not looked
+ * at: the message says which limit was reached at it. With sources: a file whose
  * password is in one of them, which is told once more together with them. All slices are borrowed. */
 #define NAMED_MESSAGE_BYTES_MAX 16384
 struct root_source {
@@ -46,6 +47,7 @@ struct root_source {
 };
 struct root_item {
 	bool is_optional;
+	bool is_limit;
 	struct slice path;
 	struct slice message;
 	struct root_source sources[ROOT_SOURCES_MAX];

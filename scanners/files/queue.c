@@ -364,6 +364,8 @@ enum err walk_want_root(struct walk *w, uint64_t work, const struct root_item *i
 		e = add_root(w, path, &root);
 		if (e == ERR_OK && !(root->message = string_of(item->message)))
 			e = ERR_MEMORY;
+		if (e == ERR_OK)
+			root->is_limit = item->is_limit;
 	}
 	if (e == ERR_OK && item->sources_count) {
 		e = add_root(w, path, &root);

@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 #define TREE_DEPTH_MAX 16384
-/* Sources of passwords for one file. */
-#define ROOT_SOURCES_MAX 8
+/* No configuration allows more sources of passwords for one file. */
+#define ROOT_SOURCES_MAX 32
 
 struct root {
 	char *path;    /* owned; as it was named: the places below start with it */
@@ -25,6 +25,7 @@ struct root {
 	bool is_resolved;
 	bool is_file;
 	bool is_optional;
+	bool is_limit;  /* what the message says is that */
 	bool is_wanted; /* it came as work */
 	uint64_t work;
 	uint64_t units; /* of its tree that are pending or under way */

@@ -438,6 +438,8 @@ static enum err look_for_named(struct worker *w, const struct root *root)
 {
 	struct stat st;
 
+	if (root->is_limit)
+		return tell_problem(w, slice_of(NULL, 0), REASON_LIMIT_REACHED, root->message);
 	if (stat(root->path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR))
 		return ERR_OK;
 	return tell_problem(w, slice_of(NULL, 0), REASON_MISSING, root->message);

@@ -4,13 +4,8 @@
 #include <ctype.h>
 #include <strings.h>
 
-#define DEPTH_MAX 32
-#define HOST_DRAFTS_MAX 32
-
 struct host {
-	struct draft
-		drafts[HOST_DRAFTS_MAX]; /* told at the block's end, when all names are known */
-	size_t drafts_count;
+	struct drafts drafts;
 	struct strings names;
 	uint16_t ports[REFERENCE_PORTS_MAX];
 	size_t ports_count;
@@ -53,17 +48,16 @@ static const char *const folders[] = { "sites-enabled", "sites-available", "conf
 
 static void take_file(struct apache *a, struct slice directive, struct slice value, size_t which)
 {
-	struct host *h = &a->host;
 	struct draft d = { .role = directives[which].role,
 		.directive = directive,
 		.line = a->line,
 		.file = value,
 		.is_folder = directives[which].is_folder };
 
-	if (!a->host_depth || h->drafts_count == HOST_DRAFTS_MAX)
+	if (!a->host_depth)
 		config_add(a->config, &d);
 	else
-		h->drafts[h->drafts_count++] = d;
+		config_keep(a->config, &a->host.drafts, &d);
 }
 
 /* "https://www.example.org:443" is how the server sees itself: the name in it. */
@@ -105,8 +99,8 @@ static void end_host(struct apache *a)
 	struct host *h = &a->host;
 	bool has_certificate = false;
 
-	for (size_t i = 0; i < h->drafts_count; i++) {
-		struct draft *d = &h->drafts[i];
+	for (size_t i = 0; i < h->drafts.count; i++) {
+		struct draft *d = &h->drafts.items[i];
 
 		has_certificate = has_certificate || d->role == REFERENCE_SERVER_CERTIFICATE;
 		d->names = &h->names;
@@ -125,6 +119,7 @@ static void end_host(struct apache *a)
 		config_add(a->config, &d);
 	}
 	strings_fini(&h->names);
+	drafts_fini(&h->drafts);
 	*h = (struct host){ 0 };
 }
 
@@ -160,15 +155,15 @@ static bool take_section(struct apache *a, struct slice line)
 		a->depth--;
 		return true;
 	}
-	if (a->depth++ == DEPTH_MAX)
-		return false;
+	a->depth++;
 	if (config_is_any_case(name, "VirtualHost") && !a->host_depth) {
 		struct slice word;
 
 		a->host_depth = a->depth;
 		a->host.line = a->line;
 		while ((word = config_word(&rest)).size)
-			config_add_port(a->host.ports, &a->host.ports_count, config_port(word));
+			config_add_port(
+				a->config, a->host.ports, &a->host.ports_count, config_port(word));
 	}
 	return true;
 }
@@ -217,6 +212,7 @@ static bool read_text(struct config *c)
 	if (c->is_cut && a.host_depth)
 		end_host(&a);
 	strings_fini(&a.host.names);
+	drafts_fini(&a.host.drafts);
 	return is_good && (!a.depth || c->is_cut);
 }
 

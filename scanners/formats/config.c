@@ -10,6 +10,7 @@
 
 #define FILE_SCHEME "file://"
 #define NAME_BYTES_MAX 253 /* RFC 1035 2.3.4 */
+#define DRAFTS_STEP 8
 
 /* --- where it lies ----------------------------------------------------------------------------- */
 
@@ -296,14 +297,46 @@ void config_limited(struct config *c, const char *what, const char *key)
 		    : c->sink->problem(c->sink->arg, REASON_LIMIT_REACHED, slice_of(NULL, 0), what);
 }
 
+static bool is_full(struct config *c, size_t count)
+{
+	bool is_full = count >= (size_t)format_limits_of(c->in)->references;
+
+	if (is_full)
+		config_limited(c, "it names more files than are kept", "references");
+	return is_full;
+}
+
+void config_keep(struct config *c, struct drafts *d, const struct draft *draft)
+{
+	struct draft *items = d->items;
+
+	if (c->status != ERR_OK || !names_file(draft->file) || is_full(c, d->count))
+		return;
+	if (d->count == d->capacity) {
+		size_t room = 2 * d->capacity + DRAFTS_STEP;
+
+		items = reallocarray(items, room, sizeof(*items));
+		if (!items) {
+			c->status = ERR_MEMORY;
+			return;
+		}
+		d->items = items;
+		d->capacity = room;
+	}
+	items[d->count++] = *draft;
+}
+
+void drafts_fini(struct drafts *d)
+{
+	free(d->items);
+	*d = (struct drafts){ 0 };
+}
+
 void config_add(struct config *c, const struct draft *d)
 {
-	if (c->status != ERR_OK || (d->role != REFERENCE_SERVER && !names_file(d->file)))
+	if (c->status != ERR_OK || (d->role != REFERENCE_SERVER && !names_file(d->file)) ||
+		is_full(c, c->count))
 		return;
-	if (c->count >= (size_t)format_limits_of(c->in)->references) {
-		config_limited(c, "it names more files than are kept", "references");
-		return;
-	}
 	c->count++;
 	if (c->is_first)
 		return;
@@ -367,12 +400,17 @@ uint16_t config_port(struct slice text)
 	return port <= UINT16_MAX ? (uint16_t)port : 0;
 }
 
-void config_add_port(uint16_t *ports, size_t *count, uint16_t port)
+void config_add_port(struct config *c, uint16_t *ports, size_t *count, uint16_t port)
 {
 	for (size_t i = 0; i < *count; i++)
 		if (ports[i] == port)
 			return;
-	if (port && *count < REFERENCE_PORTS_MAX)
+	if (!port)
+		return;
+	if (*count >= (size_t)format_limits_of(c->in)->reference_ports)
+		config_limited(
+			c, "it says more ports of a server than are kept", "reference_ports");
+	else
 		ports[(*count)++] = port;
 }
 

@@ -41,6 +41,13 @@ struct draft {
 	size_t ports_count;
 };
 
+/* Lines of a block, told at its end, when its names are known. Starts as {0}. */
+struct drafts {
+	struct draft *items; /* owned */
+	size_t count;
+	size_t capacity;
+};
+
 /* `read` answers false as soon as the text is not its language. */
 enum format_answer config_parse(const struct format_input *in, const struct format_sink *sink,
 	bool (*read)(struct config *c));
@@ -54,6 +61,10 @@ void config_password(struct config *c, struct slice password, struct slice file)
 /* Adds a reference; a value that names no file (a variable, an engine, inline data) adds none. */
 void config_add(struct config *c, const struct draft *d);
 
+/* Keeps one for later; as many as references are kept. */
+void config_keep(struct config *c, struct drafts *d, const struct draft *draft);
+void drafts_fini(struct drafts *d);
+
 /* Tells once that a limit was reached, and its key; NULL for one that has none. */
 void config_limited(struct config *c, const char *what, const char *key);
 
@@ -62,7 +73,8 @@ void config_limited(struct config *c, const char *what, const char *key);
 void config_add_name(struct config *c, struct strings *names, struct slice name);
 /* A port number at the end of "443", "[::]:443", "127.0.0.1:443", "*:443"; 0 = none. */
 uint16_t config_port(struct slice text);
-void config_add_port(uint16_t *ports, size_t *count, uint16_t port);
+/* Adds it once to `ports`, which has room for REFERENCE_PORTS_MAX; where there are too many, that is told. */
+void config_add_port(struct config *c, uint16_t *ports, size_t *count, uint16_t port);
 
 /* --- reading lines and words ------------------------------------------------------------------- */
 

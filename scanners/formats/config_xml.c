@@ -80,6 +80,8 @@ static bool take_attributes(struct text *t, struct xml_element *e)
 		advance(t, a.value.size + 2);
 		if (e->count < XML_ATTRIBUTES_MAX)
 			e->attributes[e->count++] = a;
+		else
+			e->is_cut = true;
 	}
 }
 
@@ -111,6 +113,9 @@ bool config_xml_read(
 
 		if (!take_markup(&t, &e))
 			return c->is_cut;
+		if (e.is_cut)
+			config_limited(
+				c, "an element of it has more attributes than are read", NULL);
 		if (e.is_start || e.is_end)
 			element(arg, &e);
 	}

@@ -5,7 +5,7 @@
 
 #include "scanners/formats/config.h"
 
-/* Further attributes of an element are not seen. */
+/* Further attributes of an element are not seen, which is told. Without a key: no server has a tenth of them. */
 #define XML_ATTRIBUTES_MAX 256
 
 struct xml_attribute {
@@ -20,6 +20,7 @@ struct xml_element {
 	bool is_end; /* "</name>"; with is_start: "<name/>" */
 	struct xml_attribute attributes[XML_ATTRIBUTES_MAX];
 	size_t count;
+	bool is_cut; /* there are more */
 };
 
 /* The attribute of that name, or NULL. */

@@ -30,6 +30,27 @@
 #define FORMAT_LISTENER_NAMES_MAX 256
 #define FORMAT_LISTENER_NAMES_TOTAL_MAX 10000
 #define FORMAT_LISTENER_NAMES_CEILING 20000
+/* TLS servers of this host that are asked for names. */
+#define FORMAT_LISTENERS_MAX 4096
+#define FORMAT_LISTENERS_CEILING 65536
+/* Files that the configurations of one pass name and that are looked for; and as many whose passwords they say. */
+#define FORMAT_NAMED_FILES_MAX 10000
+#define FORMAT_NAMED_FILES_CEILING 100000
+/* Files of which each says a password of one keystore. */
+#define FORMAT_PASSWORD_SOURCES_MAX 8
+/* Ports of one server that a configuration describes. */
+#define FORMAT_REFERENCE_PORTS_MAX 16
+/* Settings in one another, as in YAML. */
+#define FORMAT_CONFIG_DEPTH_MAX 32
+#define FORMAT_CONFIG_DEPTH_CEILING 128
+/* Settings of Java keystores in one text. */
+#define FORMAT_JAVA_SETTINGS_MAX 512
+/* Of one host: keys, certificates and lines of configurations that are compared with one another, and its own TLS
+ * servers whose certificates are compared with those on disk. */
+#define FORMAT_COMPARED_KEYS_MAX 20000
+#define FORMAT_COMPARED_CERTIFICATES_MAX 200000
+#define FORMAT_COMPARED_REFERENCES_MAX 20000
+#define FORMAT_COMPARED_SERVERS_MAX 8192
 /* Places of one text where base64 begins. */
 #define FORMAT_PLACES_MAX 100000
 #define FORMAT_PASSWORDS_MAX 1000
@@ -67,6 +88,7 @@
 #define FORMAT_IMAGE_STORES_CEILING 100000
 #define FORMAT_IMAGE_LISTS_BYTES_CEILING (1024 * 1024 * 1024)
 #define FORMAT_IMAGE_LAYERS_CEILING 1000000
+#define FORMAT_LAYERS_PER_IMAGE_CEILING 20000
 
 struct format;
 
@@ -103,6 +125,19 @@ struct format_limits {
 	int64_t token_certificates;
 	int64_t listener_names;
 	int64_t listener_names_total;
+	int64_t listeners;
+	int64_t layers_per_image;
+	int64_t named_files;
+	int64_t password_sources;
+	int64_t reference_ports;
+	int64_t config_depth;
+	int64_t java_settings;
+	int64_t token_modules;
+	uint64_t token_certificate_bytes;
+	int64_t compared_keys;
+	int64_t compared_certificates;
+	int64_t compared_references;
+	int64_t compared_servers;
 };
 extern const struct format_limits format_limits_standard;
 

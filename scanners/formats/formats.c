@@ -50,6 +50,19 @@ const struct format_limits format_limits_standard = {
 	.token_certificates = TOKEN_OBJECTS_MAX,
 	.listener_names = FORMAT_LISTENER_NAMES_MAX,
 	.listener_names_total = FORMAT_LISTENER_NAMES_TOTAL_MAX,
+	.listeners = FORMAT_LISTENERS_MAX,
+	.layers_per_image = IMAGE_LAYERS_MAX,
+	.named_files = FORMAT_NAMED_FILES_MAX,
+	.password_sources = FORMAT_PASSWORD_SOURCES_MAX,
+	.reference_ports = FORMAT_REFERENCE_PORTS_MAX,
+	.config_depth = FORMAT_CONFIG_DEPTH_MAX,
+	.java_settings = FORMAT_JAVA_SETTINGS_MAX,
+	.token_modules = TOKEN_MODULES_MAX,
+	.token_certificate_bytes = TOKEN_DER_BYTES_MAX,
+	.compared_keys = FORMAT_COMPARED_KEYS_MAX,
+	.compared_certificates = FORMAT_COMPARED_CERTIFICATES_MAX,
+	.compared_references = FORMAT_COMPARED_REFERENCES_MAX,
+	.compared_servers = FORMAT_COMPARED_SERVERS_MAX,
 };
 
 void format_budget_init(

@@ -83,7 +83,8 @@ static void take_use(struct haproxy *h, struct slice directive, struct slice res
 		const uint8_t *comma = memchr(word.data, ',', word.size);
 		size_t size = comma ? (size_t)(comma - word.data) : word.size;
 
-		config_add_port(ports, &use.ports_count, config_port(slice_of(word.data, size)));
+		config_add_port(
+			h->config, ports, &use.ports_count, config_port(slice_of(word.data, size)));
 		word = slice_after(word, comma ? size + 1 : size);
 	}
 	while ((word = config_word(&rest)).size) {

@@ -6,6 +6,7 @@
 
 #define OBFUSCATED "OBF:"
 #define FILE_SCHEME "file:"
+#define SETTINGS_STEP 16
 
 /* The last parts of keys that belong together when what stands before is the same; in lower case, without "-"
  * and "_". */
@@ -83,16 +84,23 @@ void java_stores_take(struct java_stores *s, struct slice key, struct slice dire
 	}
 	if (!value.size || !is_of_interest(setting.key))
 		return;
-	if (s->count == JAVA_SETTINGS_MAX) {
-		config_limited(s->config, "it has more than 512 settings of keystores", NULL);
+	if (s->count >= (size_t)format_limits_of(s->config->in)->java_settings) {
+		config_limited(s->config, "it has more settings of keystores than are kept",
+			"java_settings");
 		return;
 	}
-	if (!s->settings)
-		s->settings = calloc(JAVA_SETTINGS_MAX, sizeof(*s->settings));
-	if (s->settings)
-		s->settings[s->count++] = setting;
-	else
-		s->config->status = ERR_MEMORY;
+	if (s->count == s->capacity) {
+		size_t room = 2 * s->capacity + SETTINGS_STEP;
+		struct java_setting *settings = reallocarray(s->settings, room, sizeof(*settings));
+
+		if (!settings) {
+			s->config->status = ERR_MEMORY;
+			return;
+		}
+		s->settings = settings;
+		s->capacity = room;
+	}
+	s->settings[s->count++] = setting;
 }
 
 /* The value of the setting with this prefix and these last parts; the last one counts. */

@@ -5,8 +5,6 @@
 
 #include "scanners/formats/config.h"
 
-/* Settings of one text that are kept; further ones are not paired. */
-#define JAVA_SETTINGS_MAX 512
 #define JAVA_KEY_BYTES_MAX 256
 
 struct java_setting {
@@ -21,6 +19,7 @@ struct java_stores {
 	struct config *config;
 	struct java_setting *settings; /* owned */
 	size_t count;
+	size_t capacity;
 	bool has_escapes; /* values are written as java.util.Properties reads them */
 };
 

@@ -6,13 +6,9 @@
 #define WORDS_MAX              \
 	(REFERENCE_NAMES_MAX + \
 		2) /* server_name lines may be long: one more than are kept is told */
-#define DEPTH_MAX 16
-#define SERVER_DRAFTS_MAX 32
 
 struct server {
-	struct draft
-		drafts[SERVER_DRAFTS_MAX]; /* told at the block's end, when all names are known */
-	size_t drafts_count;
+	struct drafts drafts;
 	struct slice password_file;
 	struct strings names;
 	uint16_t ports[REFERENCE_PORTS_MAX];
@@ -30,8 +26,9 @@ struct nginx {
 	uint32_t word_line; /* where the directive under way began */
 	struct slice words[WORDS_MAX];
 	size_t count;
-	bool is_free[DEPTH_MAX]; /* blocks whose lines are no directives: map, types ... */
 	unsigned depth;
+	unsigned
+		free_depth; /* depth within a block whose lines are no directives: map, types ...; 0 = outside */
 	unsigned server_depth; /* depth within the server block; 0 = outside */
 	struct server server;
 };
@@ -149,16 +146,14 @@ static const struct {
 
 static void take_file(struct nginx *n, enum reference_role role)
 {
-	struct server *s = &n->server;
 	struct draft d = {
 		.role = role, .directive = n->words[0], .line = n->word_line, .file = n->words[1]
 	};
 
-	/* Beyond the ceiling, or outside of a server, without the names. */
-	if (!n->server_depth || s->drafts_count == SERVER_DRAFTS_MAX)
+	if (!n->server_depth)
 		config_add(n->config, &d);
 	else
-		s->drafts[s->drafts_count++] = d;
+		config_keep(n->config, &n->server.drafts, &d);
 }
 
 static void take_listen(struct nginx *n)
@@ -170,9 +165,9 @@ static void take_listen(struct nginx *n)
 	for (size_t i = 2; i < n->count; i++)
 		is_tls = is_tls || config_is(n->words[i], "ssl");
 	if (is_tls)
-		config_add_port(s->ports, &s->ports_count, port);
+		config_add_port(n->config, s->ports, &s->ports_count, port);
 	else
-		config_add_port(s->plain_ports, &s->plain_count, port);
+		config_add_port(n->config, s->plain_ports, &s->plain_count, port);
 }
 
 static void take_names(struct nginx *n)
@@ -207,7 +202,7 @@ static bool is_name(struct slice s)
 
 static bool take_directive(struct nginx *n)
 {
-	if (n->depth && n->is_free[n->depth - 1])
+	if (n->free_depth)
 		return true;
 	if (!n->count || !is_name(n->words[0]))
 		return false;
@@ -238,9 +233,9 @@ static void end_server(struct nginx *n)
 	bool has_certificate = false;
 
 	for (size_t i = 0; s->is_all_tls && i < s->plain_count; i++)
-		config_add_port(s->ports, &s->ports_count, s->plain_ports[i]);
-	for (size_t i = 0; i < s->drafts_count; i++) {
-		struct draft *d = &s->drafts[i];
+		config_add_port(n->config, s->ports, &s->ports_count, s->plain_ports[i]);
+	for (size_t i = 0; i < s->drafts.count; i++) {
+		struct draft *d = &s->drafts.items[i];
 
 		has_certificate = has_certificate || d->role == REFERENCE_SERVER_CERTIFICATE;
 		if (is_key_role(d->role))
@@ -262,6 +257,7 @@ static void end_server(struct nginx *n)
 		config_add(n->config, &d);
 	}
 	strings_fini(&s->names);
+	drafts_fini(&s->drafts);
 	*s = (struct server){ 0 };
 }
 
@@ -307,15 +303,17 @@ static bool skip_code(struct nginx *n)
 static bool open_block(struct nginx *n)
 {
 	struct slice name = n->count ? n->words[0] : slice_of(NULL, 0);
-	bool is_data = is_data_block(name) || (n->depth && n->is_free[n->depth - 1]);
+	bool is_data = is_data_block(name) || n->free_depth;
 
 	if (name.size > 10 && memcmp(name.data + name.size - 10, "_lua_block", 10) == 0)
 		return skip_code(n);
-	if (n->depth == DEPTH_MAX || (!is_data && !is_plain_block(name)))
+	if (!is_data && !is_plain_block(name))
 		return false;
 	if (config_is(name, "server") && n->count != 1 && !is_data)
 		return false;
-	n->is_free[n->depth++] = is_data;
+	n->depth++;
+	if (is_data && !n->free_depth)
+		n->free_depth = n->depth;
 	if (config_is(name, "server") && !n->server_depth && !is_data) {
 		n->server_depth = n->depth;
 		n->server.line = n->word_line;
@@ -331,6 +329,8 @@ static bool close_block(struct nginx *n)
 		end_server(n);
 		n->server_depth = 0;
 	}
+	if (n->depth == n->free_depth)
+		n->free_depth = 0;
 	n->depth--;
 	return true;
 }
@@ -379,6 +379,7 @@ static bool read_text(struct config *c)
 	if (c->is_cut && n.server_depth)
 		end_server(&n);
 	strings_fini(&n.server.names);
+	drafts_fini(&n.server.drafts);
 	return is_good && ((!n.depth && !n.count) || c->is_cut);
 }
 

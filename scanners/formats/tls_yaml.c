@@ -4,8 +4,6 @@
 
 #include <ctype.h>
 
-#define DEPTH_MAX 32
-
 struct level {
 	size_t indent;
 	struct slice key;
@@ -14,10 +12,11 @@ struct level {
 struct yaml {
 	struct config *config;
 	uint32_t line;
-	struct level levels[DEPTH_MAX];
+	struct level levels[FORMAT_CONFIG_DEPTH_CEILING];
 	size_t depth;
 	size_t block_indent; /* of the key whose block text is skipped */
 	bool is_block;
+	bool is_deep;       /* what is skipped is below more settings than are told apart */
 	bool is_kubeconfig; /* "kind: Config" was seen */
 	struct java_stores stores;
 };
@@ -149,9 +148,14 @@ static bool take_line(struct yaml *y, struct slice line)
 	line = config_trim(slice_after(line, indent));
 	if (!line.size || line.data[0] == '#' || config_is(line, "---") || config_is(line, "..."))
 		return true;
-	if (y->is_block && indent > y->block_indent)
+	if (y->is_block && indent > y->block_indent) {
+		if (y->is_deep)
+			config_limited(y->config,
+				"of settings in one another so deep nothing is read",
+				"config_depth");
 		return true;
-	y->is_block = false;
+	}
+	y->is_block = y->is_deep = false;
 	line = skip_dashes(line, &indent);
 	while (y->depth && y->levels[y->depth - 1].indent >= indent)
 		y->depth--;
@@ -167,8 +171,12 @@ static bool take_line(struct yaml *y, struct slice line)
 	} else if (value.size && value.data[0] != '#' && value.data[0] != '&') {
 		take_value(y, key, value);
 	}
-	if (y->depth == DEPTH_MAX)
-		return false;
+	if (y->depth == (size_t)format_limits_of(y->config->in)->config_depth) {
+		y->is_deep = !y->is_block;
+		y->block_indent = indent;
+		y->is_block = true;
+		return true;
+	}
 	y->levels[y->depth++] = (struct level){ .indent = indent, .key = key };
 	return true;
 }

@@ -29,7 +29,9 @@ struct texts {
 	size_t count;
 	size_t capacity;
 	size_t bytes_left;
-	bool is_limited; /* one that is wanted did not fit */
+	bool is_limited;    /* one that is wanted did not fit */
+	unsigned depth_max; /* of lists in one another */
+	bool is_deep;       /* there were more in one another */
 };
 
 static const char *plain(const char *name)
@@ -176,9 +178,11 @@ static enum err take_blob(void *arg, struct slice digest, struct slice name, str
 static enum err read_texts(struct texts *t, struct layers *l)
 {
 	struct reading r = { .texts = t, .layers = l };
-	struct image_blobs blobs = {
-		.read = read_blob, .take = take_blob, .arg = &r, .max = layers_max(l)
-	};
+	struct image_blobs blobs = { .read = read_blob,
+		.take = take_blob,
+		.arg = &r,
+		.max = layers_max(l),
+		.depth_max = t->depth_max };
 	enum err e;
 
 	if (t->count)
@@ -188,6 +192,7 @@ static enum err read_texts(struct texts *t, struct layers *l)
 	if (e == ERR_OK && !l->count)
 		e = images_take_index(&blobs, find(t, "index.json"));
 	l->is_limited = l->is_limited || blobs.is_limited;
+	t->is_deep = blobs.is_deep;
 	return e == ERR_OK ? layers_label(l) : e;
 }
 
@@ -216,9 +221,13 @@ static enum err tell_limited(
 	static const char what[] =
 		"not all of its lists was read: of some layers it is not known which images they are of";
 
-	if (t->is_limited)
-		return format_limited(sink, what, "image_lists");
-	return l->is_limited ? format_limited(sink, what, "image_layers") : ERR_OK;
+	const char *key = t->is_limited     ? "image_lists"
+			  : l->is_limited   ? "image_layers"
+			  : l->is_image_cut ? "layers_per_image"
+			  : t->is_deep      ? "nesting"
+					    : NULL;
+
+	return key ? format_limited(sink, what, key) : ERR_OK;
 }
 
 static void texts_fini(struct texts *t)
@@ -303,6 +312,8 @@ enum err unpack_image_layers(const struct unpack *like, struct layers *out)
 	if (!chain)
 		return ERR_MEMORY;
 	out->max = (size_t)limits.image_layers;
+	out->image_max = (size_t)limits.layers_per_image;
+	t.depth_max = (unsigned)limits.nesting + 1;
 	limits.time_ms = time_left_ms(like->budget);
 	format_budget_init(&budget, &limits, like->budget->file_bytes);
 	u = open_like(chain, like, &sink, &budget);

@@ -44,6 +44,11 @@ size_t layers_max(const struct layers *l)
 	return l->max ? l->max : LAYERS_MAX;
 }
 
+size_t layers_image_max(const struct layers *l)
+{
+	return l->image_max ? l->image_max : IMAGE_LAYERS_MAX;
+}
+
 /* Is there no room for one more? */
 static bool is_full(struct layers *l, size_t count)
 {
@@ -212,7 +217,11 @@ static void use(struct layers *l, const struct image *image)
 	struct layer *layer = find_id(l, image->top);
 
 	/* A layer below itself ends at the maximum. */
-	for (unsigned i = 0; layer && i < IMAGE_LAYERS_MAX; i++) {
+	for (size_t i = 0; layer; i++) {
+		if (i == layers_image_max(l)) {
+			l->is_image_cut = true;
+			return;
+		}
 		add_use(layer, image, 1 + image->names_more);
 		if (image->is_container)
 			return;

@@ -10,7 +10,7 @@
 
 /* Layers of one store, and images as well, unless the limit is another; what is beyond is not called anything. */
 #define LAYERS_MAX 20000
-/* Of one image. */
+/* Of one image, unless the limit is another; those below are not called after it. */
 #define IMAGE_LAYERS_MAX 512
 #define LAYER_TEXT_BYTES_MAX 512
 #define LAYER_LABEL_BYTES_MAX (2 * LAYER_TEXT_BYTES_MAX + 128)
@@ -36,7 +36,9 @@ struct image {
 /* Starts as {0}, or with its maximum. */
 struct layers {
 	size_t max;          /* 0: LAYERS_MAX */
+	size_t image_max;    /* of one image; 0: IMAGE_LAYERS_MAX */
 	bool is_limited;     /* there were more */
+	bool is_image_cut;   /* an image has more than image_max */
 	struct layer *items; /* owned */
 	size_t count;
 	size_t capacity;
@@ -48,6 +50,7 @@ struct layers {
 
 void layers_fini(struct layers *l);
 size_t layers_max(const struct layers *l);
+size_t layers_image_max(const struct layers *l);
 /* Both copy their texts. Texts that are empty or longer than LAYER_TEXT_BYTES_MAX, and what is beyond the maxima, are
  * left out, which is no error. `parent` and `digest` may be empty. */
 enum err layers_add(struct layers *l, struct slice id, struct slice parent, struct slice place,

@@ -8,8 +8,6 @@
 #include <stdio.h>
 
 #define DIGEST_START "sha256:"
-/* Indexes in one another. */
-#define INDEX_DEPTH_MAX 3
 #define STACK_ID_BYTES (DIGEST_TEXT_BYTES + 16)
 
 /* --- lists of maps (containers/storage, manifest.json) ------------------------------------------ */
@@ -118,10 +116,11 @@ static bool is_digest(struct slice text)
 }
 
 struct chain {
-	struct layers *layers; /* or NULL: all of them are wanted */
+	struct layers *layers; /* whose limit holds; */
+	bool is_all;           /* all of them are wanted in it */
 	enum err e;
 	char id[DIGEST_TEXT_BYTES];
-	unsigned count;
+	size_t count;
 	bool is_bad;
 };
 
@@ -135,9 +134,12 @@ static bool take_diff(void *arg, const struct json_place *place, struct slice va
 	if (place->depth != 3 || !json_is_key(place, 0, "rootfs") ||
 		!json_is_key(place, 1, "diff_ids"))
 		return true;
-	c->is_bad = !is_digest(value) || c->count++ == IMAGE_LAYERS_MAX;
-	if (c->is_bad)
+	c->is_bad = !is_digest(value) || c->count == layers_image_max(c->layers);
+	if (c->is_bad) {
+		c->layers->is_image_cut = c->layers->is_image_cut || is_digest(value);
 		return false;
+	}
+	c->count++;
 	if (c->count == 1) {
 		memcpy(c->id, value.data, value.size);
 		c->id[value.size] = 0;
@@ -147,7 +149,7 @@ static bool take_diff(void *arg, const struct json_place *place, struct slice va
 		fingerprint_of(slice_of(both, (size_t)size), hash);
 		text_hex(c->id + sizeof(DIGEST_START) - 1, hash, sizeof(hash));
 	}
-	if (c->layers)
+	if (c->is_all)
 		c->e = layers_add(
 			c->layers, slice_text(c->id), slice_of(NULL, 0), slice_text(c->id), value);
 	return c->e == ERR_OK;
@@ -155,15 +157,15 @@ static bool take_diff(void *arg, const struct json_place *place, struct slice va
 
 enum err images_read_chain(struct layers *l, struct slice config)
 {
-	struct chain c = { .layers = l };
+	struct chain c = { .layers = l, .is_all = true };
 
 	(void)json_strings(config, take_diff, &c);
 	return c.e;
 }
 
-bool images_chain_of(struct slice config, char out[DIGEST_TEXT_BYTES])
+bool images_chain_of(struct layers *l, struct slice config, char out[DIGEST_TEXT_BYTES])
 {
-	struct chain c = { .count = 0 };
+	struct chain c = { .layers = l };
 
 	if (!json_strings(config, take_diff, &c) || c.is_bad || !c.count)
 		return false;
@@ -245,7 +247,7 @@ struct index_name {
 	struct slice name; /* of the index itself, which its entries have where they have none */
 };
 
-/* NOLINTNEXTLINE(misc-no-recursion): as deep as INDEX_DEPTH_MAX */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as b->depth_max */
 static enum err take_entry(void *arg, struct slice digest, struct slice name)
 {
 	const struct index_name *n = arg;
@@ -253,7 +255,7 @@ static enum err take_entry(void *arg, struct slice digest, struct slice name)
 	return images_take_blob(n->blobs, digest, name.size ? name : n->name);
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): as deep as INDEX_DEPTH_MAX */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as b->depth_max */
 enum err images_take_blob(struct image_blobs *b, struct slice digest, struct slice name)
 {
 	struct index_name n = { .blobs = b, .name = name };
@@ -261,7 +263,8 @@ enum err images_take_blob(struct image_blobs *b, struct slice digest, struct sli
 	enum err e;
 
 	b->is_limited = b->is_limited || b->taken == b->max;
-	if (b->depth == INDEX_DEPTH_MAX || b->taken == b->max)
+	b->is_deep = b->is_deep || b->depth == b->depth_max;
+	if (b->depth == b->depth_max || b->taken == b->max)
 		return ERR_OK;
 	b->depth++;
 	b->taken++;
@@ -291,7 +294,7 @@ struct stack {
 	struct slice image;             /* its id */
 	struct slice name;
 	unsigned names;
-	unsigned count; /* of layers */
+	size_t count;   /* of layers */
 	uint32_t index; /* in a list of images */
 	enum err e;
 };
@@ -300,11 +303,13 @@ static void add_layer(struct stack *s, struct slice place, struct slice digest)
 {
 	char id[STACK_ID_BYTES], below[STACK_ID_BYTES] = "";
 
-	if (s->e != ERR_OK || s->count == IMAGE_LAYERS_MAX)
+	if (s->count == layers_image_max(s->layers))
+		s->layers->is_image_cut = true;
+	if (s->e != ERR_OK || s->count == layers_image_max(s->layers))
 		return;
-	(void)snprintf(id, sizeof(id), "%s/%u", s->prefix, s->count);
+	(void)snprintf(id, sizeof(id), "%s/%zu", s->prefix, s->count);
 	if (s->count)
-		(void)snprintf(below, sizeof(below), "%s/%u", s->prefix, s->count - 1);
+		(void)snprintf(below, sizeof(below), "%s/%zu", s->prefix, s->count - 1);
 	s->count++;
 	s->e = layers_add(s->layers, slice_text(id), slice_text(below), place, digest);
 }
@@ -314,7 +319,7 @@ static void finish_stack(struct stack *s)
 	char top[STACK_ID_BYTES];
 
 	if (s->count && s->e == ERR_OK) {
-		(void)snprintf(top, sizeof(top), "%s/%u", s->prefix, s->count - 1);
+		(void)snprintf(top, sizeof(top), "%s/%zu", s->prefix, s->count - 1);
 		if (!s->image.size)
 			s->image = slice_text(s->prefix);
 		s->e = layers_add_image(s->layers, s->image, s->name, slice_text(top));

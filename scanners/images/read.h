@@ -16,8 +16,9 @@ enum err images_read_images(struct layers *l, struct slice text) MUST_CHECK;
 enum err images_read_containers(struct layers *l, struct slice text) MUST_CHECK;
 
 /* The id that an image's uppermost layer has by its configuration (OCI image-spec, config.md, "Layer ChainID"): the
- * digest of the one below's and of its own. False where it has no layers. */
-bool images_chain_of(struct slice config, char out[DIGEST_TEXT_BYTES]);
+ * digest of the one below's and of its own. False where it has no layers, or more than `l` allows, which knows that
+ * then. */
+bool images_chain_of(struct layers *l, struct slice config, char out[DIGEST_TEXT_BYTES]);
 /* All of its layers: their ids, places too, are those. */
 enum err images_read_chain(struct layers *l, struct slice config) MUST_CHECK;
 /* docker: repositories.json, the names of images by id; each is told. */
@@ -34,10 +35,12 @@ struct image_blobs {
 	enum err (*read)(void *arg, struct slice digest, struct buffer *out);
 	enum err (*take)(void *arg, struct slice digest, struct slice name, struct slice text);
 	void *arg;
-	size_t max;     /* blobs that are read */
-	unsigned depth; /* of indexes in one another */
+	size_t max;         /* blobs that are read */
+	unsigned depth_max; /* of indexes in one another, and a manifest in the last */
+	unsigned depth;
 	size_t taken;
 	bool is_limited; /* there were more */
+	bool is_deep;    /* there were more in one another */
 };
 /* A manifest, or an index of several, as those for several machines are. */
 enum err images_take_blob(struct image_blobs *b, struct slice digest, struct slice name) MUST_CHECK;

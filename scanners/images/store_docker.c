@@ -151,7 +151,7 @@ static enum err take_image(void *arg, const char *name)
 	(void)snprintf(path, sizeof(path), DB "imagedb/content/sha256/%s", name);
 	(void)snprintf(id, sizeof(id), "sha256:%s", name);
 	e = store_read_text(d->files, path, STORE_TEXT_BYTES_MAX, &d->text);
-	if (e != ERR_OK || !images_chain_of(buffer_bytes(&d->text), top))
+	if (e != ERR_OK || !images_chain_of(d->layers, buffer_bytes(&d->text), top))
 		return e;
 	n = first_name(d, id);
 	if (!n)

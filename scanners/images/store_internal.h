@@ -12,7 +12,9 @@ struct store_files {
 	image_open_fn open;
 	const char *root;
 	uint64_t bytes_left; /* of all its texts together */
+	unsigned depth_max;  /* of lists in one another */
 	bool is_limited;     /* one did not fit */
+	bool is_deep;        /* there were more in one another */
 };
 
 /* Of what lists say that are read without a limit of their own. */

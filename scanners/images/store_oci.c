@@ -104,7 +104,7 @@ static enum err take_chain(void *arg, struct slice digest, struct slice name, st
 	if (!config.size)
 		return ERR_OK;
 	e = read_blob(o, config, &content);
-	if (e == ERR_OK && images_chain_of(buffer_bytes(&content), top))
+	if (e == ERR_OK && images_chain_of(o->layers, buffer_bytes(&content), top))
 		e = layers_add_image(o->layers, digest, name, slice_text(top));
 	if (e == ERR_OK)
 		e = images_read_chain(&o->chains, buffer_bytes(&content));
@@ -196,6 +196,7 @@ static void oci_fini(struct oci *o)
 {
 	o->layers->is_limited =
 		o->layers->is_limited || o->chains.is_limited || o->reading.is_limited;
+	o->files->is_deep = o->files->is_deep || o->reading.is_deep;
 	layers_fini(&o->chains);
 	strings_fini(&o->digests);
 	strings_fini(&o->names);
@@ -204,10 +205,13 @@ static void oci_fini(struct oci *o)
 static void oci_init(struct oci *o,
 	enum err (*take)(void *arg, struct slice digest, struct slice name, struct slice text))
 {
-	o->reading = (struct image_blobs){
-		.read = read_blob, .take = take, .arg = o, .max = layers_max(o->layers)
-	};
+	o->reading = (struct image_blobs){ .read = read_blob,
+		.take = take,
+		.arg = o,
+		.max = layers_max(o->layers),
+		.depth_max = o->files->depth_max };
 	o->chains.max = o->layers->max;
+	o->chains.image_max = o->layers->image_max;
 }
 
 enum err store_load_containerd(struct store_files *s, struct layers *l)
@@ -259,8 +263,9 @@ enum err store_load_blobs(struct store_files *s, struct layers *l)
 	} else {
 		e = load_layout(&o);
 	}
-	s->is_limited = s->is_limited || above.is_limited;
 	oci_fini(&o);
+	s->is_limited = s->is_limited || above.is_limited;
+	s->is_deep = s->is_deep || above.is_deep;
 	free(folder);
 	return e;
 }

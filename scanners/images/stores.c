@@ -199,12 +199,14 @@ static void limited(struct image_stores *s, struct store *store, const char *key
 
 static enum err read_lists(struct image_stores *s, struct store *store)
 {
-	struct store_files files = {
-		.open = s->open, .root = store->root, .bytes_left = s->limits.list_bytes
-	};
+	struct store_files files = { .open = s->open,
+		.root = store->root,
+		.bytes_left = s->limits.list_bytes,
+		.depth_max = (unsigned)s->limits.nesting + 1 };
 	enum err e;
 
 	store->layers.max = (size_t)s->limits.layers;
+	store->layers.image_max = (size_t)s->limits.layers_per_image;
 	e = store->kind->load(&files, &store->layers);
 	if (e == ERR_OK)
 		e = layers_label(&store->layers);
@@ -212,6 +214,10 @@ static enum err read_lists(struct image_stores *s, struct store *store)
 		limited(s, store, "image_lists");
 	else if (store->layers.is_limited)
 		limited(s, store, "image_layers");
+	else if (store->layers.is_image_cut)
+		limited(s, store, "layers_per_image");
+	else if (files.is_deep)
+		limited(s, store, "nesting");
 	return e;
 }
 

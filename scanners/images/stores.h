@@ -17,6 +17,8 @@ struct image_limits {
 	uint64_t stores;
 	uint64_t list_bytes;
 	uint64_t layers; /* of one store, and as many images */
+	uint64_t layers_per_image;
+	uint64_t nesting; /* of lists in one another, besides the outermost */
 };
 
 /* Opens an absolute path without following a link in it; may change it meanwhile. -1 and errno. */

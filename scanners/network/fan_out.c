@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SERVERS_MAX 4096
 #define ADDRESS_BYTES 64
 #define TEXT_BYTES 192
 #define NAME_BYTES 254 /* RFC 1035 2.3.4 */
@@ -39,11 +38,14 @@ struct fan_out {
 	size_t configured_count;
 	size_t next;
 	bool is_ready;
+	size_t servers_max;
+	size_t servers_left;            /* that were left out, ... */
+	char first_left[ADDRESS_BYTES]; /* ... the first of them ... */
+	uint16_t first_left_port;
 	size_t names_max;      /* of all servers together ... */
 	size_t names_each_max; /* ... and of one */
 	const char *cut_by; /* the limit that left some out, and there the first server; or NULL */
 	size_t cut_at;
-	bool is_told;
 };
 
 /* What a client may ask for (RFC 6066 3): a host's full name, no address; a lone label is nobody's to know. */
@@ -92,9 +94,15 @@ static enum err add_server(void *arg, const struct scan_served *served)
 	const struct protocol *protocol = protocol_find(slice_text(served->scheme));
 	struct server *servers;
 
-	if (!protocol || f->servers_count == SERVERS_MAX ||
-		strlen(served->address) >= ADDRESS_BYTES)
+	if (!protocol || strlen(served->address) >= ADDRESS_BYTES)
 		return ERR_OK;
+	if (f->servers_count == f->servers_max) {
+		if (!f->servers_left++) {
+			(void)snprintf(f->first_left, sizeof(f->first_left), "%s", served->address);
+			f->first_left_port = served->port;
+		}
+		return ERR_OK;
+	}
 	servers = reallocarray(f->servers, f->servers_count + 1, sizeof(*servers));
 	if (!servers)
 		return ERR_MEMORY;
@@ -127,6 +135,7 @@ enum err fan_out_new(const struct scan_hints *hints, const struct format_limits 
 	if (!f)
 		return ERR_MEMORY;
 	limits = limits ? limits : &format_limits_standard;
+	f->servers_max = (size_t)limits->listeners;
 	f->names_max = (size_t)limits->listener_names_total;
 	f->names_each_max = (size_t)limits->listener_names;
 	if (hints->each_name && hints->each_served) {
@@ -178,21 +187,38 @@ static enum err choose_names(struct fan_out *f)
 	return e;
 }
 
-static enum err tell_cut(struct fan_out *f, struct scan_item *out)
+static enum err complain(const char *text, struct scan_item *out)
 {
 	char place[] = "listeners:";
-	const struct server *s = &f->servers[f->cut_at];
-	char text[TEXT_BYTES];
 	const struct target t = { .host = place,
-		.complaint = text,
+		.complaint = (char *)(uintptr_t)text,
 		.complaint_kind = COMPLAINT_LIMIT,
 		.is_suggested = true };
 
-	f->is_told = true;
+	return target_item(&t, out);
+}
+
+static enum err tell_cut(struct fan_out *f, struct scan_item *out)
+{
+	const struct server *s = &f->servers[f->cut_at];
+	char text[TEXT_BYTES];
+
 	(void)snprintf(text, sizeof(text),
 		"more names than %s port %u is asked for: some were left out (limits.%s)",
 		s->address, s->port, f->cut_by);
-	return target_item(&t, out);
+	f->cut_by = NULL;
+	return complain(text, out);
+}
+
+static enum err tell_left(struct fan_out *f, struct scan_item *out)
+{
+	char text[TEXT_BYTES];
+
+	(void)snprintf(text, sizeof(text),
+		"more servers than are asked for names: %zu were left out, %s port %u the first (limits.listeners)",
+		f->servers_left, f->first_left, f->first_left_port);
+	f->servers_left = 0;
+	return complain(text, out);
 }
 
 enum err fan_out_next(struct fan_out *f, struct scan_item *out)
@@ -215,5 +241,7 @@ enum err fan_out_next(struct fan_out *f, struct scan_item *out)
 		memcpy(t.usual_leaf, s->leaf, FINGERPRINT_BYTES);
 		return target_item(&t, out);
 	}
-	return f->cut_by && !f->is_told ? tell_cut(f, out) : ERR_END;
+	if (f->servers_left)
+		return tell_left(f, out);
+	return f->cut_by ? tell_cut(f, out) : ERR_END;
 }

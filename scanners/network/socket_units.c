@@ -1,6 +1,7 @@
 /* The .socket units of systemd, as their files say. */
 #include "scanners/network/socket_units.h"
 
+#include "agent/base/log.h"
 #include "agent/base/text.h"
 #include "agent/config/read_file.h"
 
@@ -95,6 +96,9 @@ static void take_stream(struct reading *r, struct slice value)
 		r->addresses_count = 0;
 		return;
 	}
+	if (r->addresses_count == ADDRESSES_MAX)
+		log_warn("a socket unit has more than %d addresses: the rest is not known",
+			ADDRESSES_MAX);
 	if (value.size >= sizeof(text) || r->addresses_count == ADDRESSES_MAX)
 		return;
 	memcpy(text, value.data, value.size);
@@ -263,8 +267,11 @@ static enum err list(
 	for (int i = 0; i < count; i++) {
 		if (e == ERR_OK && out->count < max &&
 			text_is_clean(slice_text(entries[i]->d_name)) &&
-			!strings_contain(out, entries[i]->d_name))
+			!strings_contain(out, entries[i]->d_name)) {
 			e = strings_add(out, entries[i]->d_name);
+			if (out->count == max)
+				log_warn("%s: no more than %zu socket units are read", folder, max);
+		}
 		free(entries[i]);
 	}
 	free(entries);

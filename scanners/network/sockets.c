@@ -1,6 +1,7 @@
 /* The kernel's listening sockets: sock_diag first, /proc/net where there is none. */
 #include "scanners/network/sockets.h"
 
+#include "agent/base/log.h"
 #include "agent/base/text.h"
 
 #include <arpa/inet.h>
@@ -230,10 +231,15 @@ enum err sockets_read_table(FILE *table, const struct sockets_kind *kind, struct
 {
 	char line[LINE_BYTES_MAX];
 	enum err e = ERR_OK;
+	size_t count = 0;
 
-	for (size_t i = 0; e == ERR_OK && i < SOCKETS_LINES_MAX && fgets(line, sizeof(line), table);
-		i++)
+	for (; e == ERR_OK && count < SOCKETS_LINES_MAX && fgets(line, sizeof(line), table);
+		count++)
 		e = read_line(line, kind, out);
+	if (count == SOCKETS_LINES_MAX)
+		log_warn(
+			"of a table of this host's sockets %d lines are read; there may be more listening ones",
+			SOCKETS_LINES_MAX);
 	return e;
 }
 

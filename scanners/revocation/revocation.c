@@ -1,6 +1,7 @@
 /* The planning half: questions come from what other jobs have found, the fetcher asks them. */
 #include "scanners/revocation/revocation.h"
 
+#include "agent/base/log.h"
 #include "agent/process/messages.h"
 
 #include "scanners/fetch.h"
@@ -89,6 +90,7 @@ struct plan {
 	size_t next;
 	struct strings issuers; /* places that were or will be asked for issuers */
 	bool has_followed;
+	bool is_cut; /* there were more such places than ISSUERS_MAX, which was logged */
 };
 
 static void close_plan(void *arg)
@@ -139,7 +141,13 @@ static enum err admit(struct plan *plan, const char *place, struct slice item, b
 		*out = !plan->has_followed;
 		return ERR_OK;
 	}
-	*out = !was_asked(plan, place) && plan->issuers.count < ISSUERS_MAX;
+	if (was_asked(plan, place))
+		return ERR_OK;
+	*out = plan->issuers.count < ISSUERS_MAX;
+	if (!*out && !plan->is_cut)
+		log_warn("more than %d places may have issuers: the rest are asked in a later pass",
+			ISSUERS_MAX);
+	plan->is_cut = plan->is_cut || !*out;
 	return *out ? strings_add(&plan->issuers, place) : ERR_OK;
 }
 

@@ -82,17 +82,21 @@ enum err token_pin_file_of(const char *uri, char **out, struct why *why)
 
 enum err token_add_module(struct token_work *w, const char *path)
 {
+	size_t max = w->modules_max ? w->modules_max : TOKEN_MODULES_MAX;
+
 	if (strings_contain(&w->modules, path))
 		return ERR_OK;
-	if (w->modules.count < TOKEN_MODULES_MAX)
+	if (w->modules.count < max)
 		return strings_add(&w->modules, path);
-	if (!w->complaint &&
-		asprintf(&w->complaint,
-			"not loaded: %s, and what is named behind it; there are more than %d modules",
-			path, TOKEN_MODULES_MAX) < 0) {
+	if (w->complaint)
+		return ERR_OK;
+	if (asprintf(&w->complaint,
+		    "not loaded: %s, and what is named behind it; there are more than %zu modules (limits.token_modules)",
+		    path, max) < 0) {
 		w->complaint = NULL;
 		return ERR_MEMORY;
 	}
+	w->is_limited = true;
 	return ERR_OK;
 }
 
@@ -129,6 +133,7 @@ enum err token_add_discovered(struct token_work *w)
 	if (e != ERR_OK && e != ERR_MEMORY) {
 		free(w->complaint);
 		w->complaint = strdup(why_text(&why, e));
+		w->is_limited = e == ERR_LIMIT;
 		e = w->complaint ? ERR_OK : ERR_MEMORY;
 	}
 	for (size_t i = 0; e == ERR_OK && i < found.count; i++)

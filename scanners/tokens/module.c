@@ -126,8 +126,8 @@ static enum err tell_objects(const struct visit *v, const struct token_objects *
 	}
 	if (e == ERR_OK && o->too_large) {
 		(void)snprintf(message, sizeof(message),
-			"%zu of its certificates are larger than %d bytes", o->too_large,
-			TOKEN_DER_BYTES_MAX);
+			"%zu of its certificates are larger than %u bytes (limits.token_certificate_size)",
+			o->too_large, v->m->work->certificate_bytes_max);
 		e = token_problem(v, REASON_LIMIT_REACHED, message);
 	}
 	if (e == ERR_OK && o->skipped) {
@@ -195,20 +195,21 @@ static enum err read_token(const struct visit *v, struct token_objects *out, str
 {
 	const struct token *t = &v->token;
 	size_t max = v->m->work->certificates_max;
+	size_t bytes_max = v->m->work->certificate_bytes_max;
 	enum err told = ERR_OK;
 	enum err e;
 
 	if (!t->needs_login || !t->has_pin || is_barred(v, &told)) {
 		if (told != ERR_OK)
 			return ERR_CLOSED;
-		return token_read(t, NULL, max, out, why);
+		return token_read(t, NULL, max, bytes_max, out, why);
 	}
-	e = token_read(t, v->pin->text, max, out, why);
+	e = token_read(t, v->pin->text, max, bytes_max, out, why);
 	if (e != ERR_PASSWORD && e != ERR_DENIED)
 		return e;
 	if (tell_refused(v, e, why) != ERR_OK)
 		return ERR_CLOSED;
-	return token_read(t, NULL, max, out, why);
+	return token_read(t, NULL, max, bytes_max, out, why);
 }
 
 /* --- tokens ---------------------------------------------------------------------------------------- */

@@ -13,7 +13,7 @@
 
 #define MODULE_FILE_BYTES_MAX (64 * 1024)
 #define MODULE_SUFFIX ".module"
-#define MODULE_FILES_MAX 256
+#define MODULE_FILES_MAX (2 * TOKEN_MODULES_CEILING)
 #define PATH_BYTES_MAX 8192
 
 const char *const token_module_folders[] = { "/etc/pkcs11/modules", "/usr/share/p11-kit/modules" };
@@ -131,10 +131,10 @@ static enum err add_module(struct slice module, struct strings *out, struct why 
 	buffer_init(&path, TOKEN_MODULE_BYTES_MAX);
 	e = locate(module, &path);
 	if (e == ERR_OK && !strings_contain(out, buffer_string(&path)))
-		e = out->count < TOKEN_MODULES_MAX
+		e = out->count < TOKEN_MODULES_CEILING
 			    ? strings_add(out, buffer_string(&path))
 			    : why_fail(why, ERR_LIMIT, "p11-kit names more than %d modules",
-				      TOKEN_MODULES_MAX);
+				      TOKEN_MODULES_CEILING);
 	buffer_fini(&path);
 	return e;
 }

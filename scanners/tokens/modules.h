@@ -4,10 +4,10 @@
 
 #include "agent/base/err.h"
 #include "agent/base/strings.h"
+#include "agent/certificate/token.h"
 
 #include <stddef.h>
 
-#define TOKEN_MODULES_MAX 64
 #define TOKEN_MODULE_BYTES_MAX 4096
 
 /* Folders of *.module files; one in an earlier folder hides those of its name in later ones. Each may be

@@ -132,7 +132,7 @@ static enum err find_certificate(struct seeking *s, const struct token *t, struc
 
 	if (!s->order->certificate)
 		return ERR_OK;
-	e = token_read(t, s->pin, TOKEN_OBJECTS_CEILING, &all, why);
+	e = token_read(t, s->pin, TOKEN_OBJECTS_CEILING, TOKEN_DER_BYTES_CEILING, &all, why);
 	if (e == ERR_OK && !take_object(s, &all))
 		e = why_fail(why, ERR_NOT_FOUND,
 			s->order->key

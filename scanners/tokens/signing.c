@@ -238,7 +238,8 @@ static enum err find(struct signing *s)
 	if (e != ERR_NOT_FOUND)
 		return e == ERR_END ? ERR_CLOSED : e;
 	if (!s->is_dead && work->complaint)
-		die(s, REASON_UNREADABLE, work->complaint);
+		die(s, work->is_limited ? REASON_LIMIT_REACHED : REASON_UNREADABLE,
+			work->complaint);
 	else if (!s->is_dead)
 		die(s, REASON_MISSING, "no such token is there");
 	return tell_dead(s, was_refused);

@@ -150,8 +150,8 @@ static enum err check(const void *arg, struct why *why)
 	}
 	if (e == ERR_OK && conf->uris.count > TOKEN_URIS_MAX)
 		e = why_fail(why, ERR_LIMIT, "more than %d pkcs11: URIs", TOKEN_URIS_MAX);
-	if (e == ERR_OK && conf->modules.count > TOKEN_MODULES_MAX)
-		e = why_fail(why, ERR_LIMIT, "more than %d modules", TOKEN_MODULES_MAX);
+	if (e == ERR_OK && conf->modules.count > TOKEN_MODULES_CEILING)
+		e = why_fail(why, ERR_LIMIT, "more than %d modules", TOKEN_MODULES_CEILING);
 	if (e == ERR_OK && conf->writable.count > TOKEN_WRITABLE_MAX)
 		e = why_fail(why, ERR_LIMIT, "more than %d files and folders that are writable",
 			TOKEN_WRITABLE_MAX);
@@ -170,6 +170,8 @@ static enum err gather(const struct tokens_conf *conf, struct token_work *w)
 	w->timeout_ms = conf->timeout_ms;
 	w->tokens_max = (uint32_t)limits->tokens;
 	w->certificates_max = (uint32_t)limits->token_certificates;
+	w->certificate_bytes_max = (uint32_t)limits->token_certificate_bytes;
+	w->modules_max = (uint32_t)limits->token_modules;
 	w->wishes = calloc(conf->uris.count + 1, sizeof(*w->wishes));
 	if (!w->wishes)
 		return ERR_MEMORY;

@@ -18,8 +18,9 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#define POLL_MS 500      /* between signs of life */
-#define FRAMES_MAX 20000 /* of one module */
+#define POLL_MS 500 /* between signs of life */
+/* Of one token, besides its certificates and what is wanted of it. */
+#define FRAMES_OF_TOKEN 16
 #define FINDING_BYTES_MAX (60 * 1024 * 1024)
 #define MESSAGE_BYTES 640
 #define PLACE TOKEN_URI_SCHEME
@@ -266,11 +267,18 @@ static const struct {
 	{ MODULE_END, on_end },
 };
 
+/* More than a module of ours has any reason to send. */
+static size_t frames_max(const struct token_work *w)
+{
+	return ((size_t)w->tokens_max + 1) *
+	       ((size_t)w->certificates_max + TOKEN_URIS_MAX + FRAMES_OF_TOKEN);
+}
+
 static enum err take(struct running *r, uint16_t type, struct slice payload)
 {
 	struct wire in = wire_of(payload);
 
-	if (++r->frames > FRAMES_MAX)
+	if (++r->frames > frames_max(r->w->work))
 		return ERR_LIMIT;
 	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
 		if (messages[i].type == type)
@@ -527,14 +535,15 @@ static bool is_wanted(const struct watch *w, const char *path)
 	return w->work->wishes_count == 0;
 }
 
-static enum err tell_complaint(struct watch *w, const char *uri, const char *complaint)
+static enum err tell_complaint(
+	struct watch *w, const char *uri, enum reason reason, const char *complaint)
 {
 	char *place = token_uri_place(uri);
 	enum err e;
 
 	if (!place)
 		return ERR_MEMORY;
-	e = complaint ? problem(w, place, REASON_UNREADABLE, complaint) : ERR_OK;
+	e = problem(w, place, reason, complaint);
 	free(place);
 	return e;
 }
@@ -572,12 +581,15 @@ static enum err look_at_all(struct watch *w)
 	enum err e = take_apart(w);
 
 	if (e == ERR_OK && work->complaint)
-		e = tell_complaint(w, PLACE, work->complaint);
+		e = tell_complaint(w, PLACE,
+			work->is_limited ? REASON_LIMIT_REACHED : REASON_UNREADABLE,
+			work->complaint);
 	if (e == ERR_OK && work->pin.complaint)
-		e = tell_complaint(w, PLACE, work->pin.complaint);
+		e = tell_complaint(w, PLACE, REASON_UNREADABLE, work->pin.complaint);
 	for (size_t i = 0; e == ERR_OK && i < work->wishes_count; i++)
 		if (work->wishes[i].pin.complaint)
-			e = tell_complaint(w, work->wishes[i].uri, work->wishes[i].pin.complaint);
+			e = tell_complaint(w, work->wishes[i].uri, REASON_UNREADABLE,
+				work->wishes[i].pin.complaint);
 	for (size_t i = 0; e == ERR_OK && i < work->modules.count; i++)
 		if (is_wanted(w, work->modules.items[i]))
 			e = watch_module(w, work->modules.items[i], i < work->named_modules);

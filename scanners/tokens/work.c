@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-#define WORK_VERSION 2
+#define WORK_VERSION 3
 #define MEMORY_VERSION 1
 #define PLACE_BYTES_MAX (3 * TOKEN_MODULE_BYTES_MAX + 64)
 
@@ -67,6 +67,8 @@ void token_work_encode(struct buffer *out, const struct token_work *w)
 	wire_put_i64(out, w->timeout_ms);
 	wire_put_u32(out, w->tokens_max);
 	wire_put_u32(out, w->certificates_max);
+	wire_put_u32(out, w->certificate_bytes_max);
+	wire_put_bool(out, w->is_limited);
 	wire_put_text(out, w->complaint);
 }
 
@@ -94,7 +96,7 @@ enum err token_work_decode(struct slice bytes, struct token_work *out)
 	struct token_work work = { 0 };
 	enum err e = wire_get_u8(&w) == WORK_VERSION ? ERR_OK : ERR_MALFORMED;
 
-	wire_get_strings(&w, &work.modules, TOKEN_MODULES_MAX, TOKEN_MODULE_BYTES_MAX);
+	wire_get_strings(&w, &work.modules, TOKEN_MODULES_CEILING, TOKEN_MODULE_BYTES_MAX);
 	work.named_modules = wire_get_u32(&w);
 	if (e == ERR_OK)
 		e = get_wishes(&w, &work);
@@ -105,13 +107,16 @@ enum err token_work_decode(struct slice bytes, struct token_work *out)
 		work.timeout_ms = wire_get_i64(&w);
 		work.tokens_max = wire_get_u32(&w);
 		work.certificates_max = wire_get_u32(&w);
+		work.certificate_bytes_max = wire_get_u32(&w);
+		work.is_limited = wire_get_bool(&w);
 		work.complaint = wire_get_text(&w, WHY_TEXT_BYTES);
 		e = wire_end(&w);
 	}
 	if (e == ERR_OK &&
 		(work.timeout_ms < TOKEN_TIMEOUT_MS_MIN || work.timeout_ms > TOKEN_TIMEOUT_MS_MAX ||
 			work.tokens_max > TOKENS_CEILING ||
-			work.certificates_max > TOKEN_OBJECTS_CEILING))
+			work.certificates_max > TOKEN_OBJECTS_CEILING ||
+			work.certificate_bytes_max > TOKEN_DER_BYTES_CEILING))
 		e = ERR_MALFORMED;
 	if (e != ERR_OK)
 		token_work_fini(&work);

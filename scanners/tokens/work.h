@@ -43,7 +43,10 @@ struct token_work {
 	int64_t timeout_ms;        /* of one module, over all its tokens */
 	uint32_t tokens_max;       /* of one module */
 	uint32_t certificates_max; /* of one token */
-	char *complaint;           /* owned: why not all modules are known, or NULL */
+	uint32_t certificate_bytes_max;
+	uint32_t modules_max; /* of the job, while they are gathered; 0: the standard limit */
+	char *complaint;      /* owned: why not all modules are known, or NULL */
+	bool is_limited;      /* that is a limit */
 };
 
 void token_pin_fini(struct token_pin *p);

@@ -3,16 +3,19 @@
 #include "agent/private_keys_internal.h"
 
 #include "agent/store.h"
+#include "scanners/formats/format.h"
 #include "tests/agent/sightings.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
 /* cmocka wants those above first. */
+#include "tests/agent/log_lines.h"
 
 #define NOW INT64_C(1767225600) /* 2026-01-01 */
 #define DAY INT64_C(86400)
 
 struct world {
+	const struct format_limits *limits; /* NULL: the standard ones */
 	struct store *store;
 	struct inventory *inventory;
 	struct why why;
@@ -160,7 +163,7 @@ static struct notes notes_at(struct world *w, const char *uri, uint32_t index)
 	struct notes n = { .uri = uri, .index = index };
 	const struct inventory_filter filter = { .kind = RECORD_CERTIFICATE, .uri = uri };
 
-	OK(w, private_keys_update(w->inventory, NOW, &w->why));
+	OK(w, private_keys_update(w->inventory, w->limits, NOW, &w->why));
 	OK(w, inventory_each(w->inventory, &filter, take_notes, &n, &w->why));
 	return n;
 }
@@ -460,6 +463,53 @@ static void test_forgotten(void **state)
 	expect_nothing(w, uri, 0);
 }
 
+/* ---- limits -------------------------------------------------------------------------------------- */
+
+static void expect_logged(struct world *w, const char *line)
+{
+	struct log_lines lines = log_lines_begin();
+	enum err e = private_keys_update(w->inventory, w->limits, NOW, &w->why);
+	char text[4096];
+
+	log_lines_end(&lines, text, sizeof(text));
+	OK(w, e);
+	if (line ? !strstr(text, line) : *text)
+		fail_msg("\"%s\" instead of \"%s\"", text, line ? line : "");
+}
+
+/* What is left out of a comparison is logged with the key, and a higher limit takes it in. */
+static void test_limits(void **state)
+{
+	struct world *w = *state;
+	struct format_limits limits = format_limits_standard;
+	const char *one = "file:///etc/ssl/one.pem", *two = "file:///etc/ssl/two.pem";
+
+	put_certificate(w, &(struct one){ .uri = one, .key = 1 });
+	put_key(w, &(struct key){ .uri = one, .key = 2 });
+	put_certificate(w, &(struct one){ .uri = two, .key = 3, .name = "b.example.org" });
+	put_key(w, &(struct key){ .uri = two, .key = 4 });
+	put_line(w, REFERENCE_SERVER_CERTIFICATE, one, "www.example.org");
+	put_line(w, REFERENCE_SERVER_KEY, two, "www.example.org");
+	expect_logged(w, NULL);
+	w->limits = &limits;
+	limits.compared_keys = 1;
+	expect_logged(w,
+		"1 private keys of this host were not compared with its certificates (limits.compared_keys)");
+	expect_nothing(w, two, 0);
+	limits = format_limits_standard;
+	limits.compared_certificates = 1;
+	expect_logged(w,
+		"1 certificates of this host were not compared with its keys (limits.compared_certificates)");
+	expect_nothing(w, two, 0);
+	limits = format_limits_standard;
+	limits.compared_references = 1;
+	expect_logged(w,
+		"1 lines of configurations of this host were not compared with its keys (limits.compared_references)");
+	limits.compared_references = 2;
+	expect_logged(w, NULL);
+	expect(w, two, 0, PROBLEM_KEY_MISMATCH, "in the same file");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 /* Nothing came since the last comparison: it is not made again, until a certificate expires. */
@@ -480,12 +530,12 @@ static void test_settled(void **state)
 	expect(w, filter.uri, 0, PROBLEM_KEY_MISMATCH, "in the same file");
 	/* At its last second it has not expired. */
 	OK(w, inventory_key_notes_clear(w->inventory, &w->why));
-	OK(w, private_keys_update(w->inventory, NOW + 90 * DAY, &w->why));
+	OK(w, private_keys_update(w->inventory, w->limits, NOW + 90 * DAY, &w->why));
 	OK(w, inventory_each(w->inventory, &filter, take_notes, &n, &w->why));
 	assert_int_equal(n.found.count, 0);
 	put_certificate(w, &(struct one){ .uri = "file:///c.pem", .key = 4, .is_expired = true });
 	expect(w, filter.uri, 0, PROBLEM_KEY_MISMATCH, "in the same file");
-	OK(w, private_keys_update(w->inventory, NOW + 90 * DAY + 1, &w->why));
+	OK(w, private_keys_update(w->inventory, w->limits, NOW + 90 * DAY + 1, &w->why));
 	OK(w, inventory_each(w->inventory, &filter, take_notes, &n, &w->why));
 	assert_int_equal(n.found.count, 0);
 }
@@ -511,6 +561,7 @@ static void test_settled_until_a_loss(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_limits),
 		TEST(test_same_file),
 		TEST(test_same_file_with_several_keys),
 		TEST(test_keystore),

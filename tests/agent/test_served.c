@@ -4,11 +4,13 @@
 #include "tests/scanners/network/proc.h"
 
 #include "agent/store.h"
+#include "scanners/formats/format.h"
 #include "tests/agent/sightings.h"
 
 #include <fcntl.h>
 #include <time.h>
 /* cmocka wants those above first. */
+#include "tests/agent/log_lines.h"
 
 #define NOW INT64_C(1767225600) /* 2026-01-01 */
 #define DAY INT64_C(86400)
@@ -29,6 +31,7 @@ struct one {
 };
 
 struct world {
+	const struct format_limits *limits; /* NULL: the standard ones */
 	struct store *store;
 	struct inventory *inventory;
 	struct why why;
@@ -212,7 +215,7 @@ static struct told update_at(struct world *w, const char *uri)
 	const struct inventory_filter filter = { .kind = RECORD_CERTIFICATE, .uri = uri };
 	struct told told = { .has_problem = false };
 
-	OK(w, served_update(w->inventory, w->proc.root, NOW, &w->why));
+	OK(w, served_update(w->inventory, w->proc.root, w->limits, NOW, &w->why));
 	OK(w, inventory_each(w->inventory, &filter, read_told, &told, &w->why));
 	return told;
 }
@@ -532,10 +535,33 @@ static void when_a_file_changed(void **state)
 	assert_int_equal(served_changed_at("tls://x:1"), TIME_UNKNOWN);
 }
 
+/* Servers beyond the limit are not compared, which is logged. */
+static void test_limit(void **state)
+{
+	struct world *w = *state;
+	struct format_limits limits = format_limits_standard;
+	struct log_lines lines;
+	struct told told;
+	char text[4096];
+
+	serve(w, &(struct one)OLD);
+	LAY(w, { "file:///etc/ssl/www.pem", NEW });
+	assert_true(update(w).has_problem);
+	limits.compared_servers = 0;
+	w->limits = &limits;
+	lines = log_lines_begin();
+	told = update(w);
+	log_lines_end(&lines, text, sizeof(text));
+	assert_false(told.has_problem);
+	assert_non_null(strstr(text,
+		"1 TLS servers of this host were not compared with what lies on disk (limits.compared_servers)"));
+}
+
 int main(void)
 {
 #define WORLD(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
+		WORLD(test_limit),
 		WORLD(a_newer_one_where_it_was),
 		WORLD(an_endpoint_by_name_at_an_own_address),
 		WORLD(seen_once_is_enough),

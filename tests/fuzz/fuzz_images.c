@@ -48,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice text = slice_of(data, size);
 	struct image_blobs blobs = {
-		.read = read_blob, .take = take_blob, .arg = &text, .max = BLOBS_MAX
+		.read = read_blob, .take = take_blob, .arg = &text, .max = BLOBS_MAX, .depth_max = 4
 	};
 	char chain[DIGEST_TEXT_BYTES];
 	struct layers l = { 0 };
@@ -64,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)!images_take_index(&blobs, text);
 	(void)!images_read_manifest(&l, text, images_config_of(text), text);
 	(void)!images_read_chain(&l, text);
-	if (images_chain_of(text, chain))
+	if (images_chain_of(&l, text, chain))
 		(void)!layers_add_image(&l, slice_text(chain), text, slice_text(chain));
 	(void)bolt_values(text, on_value, &l);
 	if (layers_label(&l) == ERR_OK)

@@ -115,6 +115,21 @@ static void config(struct format_limits *l)
 	l->config_bytes = 100;
 }
 
+static void ports(struct format_limits *l)
+{
+	l->reference_ports = 0;
+}
+
+static void config_depth(struct format_limits *l)
+{
+	l->config_depth = 1;
+}
+
+static void java(struct format_limits *l)
+{
+	l->java_settings = 1;
+}
+
 static const struct limit {
 	const char *key;
 	const char *file; /* below tests/fuzz/corpus; several times where one is not enough */
@@ -127,6 +142,12 @@ static const struct limit {
 	{ "references", "config/nginx", references },
 	{ "config_size", "config/nginx", config },
 	{ "reference_names", "config/nginx", names },
+	{ "reference_ports", "config/nginx", ports },
+	{ "reference_ports", "config/apache", ports },
+	{ "reference_ports", "config/haproxy", ports },
+	{ "config_depth", "config/yaml", config_depth },
+	{ "java_settings", "config/properties", java },
+	{ "java_settings", "config/yaml-spring", java },
 	{ "base64_places", "base64/jwks", places },
 	{ "base64_places", "base64/terraform-gzip", places },
 	{ "decoded_size", "base64/jwks", decoded },

@@ -147,7 +147,8 @@ class Images(Case):
         everything = set(self.aliases())
         content = "io.containerd.content.v1.content"
         for key, value, told in (("image_layers", "1", {"", "docker", content, "saved.tar.gz"}),
-                                 ("image_lists", "4KiB", {"", "docker", content}), ("image_stores", "0", None)):
+                                 ("image_lists", "4KiB", {"", "docker", content}), ("image_stores", "0", None),
+                                 ("layers_per_image", "1", {"", "docker", content, "saved.tar.gz"})):
             config.write_text(f"limits: {{{key}: {value}}}\n")
             records = self.scan("--no-system-trust", "--config", config, self.tree)
             self.assertEqual({r["location"]["uri"].removeprefix(base) for r in records if r["type"] == "certificate"},

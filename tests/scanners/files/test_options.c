@@ -1,5 +1,6 @@
 /* Options, roots and paths as they go from main to the reader; and the scanner's own description. */
 #include "scanners/files/options.h"
+#include "scanners/formats/format.h"
 #include "scanners/scanner.h"
 
 #include <setjmp.h>
@@ -45,7 +46,11 @@ static void test_options(void **state)
 		.text_bytes_max = 6,
 		.archive_bytes_max = 7,
 		.config_bytes_max = 8,
-		.images = { .stores = 9, .list_bytes = 10, .layers = 11 } };
+		.images = { .stores = 9,
+			.list_bytes = 10,
+			.layers = 11,
+			.layers_per_image = 12,
+			.nesting = 13 } };
 	struct files_options back = { 0 };
 	struct buffer out;
 
@@ -64,6 +69,8 @@ static void test_options(void **state)
 	assert_int_equal(back.images.stores, 9);
 	assert_int_equal(back.images.list_bytes, 10);
 	assert_int_equal(back.images.layers, 11);
+	assert_int_equal(back.images.layers_per_image, 12);
+	assert_int_equal(back.images.nesting, 13);
 	assert_true(strings_equal(&o.roots, &back.roots));
 	assert_true(strings_equal(&o.exclude, &back.exclude));
 	files_options_fini(&back);
@@ -136,13 +143,30 @@ static enum err each_password(void *ctx, const char *job,
 		e = fn(arg, "file:///a.p12", "file:///etc/%20p", false);
 	if (e == ERR_OK)
 		e = fn(arg, "file:///b.p12", "https://x/", false);
-	for (unsigned i = 0; e == ERR_OK && i < ROOT_SOURCES_MAX + 2; i++) {
+	for (unsigned i = 0; e == ERR_OK && i < FORMAT_PASSWORD_SOURCES_MAX + 2; i++) {
 		char uri[64];
 
 		(void)snprintf(uri, sizeof(uri), "file:///p%u", i);
 		e = fn(arg, "file:///c.p12", uri, false);
 	}
 	return e;
+}
+
+/* The plan's next item says so, at that place. */
+static void expect_limit(void *plan, const char *message, const char *place)
+{
+	struct why why = { 0 };
+	struct scan_item item;
+	struct root_item root;
+
+	assert_int_equal(files_scanner.next(plan, &item, &why), ERR_OK);
+	assert_string_equal(item.place, place);
+	assert_int_equal(root_item_decode(buffer_bytes(&item.item), &root), ERR_OK);
+	assert_true(root.is_limit);
+	assert_int_equal(root.message.size, strlen(message));
+	assert_memory_equal(root.message.data, message, strlen(message));
+	free(item.place);
+	buffer_fini(&item.item);
 }
 
 static void test_passwords(void **state)
@@ -182,10 +206,71 @@ static void test_passwords(void **state)
 	buffer_fini(&item.item);
 	assert_int_equal(files_scanner.next(plan, &item, &why), ERR_OK);
 	assert_int_equal(root_item_decode(buffer_bytes(&item.item), &root), ERR_OK);
-	assert_int_equal(root.sources_count, ROOT_SOURCES_MAX);
+	assert_int_equal(root.sources_count, FORMAT_PASSWORD_SOURCES_MAX);
 	free(item.place);
 	buffer_fini(&item.item);
+	expect_limit(plan,
+		"its passwords are said in more files than are read: 2 left out, this the first (limits.password_sources)",
+		"file:///c.p12");
 	assert_int_equal(files_scanner.next(plan, &item, &why), ERR_END);
+	files_scanner.close(plan);
+	free(conf);
+}
+
+/* What a pass leaves out is a problem at the first file, with the key. */
+static void test_limits(void **state)
+{
+	char name[] = "files";
+	struct format_limits limits = format_limits_standard;
+	const struct scan_hints hints = {
+		.ctx = name, .each_named_file = each_named_file, .each_password = each_password
+	};
+	void *conf = calloc(1, files_scanner.conf_bytes);
+	struct scan_job *job = conf;
+	struct why why = { 0 };
+	struct scan_item item;
+	struct root_item root;
+	uint64_t expected;
+	void *plan;
+
+	(void)state;
+	assert_non_null(conf);
+	job->name = name;
+	job->limits = &limits;
+	limits.named_files = 1;
+	limits.password_sources = 1;
+	assert_int_equal(files_scanner.open(conf, &hints, &plan, &expected, &why), ERR_OK);
+	while (files_scanner.next(plan, &item, &why) == ERR_OK) {
+		free(item.place);
+		buffer_fini(&item.item);
+	}
+	assert_int_equal(files_scanner.follow(plan, &hints, &why), ERR_OK);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(files_scanner.next(plan, &item, &why), ERR_OK);
+		assert_int_equal(root_item_decode(buffer_bytes(&item.item), &root), ERR_OK);
+		assert_false(root.is_limit);
+		assert_int_equal(root.sources_count, i);
+		free(item.place);
+		buffer_fini(&item.item);
+	}
+	expect_limit(plan,
+		"configurations say the passwords of more files than are tried: 10 left out, this the first (limits.named_files)",
+		"file:///c.p12");
+	expect_limit(plan,
+		"its passwords are said in more files than are read: 2 left out, this the first (limits.password_sources)",
+		"file:///a.p12");
+	assert_int_equal(files_scanner.next(plan, &item, &why), ERR_END);
+	files_scanner.close(plan);
+	limits.named_files = 0;
+	assert_int_equal(files_scanner.open(conf, &hints, &plan, &expected, &why), ERR_OK);
+	while (files_scanner.next(plan, &item, &why) == ERR_OK) {
+		free(item.place);
+		buffer_fini(&item.item);
+	}
+	assert_int_equal(files_scanner.follow(plan, &hints, &why), ERR_OK);
+	expect_limit(plan,
+		"configurations name more files than are looked for: 1 left out, this the first (limits.named_files)",
+		"file:///etc/ssl/a%20b.pem");
 	files_scanner.close(plan);
 	free(conf);
 }
@@ -284,6 +369,7 @@ int main(void)
 		cmocka_unit_test(test_normal_paths),
 		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_passwords),
+		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_root_items),
 		cmocka_unit_test(test_named_files),
 		cmocka_unit_test(test_accepts),

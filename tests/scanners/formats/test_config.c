@@ -457,10 +457,10 @@ static void ceilings(void **state)
 	buffer_fini(&t.out);
 	/* Settings of keystores that belong together, as far as they are kept. */
 	buffer_clear(&text);
-	for (unsigned i = 0; i < JAVA_SETTINGS_MAX + 1; i++)
+	for (unsigned i = 0; i < FORMAT_JAVA_SETTINGS_MAX + 1; i++)
 		buffer_format(&text, "a%u.ssl.keystore.location=/%u.jks\n", i, i);
 	parse(&t, "file:///etc/x", buffer_bytes(&text));
-	assert_int_equal(t.count, JAVA_SETTINGS_MAX);
+	assert_int_equal(t.count, FORMAT_JAVA_SETTINGS_MAX);
 	assert_int_equal(t.problems, 1);
 	buffer_fini(&t.out);
 	/* A text as long as a configuration may be. */

@@ -20,6 +20,7 @@
 #define A "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define B "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 /* sha256 of "<A> <B>". */
+#define C "sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
 #define AB "sha256:ccd722928bd92476ba1745586fed6e45a102504185ad88cd89e01ff116fd146c"
 
 static void assert_label(const struct layers *l, const char *place, const char *label)
@@ -217,13 +218,14 @@ static void test_chain(void **state)
 	struct layers l = { 0 };
 
 	(void)state;
-	assert_true(images_chain_of(slice_text("{\"rootfs\":{\"diff_ids\":[\"" A "\"]}}"), chain));
+	assert_true(
+		images_chain_of(&l, slice_text("{\"rootfs\":{\"diff_ids\":[\"" A "\"]}}"), chain));
 	assert_string_equal(chain, A);
 	assert_true(images_chain_of(
-		slice_text("{\"rootfs\":{\"diff_ids\":[\"" A "\",\"" B "\"]}}"), chain));
+		&l, slice_text("{\"rootfs\":{\"diff_ids\":[\"" A "\",\"" B "\"]}}"), chain));
 	assert_string_equal(chain, AB);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_false(images_chain_of(slice_text(bad[i]), chain));
+		assert_false(images_chain_of(&l, slice_text(bad[i]), chain));
 	assert_int_equal(images_read_chain(&l,
 				 slice_text("{\"rootfs\":{\"diff_ids\":[\"" A "\",\"" B "\"]}}")),
 		ERR_OK);
@@ -414,9 +416,11 @@ static void test_database(void **state)
 
 /* --- stores ------------------------------------------------------------------------------------- */
 
-static const struct image_limits usual = {
-	.stores = IMAGE_STORES_MAX, .list_bytes = IMAGE_LISTS_BYTES_MAX, .layers = LAYERS_MAX
-};
+static const struct image_limits usual = { .stores = IMAGE_STORES_MAX,
+	.list_bytes = IMAGE_LISTS_BYTES_MAX,
+	.layers = LAYERS_MAX,
+	.layers_per_image = IMAGE_LAYERS_MAX,
+	.nesting = 3 };
 static char root[] = "/tmp/leafwatch-images-XXXXXX";
 static unsigned opened;
 
@@ -625,6 +629,39 @@ static void test_limits(void **state)
 	blob_reaches(&l, "image_lists");
 }
 
+/* An image has as many layers as the limits allow, and then one more; so have lists in one another. */
+static void test_limits_of_one_image(void **state)
+{
+	struct image_limits l = usual;
+
+	(void)state;
+	put_file("overlay-layers/layers.json",
+		"[{\"id\":\"one\"},{\"id\":\"two\",\"parent\":\"one\"},{\"id\":\"three\",\"parent\":\"two\"}]");
+	put_file("overlay-images/images.json", "[{\"id\":\"i\",\"layer\":\"three\"}]");
+	l.layers_per_image = 3;
+	reaches(&l, "overlay/one/diff", NULL);
+	l.layers_per_image = 2;
+	reaches(&l, "overlay/one/diff", "layers_per_image");
+	put_file("layout/index.json", "{\"manifests\":[{\"digest\":\"" A "\"}]}");
+	put_file(
+		"layout/blobs/sha256/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		"{\"layers\":[{\"digest\":\"" C "\"},{\"digest\":\"" B "\"}]}");
+	l.layers_per_image = 2;
+	blob_reaches(&l, NULL);
+	l.layers_per_image = 1;
+	blob_reaches(&l, "layers_per_image");
+	/* An index in the index, and the manifest in that. */
+	put_file("layout/index.json", "{\"manifests\":[{\"digest\":\"" C "\"}]}");
+	put_file(
+		"layout/blobs/sha256/cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc",
+		"{\"manifests\":[{\"digest\":\"" A "\"}]}");
+	l = usual;
+	l.nesting = 1;
+	blob_reaches(&l, NULL);
+	l.nesting = 0;
+	blob_reaches(&l, "nesting");
+}
+
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
 	(void)st;
@@ -653,6 +690,7 @@ int main(void)
 		cmocka_unit_test(test_stores),
 		cmocka_unit_test(test_odd_lists),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_limits_of_one_image),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, tear_down);

@@ -137,6 +137,17 @@ static void test_ceilings(void **state)
 	assert_int_equal(count, 2 + 1);
 	assert_non_null(strstr(w.complaint, "127.0.0.1 port 443 "));
 	assert_non_null(strstr(w.complaint, "(limits.listener_names)"));
+	/* One server of two that can be asked. */
+	limits.listener_names = 1000;
+	limits.listeners = 1;
+	w.many = 2;
+	asks(&w, &out, &count);
+	assert_int_equal(count, 2 + 1);
+	assert_string_equal(w.complaint,
+		"more servers than are asked for names: 1 were left out, ::1 port 8443 the first (limits.listeners)");
+	limits.listeners = 2;
+	asks(&w, &out, &count);
+	assert_int_equal(count, 2 * 2);
 	buffer_fini(&out);
 }
 

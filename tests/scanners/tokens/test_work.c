@@ -27,7 +27,9 @@ static void encode(struct buffer *out)
 		.has_network = true,
 		.timeout_ms = 5000,
 		.tokens_max = 7,
-		.certificates_max = 8 };
+		.certificates_max = 8,
+		.certificate_bytes_max = 9,
+		.is_limited = true };
 
 	assert_int_equal(strings_add(&w.modules, "/a.so"), ERR_OK);
 	assert_int_equal(strings_add(&w.modules, "/b.so"), ERR_OK);
@@ -59,6 +61,8 @@ static void test_work(void **state)
 	assert_int_equal(w.timeout_ms, 5000);
 	assert_int_equal(w.tokens_max, 7);
 	assert_int_equal(w.certificates_max, 8);
+	assert_int_equal(w.certificate_bytes_max, 9);
+	assert_true(w.is_limited);
 	token_work_fini(&w);
 	for (size_t size = 0; size < bytes.size; size++)
 		assert_int_equal(token_work_decode(slice_of(bytes.data, size), &w), ERR_MALFORMED);
