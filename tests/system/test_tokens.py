@@ -175,6 +175,24 @@ class Tokens(Case):
         self.assertEqual(message, "it holds more than 1 certificates (limits.token_certificates)")
         self.assertIn(token.rpartition("token=")[2], certificate["location"]["uri"])
 
+    def test_limits_of_modules_and_certificates(self):
+        """A module beyond the limit is not loaded, a certificate beyond it is not read: both are told."""
+        wide = self.pki.make("wide", more=[f'crl_dist_points = "http://{i}.long-name.example.org/"' for i in range(30)])
+        self.store.put("one", "1234", "certificate", wide.pem_file, "wide", "04")
+        module, _ = self.module()
+        config = self.config("discover: no")
+        config.write_text(config.read_text() + "limits: {token_modules: 1, token_certificate_size: 1KiB}\n")
+        records = self.look("--config", config, f"pkcs11:?module-path={module}")
+        told = self.only(records, "limit-reached")
+        # The source names one; p11-kit's configuration names others.
+        self.assertRegex(told.pop("pkcs11:"), r"^not loaded: /\S+, and what is named behind it; "
+                         r"there are more than 1 modules \(limits\.token_modules\)$")
+        (token, message), = told.items()
+        self.assertEqual(message, "1 of its certificates are larger than 1024 bytes (limits.token_certificate_size)")
+        self.assertIn("token=one", token)
+        self.assertIn(self.web.fingerprint, {c["fingerprint"] for c in certificates(records)})
+        self.assertNotIn(wide.fingerprint, {c["fingerprint"] for c in certificates(records)})
+
     def test_a_token_that_others_use(self):
         """While another program logs in, SoftHSM's token may be gone, empty or without a user: it is asked again."""
         for order in ("busy", "empty", "gone"):
