@@ -12,7 +12,7 @@ apache2 haproxy postfix dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd d
 vsftpd slapd ldap-utils postgresql mariadb-server redis-server stunnel4 etcd-server prosody ngircd
 xrdp telnetd-ssl inspircd unbound tinyproxy microsocks
 tomcat10-user softhsm2 opensc p11-kit p11-kit-modules libp11-kit-dev libnss3-tools gnupg gpgsm openssh-client
-python3-cryptography prometheus-alertmanager prometheus-blackbox-exporter jq zstd rpm cpio zip bzip2 apksigner
+python3-cryptography prometheus-alertmanager prometheus-blackbox-exporter jq zstd lz4 ncompress rpm cpio zip bzip2 apksigner
 swtpm tpm2-tools tpm2-abrmd libtpm2-pkcs11-1 libtpm2-pkcs11-tools libtss2-tcti-tabrmd0 dbus"
 
 as_root() {

@@ -1,6 +1,8 @@
-/* Archives and compressed files, known by their first bytes: zip (jar war ear), tar, gzip, bzip2, xz, zstd,
- * deb, rpm, cpio. What is in them is read by unpack.c. */
+/* Archives and compressed files, known by their first bytes: zip (jar war ear), tar, deb, rpm, cpio, and what
+ * unpack_heads.c knows. What is in them is read by unpack.c. */
 #include "scanners/formats/unpack.h"
+
+#include "scanners/formats/unpack_internal.h"
 
 #define TAR_BLOCK_BYTES 512
 #define TAR_CHECKSUM_AT 148
@@ -17,11 +19,6 @@ static const struct {
 	size_t size;
 } heads[] = {
 	{ "PK\3\4", 4 },
-	{ "\x1f\x8b\x08", 3 }, /* RFC 1952: deflate is the only method */
-	{ "\xfd"
-	  "7zXZ\0",
-		6 },                      /* .xz file format 2.1.1.1 */
-	{ "\x28\xb5\x2f\xfd", 4 },        /* RFC 8878 3.1.1 */
 	{ "!<arch>\ndebian-binary", 21 }, /* deb(5) */
 	{ "\xed\xab\xee\xdb\3", 5 },      /* the lead of an rpm */
 	{ "\xed\xab\xee\xdb\4", 5 },
@@ -35,15 +32,6 @@ static bool starts(struct slice head, const char *bytes, size_t size)
 {
 	return head.size >= size && head.data[0] == (uint8_t)bytes[0] &&
 	       memcmp(head.data, bytes, size) == 0;
-}
-
-/* "BZh", the block size, and the start of a block or the end of the stream. */
-static bool is_bzip2(struct slice head)
-{
-	return head.size >= 10 && memcmp(head.data, "BZh", 3) == 0 && head.data[3] >= '1' &&
-	       head.data[3] <= '9' &&
-	       (memcmp(head.data + 4, "1AY&SY", 6) == 0 ||
-		       memcmp(head.data + 4, "\x17rE8P\x90", 6) == 0);
 }
 
 /* The old binary kind has a magic of two bytes, so the first member's mode must make sense as well. */
@@ -89,7 +77,7 @@ static bool archive_sniff(struct slice head, struct file_size_hint size)
 	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
 		if (starts(head, heads[i].bytes, heads[i].size))
 			return true;
-	return is_tar(head) || is_bzip2(head) || is_binary_cpio(head);
+	return is_tar(head) || unpack_is_compressed(head) || is_binary_cpio(head);
 }
 
 /* The end of a zip's list of members, with no remark behind it (APPNOTE 4.3.16): a program that is a script and its
@@ -114,7 +102,7 @@ static enum format_answer archive_parse(
 
 const struct format format_archive = {
 	.name = "archive",
-	.help = "members of zip (jar war ear), tar, cpio, deb, rpm; gzip, bzip2, xz, zstd",
+	.help = "members of zip (jar war ear), tar, cpio, deb, rpm; gzip, bzip2, xz, lzma, zstd, lz4, compress",
 	.password = "zip, to open",
 	.is_archive = true,
 	.sniff = archive_sniff,

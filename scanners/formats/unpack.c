@@ -222,6 +222,15 @@ static enum member_end look_into_content(
 	return u->status == ERR_OK ? tell_content(u, format, end) : end;
 }
 
+/* What came out of something compressed has been unpacked by libarchive, but lzma and what is in it. */
+static bool is_to_be_opened(const struct unpack *u)
+{
+	struct slice head = slice_of(u->content, u->size);
+
+	return !u->is_raw || u->is_packed || unpack_lzma_dictionary(head) ||
+	       (u->is_lzma && unpack_is_compressed(head));
+}
+
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as FORMAT_ARCHIVE_DEPTH_CEILING */
 static void look_into_member(struct unpack *u, struct archive_entry *entry)
 {
@@ -235,7 +244,7 @@ static void look_into_member(struct unpack *u, struct archive_entry *entry)
 	format = u->size ? formats_sniff(slice_of(u->content, u->size), hint) : NULL;
 	if (!format || !format->is_archive)
 		end = look_into_content(u, format, end);
-	else if ((!u->is_raw || u->is_packed) && (end == MEMBER_MORE || end == MEMBER_END))
+	else if (is_to_be_opened(u) && (end == MEMBER_MORE || end == MEMBER_END))
 		look_into_archive(u);
 	if (end == MEMBER_FAILED)
 		member_failed(u, entry);
@@ -286,7 +295,7 @@ static void take_member(struct unpack *u, struct archive_entry *entry)
 		return;
 	if (is_odd_package(u)) {
 		unpack_problem(u, REASON_UNSUPPORTED,
-			"the payload of this package is compressed in a way that is not read, as lzma is");
+			"the payload of this package is compressed in a way that is not read");
 		return;
 	}
 	if (archive_entry_is_encrypted(entry) && !(u->in->passwords && u->in->passwords->count))
@@ -333,7 +342,7 @@ static void tell_tallies(struct unpack *u)
 /* Nothing at all was compressed, which libarchive does not take for a content. */
 static bool is_nothing(struct unpack *u)
 {
-	return !u->has_member && archive_filter_count(u->archive) > 1 &&
+	return !u->has_member && !u->is_lzma && archive_filter_count(u->archive) > 1 &&
 	       archive_filter_bytes(u->archive, 0) == 0 &&
 	       archive_errno(u->archive) == EILSEQ; /* "unrecognized" */
 }
@@ -345,7 +354,12 @@ static void tell_broken(struct unpack *u)
 	/* A ceiling that was told ended the reading; and a member that failed has said what is wrong. */
 	if (u->budget->is_spent || u->status != ERR_OK || u->failed.count || is_nothing(u))
 		return;
-	(void)snprintf(message, sizeof(message), "after %zu members: %s", u->read, unpack_error(u));
+	/* Where it was told what to unpack, libarchive only says that nothing came of it; .lzma of nothing is not sniffed. */
+	if (u->is_lzma && !u->has_member)
+		(void)snprintf(message, sizeof(message), "its lzma is damaged or cut off");
+	else
+		(void)snprintf(message, sizeof(message), "after %zu members: %s", u->read,
+			unpack_error(u));
 	unpack_problem(u, REASON_MALFORMED, message);
 }
 

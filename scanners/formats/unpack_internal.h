@@ -41,6 +41,7 @@ struct unpack {
 	size_t headers;          /* of so many members: the one under way is the last */
 	bool holds_images;       /* left at the first member, to be read with their layers known */
 	bool holds_zip; /* left there too: a zip that was compressed as a whole, see run_packed */
+	bool is_lzma;   /* and only that is unpacked: see set_lzma */
 	bool is_packed; /* only what is compressed is taken out, whatever it is */
 	struct buffer begin; /* wiped: of a member, the bytes up to its own first member */
 	bool is_zip;         /* that is read as it comes out of `outer` ... */
@@ -87,7 +88,11 @@ enum err unpack_image_layers(const struct unpack *like, struct layers *out) MUST
 /* What a member belongs to; NULL for none. */
 const char *unpack_image_label(const struct layers *l, const char *name);
 
-/* The memory that the first block of an .xz or .zst file asks for; 0 where that is not one. */
+/* Does it begin as something compressed, which libarchive unpacks? */
+bool unpack_is_compressed(struct slice head);
+/* The dictionary that an .lzma file asks for; 0 where that is not one. */
+uint64_t unpack_lzma_dictionary(struct slice head);
+/* The memory that the first block of an .xz, .lzma or .zst file asks for; 0 where that is not one. */
 uint64_t unpack_memory(struct slice head);
 /* More than libarchive ever gives? */
 bool unpack_is_beyond_libarchive(struct slice head);

@@ -98,6 +98,7 @@ uint64_t unpack_memory(struct slice head)
 {
 	uint64_t bytes = xz_dictionary(head);
 
+	bytes = bytes ? bytes : unpack_lzma_dictionary(head);
 	return bytes ? bytes : zstd_window(head);
 }
 

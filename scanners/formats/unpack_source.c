@@ -14,6 +14,8 @@
 #define DIRECTORY_BYTES_MIN (1024 * 1024)
 /* bzip2 gives nothing before it has a block of 900 KB. */
 #define BEGIN_BYTES_MAX (2 * 1024 * 1024)
+#define RPM_MAGIC "\xed\xab\xee\xdb"
+#define RPM_MAGIC_BYTES 4
 
 /* --- telling, ceilings ------------------------------------------------------------------------- */
 
@@ -319,6 +321,8 @@ static const support_fn filters[] = {
 	archive_read_support_filter_bzip2,
 	archive_read_support_filter_xz,
 	archive_read_support_filter_zstd,
+	archive_read_support_filter_lz4,
+	archive_read_support_filter_compress,
 	archive_read_support_format_raw,
 };
 static const support_fn kinds[] = {
@@ -328,6 +332,24 @@ static const support_fn kinds[] = {
 	archive_read_support_format_cpio,
 	archive_read_support_format_ar,
 };
+
+static struct slice head_of(const struct unpack *u)
+{
+	return u->outer ? u->head : u->in->bytes;
+}
+
+/* libarchive takes far more for lzma than is: a keystore of Bouncy Castle among it, wherever it comes out of something
+ * compressed. So what begins so is unpacked as that and nothing else, and of packages alone it is asked. */
+static bool set_lzma(struct unpack *u)
+{
+	struct slice head = head_of(u);
+
+	u->is_lzma = unpack_lzma_dictionary(head);
+	if (u->is_lzma)
+		return archive_read_append_filter(u->archive, ARCHIVE_FILTER_LZMA) == ARCHIVE_OK;
+	return !slice_starts(head, RPM_MAGIC, RPM_MAGIC_BYTES) ||
+	       archive_read_support_filter_lzma(u->archive) == ARCHIVE_OK;
+}
 
 /* A warning here means that a program would be started, so it is a failure. */
 static bool set_up(struct unpack *u)
@@ -340,6 +362,8 @@ static bool set_up(struct unpack *u)
 	for (size_t i = 0; !u->is_packed && i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (kinds[i](u->archive) != ARCHIVE_OK)
 			return false;
+	if (!set_lzma(u))
+		return false;
 	for (size_t i = 0; passwords && i < passwords->count; i++)
 		if (*passwords->items[i] &&
 			archive_read_add_passphrase(u->archive, passwords->items[i]) != ARCHIVE_OK)
@@ -366,7 +390,7 @@ static uint64_t directory_max(const struct unpack *u)
 /* libarchive would give a file as much memory as it asks for, up to a GiB. */
 static bool is_too_demanding(struct unpack *u)
 {
-	struct slice head = u->outer ? u->head : u->in->bytes;
+	struct slice head = head_of(u);
 	uint64_t bytes = unpack_memory(head);
 	char message[UNPACK_MESSAGE_BYTES];
 

@@ -62,6 +62,8 @@ rm -f archive/locked && (cd "$tmp/a" && zip -q -P secret - leaf.pem) >archive/lo
 gzip -nc archive/tar >archive/tar-gz && head -c 300 archive/tar-gz >archive/cut-off
 gzip -nc "$tmp/leaf.pem" >archive/gz && xz -c archive/tar >archive/tar-xz
 zstd -qc archive/tar >archive/tar-zst && bzip2 -c archive/tar >archive/tar-bz2
+xz --format=lzma -c archive/tar >archive/tar-lzma && lz4 -qc archive/tar >archive/tar-lz4
+lz4 -qlc archive/tar >archive/tar-lz4-legacy && compress -fc archive/tar >archive/tar-z
 head -c 30000000 /dev/zero | tr '\0' A | gzip -9nc >archive/bomb
 mkdir -p "$tmp/d/DEBIAN" && cp "$tmp/leaf.pem" "$tmp/d/"
 printf 'Package: a\nVersion: 1\nArchitecture: all\nMaintainer: a <a@example.org>\nDescription: a\n' >"$tmp/d/DEBIAN/control"

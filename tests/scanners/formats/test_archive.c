@@ -269,21 +269,89 @@ static void test_members(void **state)
 	}
 }
 
+static int (*const compressions[])(struct archive *) = { archive_write_add_filter_gzip,
+	archive_write_add_filter_bzip2, archive_write_add_filter_xz, archive_write_add_filter_zstd,
+	archive_write_add_filter_lz4, archive_write_add_filter_lzma,
+	archive_write_add_filter_compress };
+#define COMPRESSIONS (sizeof(compressions) / sizeof(compressions[0]))
+
 static void test_filters(void **state)
 {
-	int (*const filters[])(struct archive *) = { gzip, archive_write_add_filter_bzip2,
-		archive_write_add_filter_xz, archive_write_add_filter_zstd };
 	const struct member one[] = { { "a.pem", buffer_bytes(&pem) } };
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
-		struct buffer bytes = make(tar, filters[i], one, 1);
-		struct buffer alone = make(archive_write_set_format_raw, filters[i], one, 1);
+	for (size_t i = 0; i < COMPRESSIONS; i++) {
+		struct buffer bytes = make(tar, compressions[i], one, 1);
+		struct buffer alone = make(archive_write_set_format_raw, compressions[i], one, 1);
+
+		struct buffer cpio =
+			make(archive_write_set_format_cpio_newc, compressions[i], one, 1);
+		const struct member inner[] = { { "a.pem.x", buffer_bytes(&alone) },
+			{ "a.tar.x", buffer_bytes(&bytes) }, { "b.pem", buffer_bytes(&pem) } };
+		struct buffer outer = make(tar, gzip, inner, 3);
 
 		assert_string_equal(see(buffer_bytes(&bytes)).places, "a.pem");
+		assert_string_equal(see(buffer_bytes(&cpio)).places, "a.pem");
 		assert_string_equal(see(buffer_bytes(&alone)).places, ".");
+		assert_string_equal(
+			see(buffer_bytes(&outer)).places, "a.pem.x a.tar.x!/a.pem b.pem");
+		assert_string_equal(see(buffer_bytes(&outer)).problems, "");
 		buffer_fini(&bytes);
 		buffer_fini(&alone);
+		buffer_fini(&cpio);
+		buffer_fini(&outer);
+	}
+}
+
+/* What is in each other, whatever the order; libarchive is asked for lzma only where it begins a content. */
+static void test_filters_in_filters(void **state)
+{
+	const struct member one[] = { { "a.pem", buffer_bytes(&pem) } };
+
+	(void)state;
+	for (size_t i = 0; i < COMPRESSIONS; i++) {
+		struct buffer inner = make(tar, compressions[i], one, 1);
+		const struct member packed[] = { { "x", buffer_bytes(&inner) } };
+
+		for (size_t j = 0; j < COMPRESSIONS; j++) {
+			struct buffer outer =
+				make(archive_write_set_format_raw, compressions[j], packed, 1);
+			struct seen s = see(buffer_bytes(&outer));
+
+			assert_string_equal(s.places, "a.pem");
+			assert_string_equal(s.problems, "");
+			buffer_fini(&outer);
+		}
+		buffer_fini(&inner);
+	}
+}
+
+/* Cut off anywhere: never silent, but for what compress leaves of less than a tar's head, as it has no mark of its
+ * end. What came before is found. */
+static void test_filters_cut_off(void **state)
+{
+	static uint8_t noise[300000];
+	const struct member members[] = { { "a.pem", buffer_bytes(&pem) },
+		{ "noise", slice_of(noise, sizeof(noise)) }, { "b.pem", buffer_bytes(&pem) } };
+
+	(void)state;
+	assert_int_equal(gnutls_rnd(GNUTLS_RND_NONCE, noise, sizeof(noise)), 0);
+	for (size_t i = 4; i < COMPRESSIONS; i++) {
+		struct buffer bytes = make(tar, compressions[i], members, 3);
+
+		for (size_t size = bytes.size / 2; size < bytes.size - 2000; size += 5003) {
+			struct seen s = see(slice_of(bytes.data, size));
+
+			assert_string_equal(s.problems, "malformed@");
+			/* LZ4 comes in blocks of which each is whole or nothing. */
+			if (compressions[i] != archive_write_add_filter_lz4)
+				assert_string_equal(s.places, "a.pem");
+		}
+		for (size_t size = 15;
+			compressions[i] != archive_write_add_filter_compress && size < 300;
+			size += 7)
+			assert_string_equal(see(slice_of(bytes.data, size)).problems, "malformed@");
+		buffer_fini(&bytes);
 	}
 }
 
@@ -795,6 +863,26 @@ static void test_damaged_block(void **state)
 	buffer_fini(&apk);
 }
 
+/* The same of .lzma. */
+static void test_lzma_dictionary(void)
+{
+	const struct member one[] = { { "a.pem", buffer_bytes(&pem) } };
+	struct buffer bytes =
+		make(archive_write_set_format_raw, archive_write_add_filter_lzma, one, 1);
+	struct format_limits limits = format_limits_standard;
+
+	assert_int_equal(unpack_memory(buffer_bytes(&bytes)), 8 * 1024 * 1024);
+	limits.memory_bytes = 1024 * 1024;
+	assert_string_equal(see_with(buffer_bytes(&bytes), &limits).problems, "limit-reached@");
+	limits.memory_bytes = 8 * 1024 * 1024;
+	assert_string_equal(see_with(buffer_bytes(&bytes), &limits).places, ".");
+	bytes.data[4] = 0x20; /* 512 MiB and 8: not what libarchive takes */
+	assert_string_equal(see(buffer_bytes(&bytes)).problems, "");
+	bytes.data[3] = 0;
+	assert_string_equal(see(buffer_bytes(&bytes)).problems, "limit-reached@");
+	buffer_fini(&bytes);
+}
+
 /* What would take more memory than is allowed to unpack is not begun. */
 static void test_dictionary(void **state)
 {
@@ -808,6 +896,7 @@ static void test_dictionary(void **state)
 	struct seen s;
 
 	(void)state;
+	test_lzma_dictionary();
 	assert_true(unpack_memory(buffer_bytes(&bytes)) <= 64 * 1024 * 1024);
 	assert_true(unpack_memory(buffer_bytes(&bytes)) >= 4096);
 	for (size_t size = 0; size < 17; size++)
@@ -882,17 +971,51 @@ static void test_window(void **state)
 static void test_empty(void **state)
 {
 	const struct member empty[] = { { "empty", slice_text("") } };
-	int (*const filters[])(struct archive *) = { gzip, archive_write_add_filter_bzip2,
-		archive_write_add_filter_xz, archive_write_add_filter_zstd };
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
-		struct buffer bytes = make(archive_write_set_format_raw, filters[i], empty, 1);
+	for (size_t i = 0; i < COMPRESSIONS; i++) {
+		struct buffer bytes;
+
+		/* Which libarchive 3.6 cannot write. */
+		if (compressions[i] == archive_write_add_filter_lz4)
+			continue;
+		bytes = make(archive_write_set_format_raw, compressions[i], empty, 1);
 
 		assert_string_equal(see(buffer_bytes(&bytes)).problems, "");
 		buffer_fini(&bytes);
 	}
+	assert_string_equal(see(slice_of("\x04\x22\x4d\x18\x64\x40\xa7\0\0\0\0\x05\x5d\xcc\x02", 15))
+				    .problems,
+		"");
 	assert_string_equal(see(slice_of("\x1f\x8b\x08\0\0\0\0\0\0\3", 10)).problems, "malformed@");
+}
+
+/* A package whose payload is nothing that libarchive knows. */
+static void test_odd_package(void **state)
+{
+	const struct member one[] = { { "a.pem", buffer_bytes(&pem) } };
+	struct buffer payload =
+		make(archive_write_set_format_cpio_newc, archive_write_add_filter_lzma, one, 1);
+	struct buffer package;
+	struct seen s;
+
+	(void)state;
+	buffer_init(&package, ARCHIVE_BYTES_MAX);
+	buffer_append(&package, "\xed\xab\xee\xdb\3", 5);
+	while (package.size < 96)
+		buffer_byte(&package, 0);
+	/* A header without entries. */
+	buffer_append(&package, "\x8e\xad\xe8\1\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+	buffer_slice(&package, buffer_bytes(&payload));
+	s = see(buffer_bytes(&package));
+	assert_string_equal(s.places, "a.pem");
+	assert_string_equal(s.problems, "");
+	memcpy(package.data + 96 + 16, "other", 5);
+	s = see(buffer_bytes(&package));
+	assert_string_equal(s.places, "");
+	assert_string_equal(s.problems, "unsupported@");
+	buffer_fini(&package);
+	buffer_fini(&payload);
 }
 
 static void test_what_is_none(void **state)
@@ -900,12 +1023,51 @@ static void test_what_is_none(void **state)
 	static const char *const texts[] = { "BZhello", "BZh91AY&S", "PK\3", "\x1f\x8b\x07",
 		"07070", "!<arch>\nfoo.o/", "\x71\xc7 is no cpio of any kind",
 		"\xed\xab\xee\xdb\2" };
+	static const struct {
+		const char *bytes;
+		size_t size;
+		bool is_one;
+	} heads_of[] = {
+#define LZMA(size, first) "\x5d\0\0\x80\0" size first
+		{ LZMA("\xff\xff\xff\xff\xff\xff\xff\xff", "\0\x12"), 15, true },
+		{ LZMA("\xff\xff\xff\xff\xff\xff\xff\xff", "\0\x12"), 14, false },
+		{ LZMA("\xff\xff\xff\xff\xff\xff\xff\xff", "\1\x12"), 15, false },
+		{ LZMA("\xff\xff\xff\xff\xff\xff\xff\xff", "\0\x92"), 15, false },
+		{ LZMA("\xff\xff\xff\xff\xff\xff\xff\x7f", "\0\x12"), 15, false },
+		{ LZMA("\0\x10\0\0\0\0\0\0", "\0\x12"), 15, true },
+		{ LZMA("\0\0\0\0\0\0\0\0", "\0\x12"), 15, false },
+		{ LZMA("\0\0\0\0\x40\0\0\0", "\0\x12"), 15, false },
+		{ "\x5d\0\0\x81\0\0\x10\0\0\0\0\0\0\0\x12", 15, false },
+		{ "\x5d\0\x08\0\0\0\x10\0\0\0\0\0\0\0\x12", 15, false },
+		{ "\x5d\0\0\0\x40\0\x10\0\0\0\0\0\0\0\x12", 15, false },
+		{ "\x5e\0\0\x80\0\0\x10\0\0\0\0\0\0\0\x12", 15, false },
+#undef LZMA
+		{ "\x04\x22\x4d\x18\x64\x40\xa7\0\0\0\0", 11, true },
+		{ "\x04\x22\x4d\x18\x64\x40\xa7\0\0\0", 10, false },
+		{ "\x04\x22\x4d\x18\x24\x40\xa7\0\0\0\0", 11, false },
+		{ "\x04\x22\x4d\x18\x66\x40\xa7\0\0\0\0", 11, false },
+		{ "\x04\x22\x4d\x18\x64\x30\xa7\0\0\0\0", 11, false },
+		{ "\x04\x22\x4d\x18\x64\xc0\xa7\0\0\0\0", 11, false },
+		{ "\x02\x21\x4c\x18\x10\0\0\0\0\0\0", 11, true },
+		{ "\x02\x21\x4c\x18\0\0\0\0\0\0\0", 11, false },
+		{ "\x02\x21\x4c\x18\x10\0\0\1\0\0\0", 11, false },
+		{ "\x1f\x9d\x90\x2d\x5a", 5, true },
+		{ "\x1f\x9d\x90\x2d\x5b", 5, false },
+		{ "\x1f\x9d\x91\x2d\x5a", 5, false },
+		{ "\x1f\x9d\x88\x2d\x5a", 5, false },
+		{ "\x1f\x9d\xb0\x2d\x5a", 5, false },
+	};
 	char block[513];
 	struct file_size_hint size = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		assert_null(formats_sniff(slice_text(texts[i]), size));
+	for (size_t i = 0; i < sizeof(heads_of) / sizeof(heads_of[0]); i++) {
+		struct slice head = slice_of((const uint8_t *)heads_of[i].bytes, heads_of[i].size);
+
+		assert_int_equal(formats_sniff(head, size) == &format_archive, heads_of[i].is_one);
+	}
 	(void)memset(block, ' ', sizeof(block));
 	block[512] = 0;
 	assert_null(formats_sniff(slice_text(block), size));
@@ -918,6 +1080,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_filters),
+		cmocka_unit_test(test_filters_in_filters),
+		cmocka_unit_test(test_filters_cut_off),
+		cmocka_unit_test(test_odd_package),
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_ceilings),
 		cmocka_unit_test(test_ratio),
