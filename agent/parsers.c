@@ -41,6 +41,7 @@ struct finding {
 	int64_t since_ms; /* when its deadline began to run; 0 = not yet */
 	bool is_whole;
 	bool has_file;
+	bool is_cut;
 };
 
 struct parser {
@@ -246,6 +247,7 @@ enum err parsers_open(struct parsers *p, void *owner, const struct finding_piece
 	piece.is_first = true;
 	piece.is_last = false;
 	piece.has_file = false;
+	piece.is_cut = false;
 	piece.data = slice_of(NULL, 0);
 	*out = f;
 	return send_piece(f, &piece, NULL);
@@ -295,10 +297,17 @@ static enum err add_piece(struct finding *f, const struct finding_piece *piece,
 enum err parsers_piece(
 	struct parsers *p, struct finding *f, struct slice data, bool is_last, struct why *why)
 {
-	struct finding_piece piece = { .id = f->id, .is_last = is_last, .data = data };
+	struct finding_piece piece = {
+		.id = f->id, .is_last = is_last, .is_cut = is_last && f->is_cut, .data = data
+	};
 
 	(void)p;
 	return add_piece(f, &piece, NULL, why);
+}
+
+void parsers_cut(struct finding *f)
+{
+	f->is_cut = true;
 }
 
 enum err parsers_file(

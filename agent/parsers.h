@@ -52,6 +52,8 @@ enum err parsers_open(struct parsers *p, void *owner, const struct finding_piece
 /* Adds bytes; with `is_last` the finding is whole and must not be touched again by the caller. */
 enum err parsers_piece(struct parsers *p, struct finding *f, struct slice data, bool is_last,
 	struct why *why) MUST_CHECK;
+/* Before its last piece: the sender left the content's end out, and has told so. */
+void parsers_cut(struct finding *f);
 /* Ends a finding, for which there were no bytes, with the file that is its content. The file stays counted
  * until the finding is done. */
 enum err parsers_file(

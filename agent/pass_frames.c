@@ -86,6 +86,8 @@ static enum err on_finding(struct worker *w, struct slice payload)
 		w->open_count++;
 		p->outstanding_findings++;
 	}
+	if (piece.is_cut)
+		parsers_cut(w->open[at].finding);
 	e = hand_on(w, w->open[at].finding, &piece, &why);
 	if (e != ERR_OK)
 		pass_fail(p, e, &why);

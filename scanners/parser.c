@@ -26,6 +26,7 @@ struct finding {
 	uint64_t id;
 	uint8_t kind;
 	bool is_used;
+	bool is_cut;   /* its end was left out, and that is told */
 	bool is_over;  /* larger than the ceilings: its bytes are dropped */
 	char *scanner; /* owned */
 	char *uri;     /* owned */
@@ -233,7 +234,8 @@ static enum err finding_look(struct parser *p, struct finding *f)
 		.uri = f->uri,
 		.label = f->label,
 		.owner = f->owner,
-		.file = f->has_file ? &file : NULL };
+		.file = f->has_file ? &file : NULL,
+		.is_cut = f->is_cut };
 	struct slice bytes = buffer_bytes(&f->bytes);
 	struct stat st;
 	enum err e;
@@ -283,6 +285,8 @@ static enum err on_finding(struct parser *p, struct slice payload)
 		e = (f = finding_of(p, piece.id)) ? ERR_OK : ERR_MALFORMED;
 	if (e == ERR_OK)
 		e = piece.has_file ? finding_file(p, f) : finding_add(p, f, piece.data);
+	if (e == ERR_OK)
+		f->is_cut = piece.is_cut;
 	if (e == ERR_OK && piece.is_last)
 		e = finding_end(p, f, piece.is_abandoned);
 	return e;

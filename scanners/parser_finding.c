@@ -654,6 +654,7 @@ static enum err parse(struct gather *g, struct slice bytes, const struct format_
 		.passwords_left_out = g->passwords_left_out,
 		.depth = g->depth,
 		.uri = g->place->uri,
+		.is_cut = g->place->is_cut && !g->depth,
 		.budget = &g->budget };
 	const struct format *which;
 	enum err e;

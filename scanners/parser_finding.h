@@ -35,6 +35,7 @@ struct parser_place {
 	struct file_owner owner; /* of the file there */
 	/* The content itself, where it is not `bytes`: those are none then. Or NULL. */
 	const struct format_file *file;
+	bool is_cut; /* the content's end was left out, and that is told */
 };
 
 /* The records of a file's content. ERR_OK whatever the content is: only memory and `record` can fail. */

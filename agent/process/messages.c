@@ -10,8 +10,8 @@
 #define SCANNER_NAME_BYTES_MAX 64
 #define LAYER_NAME_BYTES_MAX 64
 
-enum { PIECE_FIRST = 1, PIECE_LAST = 2, PIECE_ABANDONED = 4, PIECE_FILE = 8 };
-#define PIECE_FLAGS (PIECE_FIRST | PIECE_LAST | PIECE_ABANDONED | PIECE_FILE)
+enum { PIECE_FIRST = 1, PIECE_LAST = 2, PIECE_ABANDONED = 4, PIECE_FILE = 8, PIECE_CUT = 16 };
+#define PIECE_FLAGS (PIECE_FIRST | PIECE_LAST | PIECE_ABANDONED | PIECE_FILE | PIECE_CUT)
 
 void setup_encode(struct buffer *out, const struct setup *s)
 {
@@ -57,7 +57,7 @@ void finding_piece_encode(struct buffer *out, const struct finding_piece *f)
 	wire_put_u64(out, f->id);
 	wire_put_u8(out, (uint8_t)((f->is_first ? PIECE_FIRST : 0) | (f->is_last ? PIECE_LAST : 0) |
 				   (f->is_abandoned ? PIECE_ABANDONED : 0) |
-				   (f->has_file ? PIECE_FILE : 0)));
+				   (f->has_file ? PIECE_FILE : 0) | (f->is_cut ? PIECE_CUT : 0)));
 	if (f->is_first) {
 		wire_put_u8(out, f->kind);
 		wire_put_u64(out, f->total);
@@ -83,6 +83,7 @@ enum err finding_piece_decode(struct slice bytes, struct finding_piece *out)
 	f.is_last = flags & PIECE_LAST;
 	f.is_abandoned = flags & PIECE_ABANDONED;
 	f.has_file = flags & PIECE_FILE;
+	f.is_cut = flags & PIECE_CUT;
 	if (f.is_first) {
 		f.kind = wire_get_u8(&w);
 		f.total = wire_get_u64(&w);
@@ -99,6 +100,8 @@ enum err finding_piece_decode(struct slice bytes, struct finding_piece *out)
 	if (wire_end(&w) != ERR_OK || flags > PIECE_FLAGS)
 		return ERR_MALFORMED;
 	if (f.has_file && (!f.is_last || f.is_abandoned || f.data.size))
+		return ERR_MALFORMED;
+	if (f.is_cut && (!f.is_last || f.is_abandoned || f.has_file))
 		return ERR_MALFORMED;
 	if (f.is_first && (f.kind < FINDING_FILE || f.kind >= FINDING_KINDS_END))
 		return ERR_MALFORMED;

@@ -94,6 +94,8 @@ struct finding_piece {
 	/* The content is a file, open for reading, whose descriptor comes with the frame. Only a last piece
 	 * without data has one, and only a finding without any other data. */
 	bool has_file;
+	/* The content's end was left out, and why is told: what its last part lacks is no damage. Only a last piece. */
+	bool is_cut;
 	uint8_t kind;
 	uint64_t total; /* bytes of all pieces; 0 = not known yet */
 	struct slice scanner;

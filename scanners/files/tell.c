@@ -359,6 +359,7 @@ static enum err tell_large(
 	if (e == ERR_OK) {
 		e = spans ? span_pieces(&l, spans) : whole_pieces(&l, f);
 		error = errno;
+		l.piece.is_cut = e != ERR_OK || (spans && spans->is_limited);
 		if (e == ERR_OK || e == ERR_IO || e == ERR_LIMIT) {
 			sent = large_send(&l, true);
 			e = sent == ERR_OK ? e : sent;

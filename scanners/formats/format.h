@@ -218,8 +218,9 @@ struct format_input {
 	const struct strings *passwords; /* candidates, tried in order after none and empty */
 	size_t passwords_left_out;       /* candidates that the limit left out */
 	unsigned depth;                  /* 0 = the file itself */
-	const char *uri;                 /* of the file, or NULL: relative names lie beside it */
-	struct format_budget *budget;    /* of the whole file, or NULL: one of its own */
+	bool is_cut; /* the content's end was left out, and that is told: what lacks there is no damage */
+	const char *uri;              /* of the file, or NULL: relative names lie beside it */
+	struct format_budget *budget; /* of the whole file, or NULL: one of its own */
 };
 
 struct format {

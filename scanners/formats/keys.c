@@ -3,6 +3,7 @@
 
 #include "scanners/formats/asn1.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -176,8 +177,10 @@ static enum err unlock(struct keys *k, struct slice der, struct key_record *key)
 		!asn1_expect(&outer.content, ASN1_SEQUENCE, &algorithm) ||
 		!asn1_next(&outer.content, &octets))
 		return ERR_NOT_FOUND;
-	if (pbe_read(algorithm.content, &pbe, oid) != ERR_OK)
+	if (pbe_read(algorithm.content, &pbe, oid) != ERR_OK) {
+		(void)snprintf(k->unsupported, sizeof(k->unsupported), "%s", oid);
 		return ERR_OK;
+	}
 	seal.pbe = &pbe;
 	buffer_init(&copy, PRIVATE_KEY_BYTES_MAX);
 	if (asn1_octets(&octets, &copy, &seal.secret) && seal.secret.size <= PRIVATE_KEY_BYTES_MAX)
@@ -199,6 +202,8 @@ enum err keys_take(struct keys *k, struct slice der, bool is_encrypted)
 	if (form == PRIVATE_KEY_ENCRYPTED) {
 		key.is_encrypted = true;
 		e = unlock(k, der, &key);
+		if (e == ERR_OK && !key.is_known && !key.algorithm)
+			k->has_locked = true;
 	} else {
 		e = private_key_read(der, &key);
 	}

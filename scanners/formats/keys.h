@@ -3,6 +3,7 @@
 #define LEAFWATCH_SCANNERS_FORMATS_KEYS_H
 
 #include "agent/certificate/private_key.h"
+#include "scanners/formats/asn1.h"
 #include "scanners/formats/format.h"
 #include "scanners/formats/pbe.h"
 
@@ -15,7 +16,10 @@ struct keys {
 	const char *alias;        /* of the key that comes next, or NULL */
 	struct slice suffix; /* of every password: what Bouncy Castle's FIPS store uses it for */
 	size_t count;
-	bool is_limited; /* that too much derivation was asked for is told */
+	bool has_locked; /* one that was taken could not be opened */
+	char unsupported
+		[ASN1_OID_TEXT_BYTES]; /* what one is encrypted with; "" where all is known */
+	bool is_limited;               /* that too much derivation was asked for is told */
 };
 
 /* Each reads one key and tells it; one that no password opens is told too, as locked, and is no problem: its

@@ -52,6 +52,7 @@ struct block {
 	enum label label;
 	struct pem_body body;
 	bool has_end;
+	bool is_cut;        /* its end lies behind that of the content, of which that is told */
 	struct slice whole; /* from the BEGIN line to the END line */
 };
 
@@ -62,6 +63,13 @@ struct pem {
 	bool found;
 	enum err status;
 };
+
+/* Where the content ends too early, and that is told, a block that goes on there is not damaged. */
+static void block_of_cut(struct block *b, const struct format_input *in)
+{
+	b->is_cut = in->is_cut && !b->has_end &&
+		    b->body.text.data + b->body.text.size == in->bytes.data + in->bytes.size;
+}
 
 static enum label label_of(struct slice s)
 {
@@ -234,6 +242,8 @@ static void certificate(struct pem *p, const struct block *b, bool is_clean)
 	if (is_sketch(b, der, is_whole && !wrong && !left.size))
 		return;
 	if (!is_whole || item.tag != ASN1_SEQUENCE) {
+		if (b->is_cut)
+			return;
 		problem(p, der,
 			is_whole ? "the PEM block holds no certificate"
 				 : "the certificate is cut off");
@@ -247,7 +257,7 @@ static void certificate(struct pem *p, const struct block *b, bool is_clean)
 		aux = trusted_alias(p->sink, left, &alias);
 	say(p, p->sink->certificate(p->sink->arg, der, aux, NULL));
 	buffer_fini(&alias);
-	if (wrong)
+	if (wrong && !b->is_cut)
 		problem(p, slice_of(NULL, 0), wrong);
 }
 
@@ -256,7 +266,7 @@ static void container(struct pem *p, const struct block *b, bool is_clean)
 	struct slice der = buffer_bytes(&p->der);
 	enum err e;
 
-	if (der.size < CERTIFICATE_BYTES_MIN)
+	if (der.size < CERTIFICATE_BYTES_MIN || b->is_cut)
 		return;
 	e = p->sink->nested(p->sink->arg, NULL, der);
 	if (e == ERR_NOT_FOUND || (e == ERR_OK && !is_clean))
@@ -272,7 +282,7 @@ static void crl(struct pem *p, const struct block *b, bool is_clean)
 	struct slice der = buffer_bytes(&p->der);
 	const char *wrong = fault(b, is_clean);
 
-	if (der.size < CERTIFICATE_BYTES_MIN)
+	if (der.size < CERTIFICATE_BYTES_MIN || b->is_cut)
 		return;
 	say(p, format_crl_tell(p->sink, der));
 	if (wrong)
@@ -364,8 +374,10 @@ static enum format_answer pem_parse(const struct format_input *in, const struct 
 	struct block block;
 
 	buffer_init(&p.der, format_bytes_max(in));
-	while (p.status == ERR_OK && next_block(in->bytes, &left, &block))
+	while (p.status == ERR_OK && next_block(in->bytes, &left, &block)) {
+		block_of_cut(&block, in);
 		take_block(&p, &block);
+	}
 	buffer_wipe(&p.der);
 	return p.found ? FORMAT_MINE : FORMAT_NOT_MINE;
 }

@@ -34,6 +34,7 @@ struct walk {
 	struct keys keys;
 	bool is_inside;   /* an encrypted part */
 	size_t opened_by; /* password that verified the MAC or opened a part, or NO_PASSWORD */
+	bool has_content; /* other than keys */
 	bool is_malformed;
 	bool is_locked;
 	bool is_limited;
@@ -124,6 +125,7 @@ static void take_certificate(struct walk *w, struct slice value, struct slice at
 	}
 	if (!OID_IS(oid.content, OID_X509_CERTIFICATE))
 		return;
+	w->has_content = true;
 	buffer_init(&copy, format_bytes_max(w->in));
 	buffer_init(&alias, ALIAS_BYTES_MAX);
 	take_alias(attributes, &alias);
@@ -144,6 +146,7 @@ static void take_crl(struct walk *w, struct slice value)
 	struct buffer copy;
 	struct slice der;
 
+	w->has_content = true;
 	buffer_init(&copy, format_bytes_max(w->in));
 	if (!asn1_expect(&value, ASN1_SEQUENCE, &bag) ||
 		!asn1_expect(&bag.content, ASN1_OID, &oid) ||
@@ -371,6 +374,21 @@ static void check_mac(struct walk *w, struct slice mac_data, struct slice conten
 		w->integrity = "unverified";
 }
 
+/* A locked key is no problem where its certificate was read. A store of which nothing could be read is one. */
+static void report_key_alone(struct walk *w)
+{
+	const char *oid = w->keys.unsupported;
+
+	if (!w->keys.has_locked || w->has_content || w->is_locked || w->is_malformed)
+		return;
+	if (*oid) {
+		(void)snprintf(w->oid, sizeof(w->oid), "%s", oid);
+		w->is_unsupported = true;
+	} else if (!w->keys.is_limited) {
+		w->is_locked = true;
+	}
+}
+
 static void report(struct walk *w)
 {
 	bool has_candidates = w->in->passwords && w->in->passwords->count;
@@ -392,8 +410,9 @@ static void report(struct walk *w)
 		(void)format_locked(w->in, w->sink, ERR_PASSWORD, NULL);
 	else if (w->is_locked && w->status == ERR_OK)
 		w->status = w->sink->problem(w->sink->arg, reason, slice_of(NULL, 0),
-			has_candidates ? "no password given opens it"
-				       : "its certificates are encrypted");
+			has_candidates       ? "no password given opens it"
+			: w->keys.has_locked ? "its private key is encrypted"
+					     : "its certificates are encrypted");
 }
 
 /* AuthenticatedSafe ::= SEQUENCE OF ContentInfo */
@@ -464,6 +483,7 @@ static enum format_answer pkcs12_parse(
 	if (asn1_expect(&pfx.content, ASN1_SEQUENCE, &mac))
 		check_mac(&w, mac.content, content);
 	take_safe(&w, content);
+	report_key_alone(&w);
 	report(&w);
 	buffer_wipe(&copy);
 	return w.is_malformed ? FORMAT_BROKEN : FORMAT_MINE;

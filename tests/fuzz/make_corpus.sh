@@ -124,6 +124,14 @@ p12 pbes1-rc2 -legacy -certpbe PBE-SHA1-RC2-64 -keypbe PBE-MD5-RC2-64
 p12 no-mac -nomac
 p12 plain -certpbe NONE -keypbe NONE
 openssl pkcs12 -export -nokeys -in "$tmp/ca.pem" -passout pass: -iter 1 -out pkcs12/empty-password
+# Nothing but a key, as GnuTLS' certtool writes one too; and the same, encrypted with what nobody knows.
+openssl pkcs12 -export -nocerts -inkey "$tmp/leaf.key" -passout pass:secret -iter 1 -out pkcs12/key-alone
+python3 - <<'EOF2'
+data = open("pkcs12/key-alone", "rb").read()
+pbes2 = bytes.fromhex("06092a864886f70d01050d")
+at = data.rindex(pbes2)
+open("pkcs12/key-unsupported", "wb").write(data[:at + len(pbes2) - 1] + b"\x7f" + data[at + len(pbes2):])
+EOF2
 # The same as pbes2 in BER: what is of one piece there comes in two.
 python3 - <<'EOF'
 def header(tag, size):

@@ -499,6 +499,34 @@ static void test_too_many_files(void **state)
 	assert_int_equal(open_descriptors(), before);
 }
 
+/* That the end was left out is said by a last piece with bytes. */
+static void test_cut_pieces(void **state)
+{
+	struct finding_piece head = {
+		.id = 7, .is_last = true, .is_cut = true, .data = slice_text("abc")
+	};
+	struct finding_piece piece;
+	struct buffer out;
+
+	(void)state;
+	buffer_init(&out, 1024);
+	finding_piece_encode(&out, &head);
+	assert_int_equal(finding_piece_decode(buffer_bytes(&out), &piece), ERR_OK);
+	assert_true(piece.is_cut);
+	for (int i = 0; i < 3; i++) {
+		struct finding_piece wrong = head;
+
+		wrong.is_last = i != 0;
+		wrong.is_abandoned = i == 1;
+		wrong.has_file = i == 2;
+		wrong.data = slice_text("");
+		buffer_clear(&out);
+		finding_piece_encode(&out, &wrong);
+		assert_int_equal(finding_piece_decode(buffer_bytes(&out), &piece), ERR_MALFORMED);
+	}
+	buffer_fini(&out);
+}
+
 /* A file is the whole of a finding, and comes with its last piece. */
 static void test_file_pieces(void **state)
 {
@@ -511,6 +539,7 @@ static void test_file_pieces(void **state)
 	finding_piece_encode(&out, &head);
 	assert_int_equal(finding_piece_decode(buffer_bytes(&out), &piece), ERR_OK);
 	assert_true(piece.has_file);
+	assert_false(piece.is_cut);
 	for (int i = 0; i < 3; i++) {
 		struct finding_piece wrong = head;
 
@@ -538,6 +567,7 @@ int main(void)
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_too_many_files),
 		cmocka_unit_test(test_file_pieces),
+		cmocka_unit_test(test_cut_pieces),
 	};
 
 	/* As whoever uses children has to: libuv writes without MSG_NOSIGNAL. */

@@ -107,6 +107,16 @@ class Pki:
                 "--template", template]
         return run(*args, *(["--load-certificate", listed] if revoked else []))
 
+    def long_crl(self, issuer, count):
+        """The PEM of a list with so many entries, which takes openssl's own database."""
+        work = self.folder / "long"
+        work.mkdir(exist_ok=True)
+        (work / "index").write_text("".join(f"R\t301126000000Z\t261101000000Z\t{0x1000 + i:08x}\tunknown\t/CN=x\n" for i in range(count)))
+        (work / "number").write_text("01\n")
+        (work / "cnf").write_text(f"[ca]\ndefault_ca = me\n[me]\ndatabase = {work}/index\ncrlnumber = {work}/number\n"
+                                  "default_md = sha256\ndefault_crl_days = 7\n")
+        return run("openssl", "ca", "-gencrl", "-config", work / "cnf", "-cert", issuer.pem_file, "-keyfile", issuer.key_file)
+
     def scoped_crl(self, issuer, scope):
         """The DER of an empty list with an issuing distribution point, or (scope None) a delta: certtool makes neither."""
         work = self.folder / "ca"

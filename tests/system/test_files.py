@@ -140,6 +140,34 @@ class Files(Case):
         for p in problems(records):
             self.assertEqual(p["reason"], "malformed")
 
+    def test_cut_by_a_limit(self):
+        """What the limit cuts off is told as that alone, not as damage; what is damaged is told all the same."""
+        ca = self.pki.make("ca", ca=True)
+        long = self.pki.long_crl(ca, 8000)
+        self.assertGreater(len(long), 200000)
+        for folder in ("file", "text", "damaged"):
+            (self.tree / folder).mkdir()
+            (self.tree / folder / "crl.pem").write_bytes(ca.pem.encode() + long)
+        (self.tree / "damaged" / "crl.pem").write_bytes(ca.pem.encode() + long[:-60])
+        job = "    - {{name: {0}, paths: [{1}/{0}], {2}}}\n"
+        agent = self.agent("trust: {system: no}\n"
+                           "exporters: {prometheus: [{listen: [\"127.0.0.1:PORT\"]}]}\n"
+                           "scanners:\n"
+                           "  files:\n"
+                           + job.format("file", self.tree, "max_file_size: 128KiB")
+                           + job.format("text", self.tree, "max_file_size: 210KiB, max_text_size: 128KiB")
+                           + job.format("damaged", self.tree, "max_file_size: 8MiB"))
+        self.ready(agent)
+        said = {}
+        for line in self.leafwatch("list", "-o", "jsonl", "--state", self.folder / "state").stdout.splitlines():
+            record = json.loads(line)
+            if record["type"] in ("certificate", "problem", "crl"):
+                place = record["location"]["uri"].removeprefix(f"file://{self.tree}/").removesuffix("/crl.pem")
+                said.setdefault(place, []).append((record["type"], record.get("reason"), record.get("message", "").rpartition(" ")[2]))
+        self.assertEqual(sorted(said["file"]), [("certificate", None, ""), ("problem", "limit-reached", "(max_file_size)")])
+        self.assertEqual(sorted(said["text"]), [("certificate", None, ""), ("problem", "limit-reached", "(max_text_size)")])
+        self.assertIn("malformed", {reason for _, reason, _ in said["damaged"]})
+
     def test_hostile_names_reach_no_output_raw(self):
         run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
             self.folder / "k", "-out", self.tree / "h.pem", "-days", "10", "-utf8", "-subj", "/CN=a\nFAKE\x1b[31m\u202eexe")

@@ -48,6 +48,7 @@ struct collected {
 	char *trust; /* of the certificate that comes next */
 	struct label *label;
 	const struct strings *passwords;
+	bool is_cut;
 	const struct format *format;
 	const struct format *which;
 };
@@ -163,7 +164,10 @@ static enum err collect_parse(struct collected *c, struct slice bytes)
 		.trust = collect_trust,
 		.place = collect_place,
 		.format = collect_format };
-	struct format_input in = { .bytes = bytes, .passwords = c->passwords, .depth = c->depth };
+	struct format_input in = { .bytes = bytes,
+		.passwords = c->passwords,
+		.depth = c->depth,
+		.is_cut = c->is_cut && !c->depth };
 	struct label label = { .text = bytes, .above = c->label };
 	const struct format *which = NULL;
 	enum err e;
@@ -178,9 +182,8 @@ static enum err collect_parse(struct collected *c, struct slice bytes)
 }
 
 /* Parses an exact copy on the heap, so that reading past the end is seen. */
-static UNUSED struct collected collect(struct slice bytes, const struct strings *passwords)
+static UNUSED struct collected collect_with(struct collected c, struct slice bytes)
 {
-	struct collected c = { .passwords = passwords };
 	uint8_t *exact = malloc(bytes.size ? bytes.size : 1);
 
 	assert_non_null(exact);
@@ -190,6 +193,11 @@ static UNUSED struct collected collect(struct slice bytes, const struct strings 
 		assert_null(c.which);
 	free(exact);
 	return c;
+}
+
+static UNUSED struct collected collect(struct slice bytes, const struct strings *passwords)
+{
+	return collect_with((struct collected){ .passwords = passwords }, bytes);
 }
 
 static UNUSED void collected_fini(struct collected *c)

@@ -320,6 +320,53 @@ static void many_begins_cost_linear_time(void **state)
 	assert_true((clock() - start) / CLOCKS_PER_SEC < 5);
 }
 
+/* Where the end of the content was left out, and that is told, what lacks there is no damage; what is damaged before
+ * it is. */
+static void end_left_out(void **state)
+{
+	static const char *const labels[] = { "CERTIFICATE", "X509 CRL", "PKCS7" };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
+		size_t first;
+
+		buffer_clear(&f->text);
+		put_pem(&f->text, "CERTIFICATE", slice_datum(&f->der));
+		first = f->text.size;
+		put_pem(&f->text, labels[i], slice_datum(&f->der));
+		/* Up to where the END line begins to be one. */
+		for (size_t size = first; size < f->text.size - 30; size++) {
+			struct slice cut = slice_of(f->text.data, size);
+			struct collected c =
+				collect_with((struct collected){ .is_cut = true }, cut);
+
+			assert_true(c.certificates >= 1);
+			assert_int_equal(c.problems, 0);
+			collected_fini(&c);
+		}
+		/* The same is damage where nothing was left out. */
+		{
+			struct slice cut = slice_of(f->text.data, f->text.size - 40);
+			struct collected c = collect(cut, NULL);
+
+			assert_true(c.problems >= 1);
+			collected_fini(&c);
+		}
+		/* And in front of another block. */
+		f->text.size -= 40;
+		buffer_text(&f->text, "\n");
+		put_pem(&f->text, "CERTIFICATE", slice_datum(&f->der));
+		{
+			struct collected c = collect_with((struct collected){ .is_cut = true },
+				slice_of(f->text.data, f->text.size - 40));
+
+			assert_true(c.problems >= 1);
+			collected_fini(&c);
+		}
+	}
+	buffer_clear(&f->text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,6 +381,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(not_a_certificate_in_a_block, setup, teardown),
 		cmocka_unit_test_setup_teardown(base64_of_pem, setup, teardown),
 		cmocka_unit_test_setup_teardown(base64_in_base64_ends, setup, teardown),
+		cmocka_unit_test_setup_teardown(end_left_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_begins_cost_linear_time, setup, teardown),
 	};
 
