@@ -334,8 +334,8 @@ static enum err compare(struct holdings *h)
 static int64_t basis_of(const struct gathering *g)
 {
 	const struct holdings *h = &g->h;
-	const int64_t limits[] = { g->limits->compared_certificates,
-		g->limits->compared_references };
+	const int64_t limits[] = { g->limits->compared_certificates, g->limits->compared_references,
+		g->limits->compared_sharers };
 	uint64_t basis = index_hash(version_revision(), strlen(version_revision()));
 
 	basis = basis * 31 + index_hash(limits, sizeof(limits));
@@ -415,8 +415,7 @@ static enum err gather_keys(struct inventory *i, struct gathering *g, struct why
 static void tell_left(size_t count, const char *what, const char *key)
 {
 	if (count)
-		log_warn("%zu %s of this host were not compared with its keys (limits.%s)", count,
-			what, key);
+		log_warn("%zu %s were not compared (limits.%s)", count, what, key);
 }
 
 static void tell_all_left(const struct gathering *g)
@@ -425,8 +424,11 @@ static void tell_all_left(const struct gathering *g)
 		log_warn(
 			"%zu private keys of this host were not compared with its certificates (limits.compared_keys)",
 			g->keys_left);
-	tell_left(g->certificates_left, "certificates", "compared_certificates");
-	tell_left(g->references_left, "lines of configurations", "compared_references");
+	tell_left(g->certificates_left, "certificates of this host", "compared_certificates");
+	tell_left(g->h.sharers_left, "certificates that share a key, of this host,",
+		"compared_sharers");
+	tell_left(
+		g->references_left, "lines of configurations of this host", "compared_references");
 }
 
 enum err private_keys_update(
@@ -437,6 +439,7 @@ enum err private_keys_update(
 	enum err e;
 
 	g.limits = limits ? limits : &format_limits_standard;
+	g.h.sharers_max = (size_t)g.limits->compared_sharers;
 	e = gather_keys(i, &g, why);
 	if (e == ERR_OK)
 		e = inventory_keys_are_settled(i, basis_of(&g), now, &is_settled, why);

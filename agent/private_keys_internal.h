@@ -48,6 +48,8 @@ struct held_reference {
 
 /* Everything by uri, then by index or line. */
 struct holdings {
+	size_t sharers_max;  /* certificates of one key that are compared with one another ... */
+	size_t sharers_left; /* ... and that were left out */
 	struct held_key *keys;
 	size_t keys_count;
 	struct held_certificate *certificates;

@@ -299,9 +299,6 @@ static enum err note_group(struct holdings *h, struct held_certificate **group, 
 	return e;
 }
 
-/* One key in more places than this is not compared pair by pair. */
-#define GROUP_MAX 500
-
 enum err private_keys_sharers(struct holdings *h)
 {
 	static const uint8_t unknown[FINGERPRINT_BYTES];
@@ -321,7 +318,8 @@ enum err private_keys_sharers(struct holdings *h)
 		for (n = 1; i + n < count; n++)
 			if (memcmp(all[i + n]->spki, all[i]->spki, FINGERPRINT_BYTES) != 0)
 				break;
-		e = note_group(h, all + i, n < GROUP_MAX ? n : GROUP_MAX);
+		e = note_group(h, all + i, n < h->sharers_max ? n : h->sharers_max);
+		h->sharers_left += n > h->sharers_max && n > 1 ? n - h->sharers_max : 0;
 	}
 	free(all);
 	return e;

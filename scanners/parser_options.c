@@ -146,6 +146,7 @@ static void put_limits(struct buffer *out, const struct format_limits *given)
 	wire_put_i64(out, l->compared_certificates);
 	wire_put_i64(out, l->compared_references);
 	wire_put_i64(out, l->compared_servers);
+	wire_put_i64(out, l->compared_sharers);
 }
 
 static bool are_bad(const struct format_limits *l)
@@ -207,6 +208,7 @@ static void get_limits(struct wire *w, struct format_limits *l)
 	l->compared_certificates = wire_get_i64(w);
 	l->compared_references = wire_get_i64(w);
 	l->compared_servers = wire_get_i64(w);
+	l->compared_sharers = wire_get_i64(w);
 	w->bad = w->bad || are_bad(l);
 }
 

@@ -51,6 +51,9 @@
 #define FORMAT_COMPARED_CERTIFICATES_MAX 200000
 #define FORMAT_COMPARED_REFERENCES_MAX 20000
 #define FORMAT_COMPARED_SERVERS_MAX 8192
+/* Certificates of one key that are compared with one another, each with each. */
+#define FORMAT_COMPARED_SHARERS_MAX 500
+#define FORMAT_COMPARED_SHARERS_CEILING 5000
 /* Places of one text where base64 begins. */
 #define FORMAT_PLACES_MAX 100000
 #define FORMAT_PASSWORDS_MAX 1000
@@ -138,6 +141,7 @@ struct format_limits {
 	int64_t compared_certificates;
 	int64_t compared_references;
 	int64_t compared_servers;
+	int64_t compared_sharers;
 };
 extern const struct format_limits format_limits_standard;
 

@@ -63,6 +63,7 @@ const struct format_limits format_limits_standard = {
 	.compared_certificates = FORMAT_COMPARED_CERTIFICATES_MAX,
 	.compared_references = FORMAT_COMPARED_REFERENCES_MAX,
 	.compared_servers = FORMAT_COMPARED_SERVERS_MAX,
+	.compared_sharers = FORMAT_COMPARED_SHARERS_MAX,
 };
 
 void format_budget_init(

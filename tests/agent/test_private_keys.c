@@ -498,16 +498,24 @@ static void test_limits(void **state)
 	expect_nothing(w, two, 0);
 	limits = format_limits_standard;
 	limits.compared_certificates = 1;
-	expect_logged(w,
-		"1 certificates of this host were not compared with its keys (limits.compared_certificates)");
+	expect_logged(
+		w, "1 certificates of this host were not compared (limits.compared_certificates)");
 	expect_nothing(w, two, 0);
 	limits = format_limits_standard;
 	limits.compared_references = 1;
 	expect_logged(w,
-		"1 lines of configurations of this host were not compared with its keys (limits.compared_references)");
+		"1 lines of configurations of this host were not compared (limits.compared_references)");
 	limits.compared_references = 2;
 	expect_logged(w, NULL);
 	expect(w, two, 0, PROBLEM_KEY_MISMATCH, "in the same file");
+	put_certificate(
+		w, &(struct one){
+			   .uri = "file:///etc/ssl/three.pem", .key = 3, .name = "c.example.org" });
+	limits.compared_sharers = 2;
+	expect_logged(w, NULL);
+	limits.compared_sharers = 1;
+	expect_logged(w,
+		"1 certificates that share a key, of this host, were not compared (limits.compared_sharers)");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
