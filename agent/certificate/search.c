@@ -12,8 +12,6 @@
 #define TRIES_MAX 4000
 #define PATHS_MAX 200
 #define CPU_MS_MAX 150
-/* The clock is looked at once in so many times: reading it takes as long as a short search. */
-#define LOOKS_A_CLOCK 16
 
 struct path {
 	const struct node *nodes[PATH_MAX_CERTIFICATES];
@@ -48,8 +46,7 @@ struct search {
 	unsigned signatures_made;
 	unsigned tries;
 	unsigned paths;
-	unsigned looks;
-	int64_t deadline_ns; /* 0 before the first look at the clock */
+	int64_t deadline_ns;
 };
 
 static int64_t cpu_ns(void)
@@ -60,22 +57,10 @@ static int64_t cpu_ns(void)
 	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
-static bool is_late(struct search *s)
-{
-	int64_t now;
-
-	if (++s->looks % LOOKS_A_CLOCK)
-		return false;
-	now = cpu_ns();
-	if (!s->deadline_ns)
-		s->deadline_ns = now + CPU_MS_MAX * INT64_C(1000000);
-	return now >= s->deadline_ns;
-}
-
 static bool is_spent(struct search *s)
 {
 	if (s->signatures_made <= SIGNATURES_MAX && s->tries <= TRIES_MAX && s->paths < PATHS_MAX &&
-		!is_late(s))
+		cpu_ns() < s->deadline_ns)
 		return false;
 	s->is_stopped = true;
 	s->is_over = true;
@@ -323,7 +308,10 @@ static void extend(struct search *s)
 enum err search_path(const struct judge_question *q, const struct family *f,
 	struct signature_cache *signatures, struct judged *out)
 {
-	struct search s = { .q = q, .family = f, .signatures = signatures };
+	struct search s = { .q = q,
+		.family = f,
+		.signatures = signatures,
+		.deadline_ns = cpu_ns() + CPU_MS_MAX * INT64_C(1000000) };
 
 	push(&s, 0);
 	extend(&s);
