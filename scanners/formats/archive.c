@@ -22,9 +22,6 @@ static const struct {
 	{ "!<arch>\ndebian-binary", 21 }, /* deb(5) */
 	{ "\xed\xab\xee\xdb\3", 5 },      /* the lead of an rpm */
 	{ "\xed\xab\xee\xdb\4", 5 },
-	{ "070701", 6 }, /* cpio(5): new ASCII, with a checksum, old ASCII */
-	{ "070702", 6 },
-	{ "070707", 6 },
 };
 
 /* Nearly all files differ in the first byte. */
@@ -46,6 +43,13 @@ static bool is_binary_cpio(struct slice head)
 								       << 8
 			 : (unsigned)head.data[CPIO_MODE_AT] << 8 | head.data[CPIO_MODE_AT + 1];
 	return (mode & MODE_TYPES) == MODE_FILE || (mode & MODE_TYPES) == MODE_FOLDER;
+}
+
+bool unpack_is_cpio(struct slice head)
+{
+	/* cpio(5): new ASCII, with a checksum, old ASCII */
+	return starts(head, "070701", 6) || starts(head, "070702", 6) ||
+	       starts(head, "070707", 6) || is_binary_cpio(head);
 }
 
 /* Also the kind without "ustar": by the checksum of the first header (tar(5)). */
@@ -77,7 +81,7 @@ static bool archive_sniff(struct slice head, struct file_size_hint size)
 	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
 		if (starts(head, heads[i].bytes, heads[i].size))
 			return true;
-	return is_tar(head) || unpack_is_compressed(head) || is_binary_cpio(head);
+	return is_tar(head) || unpack_is_compressed(head) || unpack_is_cpio(head);
 }
 
 /* The end of a zip's list of members, with no remark behind it (APPNOTE 4.3.16): a program that is a script and its

@@ -103,8 +103,6 @@ static void skip_rest(struct unpack *u)
 
 /* --- a member --------------------------------------------------------------------------------- */
 
-static void run(struct unpack *u);
-
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as FORMAT_ARCHIVE_DEPTH_CEILING */
 static void look_into_archive(struct unpack *u)
 {
@@ -125,7 +123,7 @@ static void look_into_archive(struct unpack *u)
 			(long long)u->budget->depth);
 		unpack_problem(u, REASON_LIMIT_REACHED, message);
 	} else {
-		run(&inner);
+		unpack_in_row(&inner);
 		u->status = inner.status;
 	}
 	if (!u->is_raw)
@@ -363,22 +361,33 @@ static void tell_broken(struct unpack *u)
 	unpack_problem(u, REASON_MALFORMED, message);
 }
 
-static int kind_of(const struct unpack *u)
-{
-	return archive_format(u->archive) & ARCHIVE_FORMAT_BASE_MASK;
-}
-
 static bool is_image(const struct unpack *u, struct archive_entry *first)
 {
 	const char *name = archive_entry_pathname(first);
 
-	return name && kind_of(u) == ARCHIVE_FORMAT_TAR && unpack_may_hold_images(name);
+	for (const struct unpack *o = u; o; o = o->outer)
+		/* It would have to be found once more. */
+		if (o->is_behind)
+			return false;
+	return name && unpack_kind(u) == ARCHIVE_FORMAT_TAR && unpack_may_hold_images(name);
 }
 
 /* A zip that was compressed as a whole (x.apk.gz), of which libarchive does not show what stands behind its members. */
 static bool is_packed_zip(const struct unpack *u)
 {
-	return archive_filter_count(u->archive) > 1 && kind_of(u) == ARCHIVE_FORMAT_ZIP &&
+	return archive_filter_count(u->archive) > 1 && unpack_kind(u) == ARCHIVE_FORMAT_ZIP &&
+	       buffer_status(&u->begin) == ERR_OK;
+}
+
+/* A cpio archive that was compressed as a whole: libarchive does not show what follows it. A package holds one. */
+static bool is_packed_cpio(const struct unpack *u)
+{
+	int filters = archive_filter_count(u->archive);
+
+	for (int i = 0; i < filters; i++)
+		if (archive_filter_code(u->archive, i) == ARCHIVE_FILTER_RPM)
+			return false;
+	return filters > 1 && unpack_kind(u) == ARCHIVE_FORMAT_CPIO &&
 	       buffer_status(&u->begin) == ERR_OK;
 }
 
@@ -387,7 +396,8 @@ static bool take_first(struct unpack *u, struct archive_entry *entry, struct lay
 {
 	u->holds_zip = is_packed_zip(u);
 	u->holds_images = !u->layers && is_image(u, entry);
-	if (u->holds_zip || (u->holds_images && !u->outer))
+	u->holds_cpio = is_packed_cpio(u);
+	if (u->holds_zip || u->holds_cpio || (u->holds_images && !u->outer))
 		return false;
 	if (u->holds_images && u->status == ERR_OK) {
 		u->status = unpack_image_layers(u, layers);
@@ -423,6 +433,23 @@ static void take_members(struct unpack *u)
 	layers_fini(&layers);
 	if (r != ARCHIVE_EOF && r < ARCHIVE_WARN)
 		tell_broken(u);
+	else if (r == ARCHIVE_EOF && unpack_kind(u) == ARCHIVE_FORMAT_CPIO &&
+		 archive_filter_count(u->archive) == 1)
+		unpack_note_end(u, u);
+}
+
+/* Is all that was compressed unpacked, without damage? Only then it is known where it ends. */
+static bool is_read_out(struct unpack *u)
+{
+	const void *block;
+	la_int64_t offset;
+	size_t size;
+	int r;
+
+	do {
+		r = archive_read_data_block(u->archive, &block, &size, &offset);
+	} while (r == ARCHIVE_OK && unpack_charge(u, size));
+	return r == ARCHIVE_EOF && !u->failed.count;
 }
 
 /* Once more, in two steps that count as one: what was compressed comes out as a member, which is the zip. */
@@ -433,7 +460,11 @@ static void run_packed(struct unpack *u)
 		.sink = u->sink,
 		.budget = u->budget,
 		.outer = u->outer,
-		.head = buffer_bytes(&u->begin),
+		.at = u->start,
+		.start = u->start,
+		.head = u->outer ? buffer_bytes(&u->begin) : u->head,
+		.is_behind = u->is_behind,
+		.keeps_ahead = u->keeps_ahead && u->holds_cpio,
 		.is_packed = true,
 		.name = "" };
 
@@ -443,17 +474,20 @@ static void run_packed(struct unpack *u)
 	if (packed.status == ERR_OK)
 		tell_tallies(&packed);
 	u->status = packed.status;
+	if (packed.keeps_ahead && packed.archive && u->status == ERR_OK && is_read_out(&packed))
+		unpack_note_end(u, &packed);
 	unpack_close(&packed);
+	buffer_wipe(&packed.ahead);
 	u->budget->depth++;
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as FORMAT_ARCHIVE_DEPTH_CEILING */
-static void run(struct unpack *u)
+void unpack_run(struct unpack *u)
 {
 	u->budget->depth++;
 	if (unpack_open(u))
 		take_members(u);
-	if (u->status == ERR_OK && u->holds_zip)
+	if (u->status == ERR_OK && (u->holds_zip || u->holds_cpio))
 		run_packed(u);
 	if (u->status == ERR_OK)
 		tell_tallies(u);
@@ -473,7 +507,7 @@ static enum err run_images(const struct format_input *in, const struct format_si
 	u.status = unpack_image_layers(&u, &layers);
 	u.layers = &layers;
 	if (u.status == ERR_OK)
-		run(&u);
+		unpack_run(&u);
 	layers_fini(&layers);
 	return u.status;
 }
@@ -494,7 +528,7 @@ enum format_answer unpack(const struct format_input *in, const struct format_sin
 	struct unpack u = { .in = in, .sink = sink, .budget = in->budget, .name = "" };
 
 	if (in->budget->depth < in->budget->limits->depth) {
-		run(&u);
+		unpack_in_row(&u);
 		if (u.status == ERR_OK && u.holds_images)
 			u.status = run_images(in, sink);
 		tell_left(&u);

@@ -95,10 +95,10 @@ uint64_t unpack_lzma_dictionary(struct slice head)
 
 bool unpack_is_compressed(struct slice head)
 {
+	static const uint8_t firsts[] = { 0x1f, 0xfd, 0x28, 'B', 0x04, 0x02, LZMA_PROPERTIES };
+
 	/* Nearly all files differ in the first byte. */
-	if (!head.size || !memchr("\x1f\xfd\x28\x04\x02\x5d"
-				  "B",
-				  head.data[0], 7))
+	if (!head.size || !memchr(firsts, head.data[0], sizeof(firsts)))
 		return false;
 	for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++)
 		if (slice_starts(head, magics[i].bytes, magics[i].size))

@@ -275,6 +275,9 @@ static struct unpack *open_like(struct chain *c, const struct unpack *like,
 		.sink = sink,
 		.budget = budget,
 		.outer = outer,
+		.start = like->start,
+		.at = like->start,
+		.is_lzma = like->is_lzma,
 		.is_packed = like->is_packed,
 		.name = "" };
 	return unpack_open(u) ? u : NULL;

@@ -32,21 +32,29 @@ struct unpack {
 	struct unpack *outer;        /* whose member this is; NULL: in->file, or in->bytes */
 	const struct layers *layers; /* that members are, or NULL */
 	struct archive *archive;
-	uint64_t at;             /* in in->file or in->bytes */
-	struct slice head;       /* of a member: the bytes taken out of it already */
+	uint64_t at;    /* in in->file or in->bytes */
+	uint64_t start; /* where in them it begins */
+	struct slice
+		head; /* of a member: the bytes taken out of it already; of what is behind another: its first */
 	uint8_t *block;          /* owned; of a member or a file: what comes next */
 	uint64_t charged;        /* bytes of a filter that the budget knows of */
 	uint64_t directory_left; /* bytes that may be read before the first member */
 	bool has_member;         /* one has come */
 	size_t headers;          /* of so many members: the one under way is the last */
 	bool holds_images;       /* left at the first member, to be read with their layers known */
+	bool holds_cpio;         /* the same of a cpio archive, which others may follow */
+	bool is_behind;          /* another archive in the same content */
+	bool is_over; /* a cpio archive has come to its end: what follows it, in `ahead` or from `behind_at` on */
+	uint64_t behind_at;
+	bool keeps_ahead;    /* its owner will ask, and wipes `ahead`: ... */
+	struct buffer ahead; /* ... of a member, what libarchive was given and has not used */
 	bool holds_zip; /* left there too: a zip that was compressed as a whole, see run_packed */
 	bool is_lzma;   /* and only that is unpacked: see set_lzma */
 	bool is_packed; /* only what is compressed is taken out, whatever it is */
 	struct buffer begin; /* wiped: of a member, the bytes up to its own first member */
 	bool is_zip;         /* that is read as it comes out of `outer` ... */
 	bool is_between;     /* ... and libarchive looks for the next member */
-	uint64_t taken;      /* bytes that it was given */
+	uint64_t taken;      /* bytes that libarchive was given of a member */
 	struct buffer tail;  /* wiped: the last of them, and all since the last member, ... */
 	size_t tail_at;      /* ... which ended here ... */
 	bool is_cut;         /* ... or, as that was more than a member may be, the last of it */
@@ -75,10 +83,24 @@ bool unpack_may_go_on(struct unpack *u);
 void unpack_begin_tail(struct unpack *u);
 /* `bytes` came out of a member; what a filter has given meanwhile counts in their place. */
 bool unpack_charge(struct unpack *u, size_t bytes);
+/* ARCHIVE_FORMAT_... */
+int unpack_kind(const struct unpack *u);
 /* As archive_read_data of the member at hand, but what came before a failure is not lost. */
 la_ssize_t unpack_read(struct unpack *u, uint8_t *to, size_t want);
 /* What libarchive says is wrong. */
 const char *unpack_error(struct unpack *u);
+
+/* An archive, from its opening to its end. */
+void unpack_run(struct unpack *u);
+/* The same, and the archives that follow it in the same content, at the same place and depth. */
+void unpack_in_row(struct unpack *u);
+/* Called before libarchive is given these bytes of a member. */
+void unpack_keep_ahead(struct unpack *u, const uint8_t *bytes, size_t size);
+/* Notes where the archive that `from` has read has ended, for `to`. */
+void unpack_note_end(struct unpack *to, struct unpack *from);
+
+/* Does it begin as a cpio archive? */
+bool unpack_is_cpio(struct slice head);
 
 /* Archives of images begin with one of few members: is this one? No other is read twice. */
 bool unpack_may_hold_images(const char *name);

@@ -95,6 +95,11 @@ bool unpack_may_go_on(struct unpack *u)
 	return true;
 }
 
+int unpack_kind(const struct unpack *u)
+{
+	return archive_format(u->archive) & ARCHIVE_FORMAT_BASE_MASK;
+}
+
 bool unpack_charge(struct unpack *u, size_t bytes)
 {
 	uint64_t fresh = bytes;
@@ -105,6 +110,9 @@ bool unpack_charge(struct unpack *u, size_t bytes)
 		fresh = now > u->charged ? now - u->charged : 0;
 		u->charged = now;
 	}
+	/* Counted as it came out. */
+	if (u->outer && u->outer->is_packed && unpack_kind(u) == ARCHIVE_FORMAT_CPIO)
+		fresh = 0;
 	u->budget->unpacked_bytes += fresh;
 	return unpack_may_go_on(u);
 }
@@ -182,13 +190,15 @@ static la_int64_t skip_file(struct archive *a, void *arg, la_int64_t request)
 static la_int64_t seek_file(struct archive *a, void *arg, la_int64_t offset, int whence)
 {
 	struct unpack *u = arg;
-	la_int64_t size = (la_int64_t)size_of(u);
-	la_int64_t from = whence == SEEK_CUR ? (la_int64_t)u->at : whence == SEEK_END ? size : 0;
+	la_int64_t size = (la_int64_t)(size_of(u) - u->start);
+	la_int64_t from = whence == SEEK_CUR   ? (la_int64_t)(u->at - u->start)
+			  : whence == SEEK_END ? size
+					       : 0;
 
 	(void)a;
 	if (offset > size - from || offset < -from)
 		return ARCHIVE_FATAL;
-	u->at = (uint64_t)(from + offset);
+	u->at = u->start + (uint64_t)(from + offset);
 	return from + offset;
 }
 
@@ -200,7 +210,6 @@ static void keep_tail(struct unpack *u, const uint8_t *bytes, size_t size)
 	size_t max = (size_t)u->budget->limits->member_bytes;
 	size_t kept;
 
-	u->taken += size;
 	if (!u->is_zip)
 		return;
 	if (!u->tail.ceiling)
@@ -296,6 +305,7 @@ static la_ssize_t read_outer(struct archive *a, void *arg, const void **block)
 		n = (la_ssize_t)u->head.size;
 		*block = u->head.data;
 		u->head.size = 0;
+		unpack_keep_ahead(u, *block, (size_t)n);
 		keep_tail(u, *block, (size_t)n);
 		keep_begin(u, *block, (size_t)n);
 		return n;
@@ -307,6 +317,7 @@ static la_ssize_t read_outer(struct archive *a, void *arg, const void **block)
 	}
 	if (!unpack_charge(u->outer, (size_t)n))
 		return left(a);
+	unpack_keep_ahead(u, u->block, (size_t)n);
 	keep_tail(u, u->block, (size_t)n);
 	keep_begin(u, u->block, (size_t)n);
 	*block = u->block;
@@ -335,7 +346,7 @@ static const support_fn kinds[] = {
 
 static struct slice head_of(const struct unpack *u)
 {
-	return u->outer ? u->head : u->in->bytes;
+	return u->outer || u->is_behind ? u->head : u->in->bytes;
 }
 
 /* libarchive takes far more for lzma than is: a keystore of Bouncy Castle among it, wherever it comes out of something
@@ -344,7 +355,7 @@ static bool set_lzma(struct unpack *u)
 {
 	struct slice head = head_of(u);
 
-	u->is_lzma = unpack_lzma_dictionary(head);
+	u->is_lzma = u->is_lzma || unpack_lzma_dictionary(head);
 	if (u->is_lzma)
 		return archive_read_append_filter(u->archive, ARCHIVE_FILTER_LZMA) == ARCHIVE_OK;
 	return !slice_starts(head, RPM_MAGIC, RPM_MAGIC_BYTES) ||

@@ -64,6 +64,7 @@ gzip -nc "$tmp/leaf.pem" >archive/gz && xz -c archive/tar >archive/tar-xz
 zstd -qc archive/tar >archive/tar-zst && bzip2 -c archive/tar >archive/tar-bz2
 xz --format=lzma -c archive/tar >archive/tar-lzma && lz4 -qc archive/tar >archive/tar-lz4
 lz4 -qlc archive/tar >archive/tar-lz4-legacy && compress -fc archive/tar >archive/tar-z
+{ cat archive/cpio-newc; head -c 300 /dev/zero; gzip -nc archive/cpio-odc; cat archive/cpio-odc; zstd -qc archive/cpio-newc; } >archive/initrd
 head -c 30000000 /dev/zero | tr '\0' A | gzip -9nc >archive/bomb
 mkdir -p "$tmp/d/DEBIAN" && cp "$tmp/leaf.pem" "$tmp/d/"
 printf 'Package: a\nVersion: 1\nArchitecture: all\nMaintainer: a <a@example.org>\nDescription: a\n' >"$tmp/d/DEBIAN/control"

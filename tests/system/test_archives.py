@@ -128,6 +128,35 @@ class Archives(Case):
             "zstd.deb!/data.tar.zst!/./etc/a.pem": "pem", "a.rpm!/./etc/a.pem": "pem",
             "b.rpm!/./etc/a.pem": "pem"})
 
+    def cpio(self, *members):
+        root = self.folder / "cpio"
+        shutil.rmtree(root, ignore_errors=True)
+        for name, content in members:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes(content)
+        return run("cpio", "-o", "--quiet", "-H", "newc", input=b"\n".join(n.encode() for n, _ in members), cwd=root)
+
+    def test_initrd(self):
+        """As Debian and Ubuntu make them: microcode in front, uncompressed, then the rest; where they lie, and in an archive."""
+        early = self.cpio(("kernel/x86/microcode/GenuineIntel.bin", os.urandom(5 << 20)))
+        modules = self.cpio(("usr/lib/modules/x.ko", os.urandom(200000)), ("usr/lib/modules/signing.pem", self.pem))
+        rest = self.cpio(("etc/ssl/a.pem", self.pem), ("bin/busybox", os.urandom(700000)), ("etc/x.p12", self.p12))
+        wanted = {}
+        for name, tool in PACKERS.items():
+            image = early + bytes(-len(early) % 512) + modules + bytes(1024) + run(*tool, input=rest)
+            self.put("initrd." + name, image)
+            wanted |= {f"initrd.{name}!/usr/lib/modules/signing.pem": "pem", f"initrd.{name}!/etc/ssl/a.pem": "pem",
+                       f"initrd.{name}!/etc/x.p12": "pkcs12"}
+        self.put("boot.tgz", tar_of(("boot/initrd.img", image), mode="w:gz"))
+        wanted |= {"boot.tgz!/boot/initrd.img!/" + place.partition("!/")[2]: kind for place, kind in wanted.items()}
+        self.put("cut.img", image[:-300000])
+        self.put("odd.img", early + bytes(512) + b"\x89LZO\0\r\n\x1a\n" + os.urandom(9000))
+        found, problems = self.places("--password-file", self.passwords)
+        cut = {place for place in found if place.startswith("cut.img")}
+        self.assertLessEqual({"cut.img!/usr/lib/modules/signing.pem", "cut.img!/etc/ssl/a.pem"}, cut)
+        self.assertEqual({place: kind for place, kind in found.items() if place not in cut}, wanted)
+        self.assertEqual({p[:2] for p in problems}, {("malformed", "cut.img"), ("unsupported", "odd.img")})
+
     def test_compressed_files(self):
         wanted = {}
         for name, tool in PACKERS.items():

@@ -326,6 +326,120 @@ static void test_filters_in_filters(void **state)
 	}
 }
 
+static void put(struct buffer *out, const struct buffer *what, size_t zeros)
+{
+	buffer_slice(out, buffer_bytes(what));
+	while (zeros--)
+		buffer_byte(out, 0);
+}
+
+/* As in an initrd: cpio archives one behind another, compressed or not, with zeros between them or not, in a file, in
+ * another archive and compressed once more. */
+static void test_in_row(void **state)
+{
+	static uint8_t noise[400000];
+	const struct member early[] = { { "early/a.pem", buffer_bytes(&pem) },
+		{ "early/noise", slice_of(noise, sizeof(noise)) } };
+	const struct member late[] = { { "late/b.pem", buffer_bytes(&pem) },
+		{ "noise", slice_of(noise, sizeof(noise)) }, { "late/c.pem", buffer_bytes(&pem) } };
+	static const size_t gaps[] = { 0, 4, 508, 70000, 300000 };
+	struct buffer first = make(archive_write_set_format_cpio_newc, NULL, early, 2);
+
+	(void)state;
+	assert_int_equal(gnutls_rnd(GNUTLS_RND_NONCE, noise, sizeof(noise)), 0);
+	for (size_t i = 0; i <= COMPRESSIONS; i++) {
+		struct buffer main = make(archive_write_set_format_cpio_newc,
+			i ? compressions[i - 1] : NULL, late, 3);
+		struct buffer row;
+		struct seen s;
+
+		buffer_init(&row, ARCHIVE_BYTES_MAX);
+		put(&row, &first, gaps[i % 5]);
+		put(&row, &first, gaps[(i + 1) % 5]);
+		put(&row, &main, 0);
+		s = see(buffer_bytes(&row));
+		assert_string_equal(s.places, "early/a.pem early/a.pem late/b.pem late/c.pem");
+		assert_string_equal(s.problems, "");
+		for (size_t j = 0; j <= COMPRESSIONS; j++) {
+			const struct member members[] = { { "initrd", buffer_bytes(&row) },
+				{ "z.pem", buffer_bytes(&pem) } };
+			struct buffer outer = j ? make(archive_write_set_format_raw,
+							  compressions[j - 1], members, 1)
+						: make(tar, gzip, members, 2);
+
+			s = see(buffer_bytes(&outer));
+			assert_string_equal(s.places,
+				j ? "early/a.pem early/a.pem late/b.pem late/c.pem"
+				  : "initrd!/early/a.pem initrd!/early/a.pem initrd!/late/b.pem "
+				    "initrd!/late/c.pem z.pem");
+			assert_string_equal(s.problems, "");
+			buffer_fini(&outer);
+		}
+		buffer_fini(&row);
+		buffer_fini(&main);
+	}
+	buffer_fini(&first);
+}
+
+/* What follows and is none, or is cut off; and the ceilings, which are of all of them together. */
+static void test_in_row_limits(void **state)
+{
+	const struct member one[] = { { "a.pem", buffer_bytes(&pem) } };
+	struct buffer plain = make(archive_write_set_format_cpio_newc, NULL, one, 1);
+	struct buffer packed = make(archive_write_set_format_cpio_newc, gzip, one, 1);
+	struct format_limits limits = format_limits_standard;
+	struct buffer row;
+	struct seen s;
+	size_t size;
+
+	(void)state;
+	buffer_init(&row, ARCHIVE_BYTES_MAX);
+	put(&row, &plain, 300);
+	size = row.size;
+	assert_string_equal(see(buffer_bytes(&row)).problems, "");
+	buffer_text(&row, "kernel.panic = 1\n#BOOTCONFIG\n");
+	assert_string_equal(see(buffer_bytes(&row)).problems, "");
+	row.size = size;
+	buffer_append(&row, "\x89LZO\0\r\n\x1a\n", 9);
+	s = see(buffer_bytes(&row));
+	assert_string_equal(s.places, "a.pem");
+	assert_string_equal(s.problems, "unsupported@");
+	row.size = size;
+	put(&row, &packed, 8);
+	put(&row, &packed, 0);
+	put(&row, &plain, 0);
+	s = see(buffer_bytes(&row));
+	assert_string_equal(s.places, "a.pem a.pem a.pem a.pem");
+	assert_string_equal(s.problems, "");
+	s = see(slice_of(row.data, row.size - 60));
+	assert_string_equal(s.problems, "malformed@");
+	s = see(slice_of(row.data, size + packed.size / 2));
+	assert_string_equal(s.problems, "malformed@");
+	limits.members = 3;
+	s = see_with(buffer_bytes(&row), &limits);
+	assert_string_equal(s.places, "a.pem a.pem");
+	assert_string_equal(s.problems, "limit-reached@");
+	/* Archives of nothing but their end count too. */
+	row.size = 0;
+	buffer_fini(&plain);
+	plain = make(archive_write_set_format_cpio_newc, NULL, one, 0);
+	for (int i = 0; i < 50; i++)
+		put(&row, &plain, 0);
+	assert_string_equal(see(buffer_bytes(&row)).problems, "");
+	assert_string_equal(see_with(buffer_bytes(&row), &limits).problems, "limit-reached@");
+	limits = format_limits_standard;
+	limits.depth = 1;
+	row.size = 0;
+	put(&row, &plain, 0);
+	put(&row, &packed, 0);
+	s = see_with(buffer_bytes(&row), &limits);
+	assert_string_equal(s.places, "a.pem");
+	assert_string_equal(s.problems, "");
+	buffer_fini(&row);
+	buffer_fini(&plain);
+	buffer_fini(&packed);
+}
+
 /* Cut off anywhere: never silent, but for what compress leaves of less than a tar's head, as it has no mark of its
  * end. What came before is found. */
 static void test_filters_cut_off(void **state)
@@ -984,8 +1098,8 @@ static void test_empty(void **state)
 		assert_string_equal(see(buffer_bytes(&bytes)).problems, "");
 		buffer_fini(&bytes);
 	}
-	assert_string_equal(see(slice_of("\x04\x22\x4d\x18\x64\x40\xa7\0\0\0\0\x05\x5d\xcc\x02", 15))
-				    .problems,
+	assert_string_equal(
+		see(slice_of("\x04\x22\x4d\x18\x64\x40\xa7\0\0\0\0\x05\x5d\xcc\x02", 15)).problems,
 		"");
 	assert_string_equal(see(slice_of("\x1f\x8b\x08\0\0\0\0\0\0\3", 10)).problems, "malformed@");
 }
@@ -1082,6 +1196,8 @@ int main(void)
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_filters_in_filters),
 		cmocka_unit_test(test_filters_cut_off),
+		cmocka_unit_test(test_in_row),
+		cmocka_unit_test(test_in_row_limits),
 		cmocka_unit_test(test_odd_package),
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_ceilings),
