@@ -360,7 +360,7 @@ static void test_in_row(void **state)
 		s = see(buffer_bytes(&row));
 		assert_string_equal(s.places, "early/a.pem early/a.pem late/b.pem late/c.pem");
 		assert_string_equal(s.problems, "");
-		for (size_t j = 0; j <= COMPRESSIONS; j++) {
+		for (size_t j = i % 3; j <= COMPRESSIONS; j += 3) {
 			const struct member members[] = { { "initrd", buffer_bytes(&row) },
 				{ "z.pem", buffer_bytes(&pem) } };
 			struct buffer outer = j ? make(archive_write_set_format_raw,
