@@ -67,8 +67,10 @@ struct pem {
 /* Where the content ends too early, and that is told, a block that goes on there is not damaged. */
 static void block_of_cut(struct block *b, const struct format_input *in)
 {
-	b->is_cut = in->is_cut && !b->has_end &&
-		    b->body.text.data + b->body.text.size == in->bytes.data + in->bytes.size;
+	const struct slice *text = &b->body.text;
+
+	b->is_cut = in->is_cut && !b->has_end && text->data &&
+		    text->data + text->size == in->bytes.data + in->bytes.size;
 }
 
 static enum label label_of(struct slice s)
