@@ -282,6 +282,8 @@ static void test_many_costly_paths(void **state)
 		rules_have(&v.lint, RULE_SEARCH_STOPPED) ? ", stopped" : "");
 	assert_int_equal(v.chain.count, 3);
 	assert_true(rules_have(&v.violations, RULE_EXCLUDED));
+	/* What takes longer is stopped, whatever a sanitizer makes of the time. */
+	assert_true(judged <= 250 || rules_have(&v.lint, RULE_SEARCH_STOPPED));
 	assert_true(judged <= COST_MS_MAX);
 	verdict_fini(&v);
 	trust_free(trust);
