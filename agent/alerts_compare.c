@@ -185,19 +185,11 @@ static enum err meet(struct turn *t, const struct candidate *c)
 
 /* ---- nothing is wrong any more ---------------------------------------------------------------- */
 
-static enum err on_any(void *arg, const struct sighting *s)
-{
-	(void)s;
-	*(bool *)arg = true;
-	return ERR_END;
-}
-
 /* Is anything of it still there? */
 static enum err is_present(struct turn *t, const struct row *r, bool *out, struct why *why)
 {
 	struct inventory_filter filter = { .kind = 0 };
 	uint8_t fingerprint[FINGERPRINT_BYTES];
-	enum err e;
 
 	*out = false;
 	if (r->alert.fingerprint) {
@@ -208,8 +200,7 @@ static enum err is_present(struct turn *t, const struct row *r, bool *out, struc
 	} else {
 		filter.uri = r->alert.subject;
 	}
-	e = inventory_each(t->alerts->inventory, &filter, on_any, out, why);
-	return e == ERR_END ? ERR_OK : e;
+	return inventory_has(t->alerts->inventory, &filter, out, why);
 }
 
 static enum err find_successor(struct turn *t, struct row *r, bool *out, struct why *why)

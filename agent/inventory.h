@@ -86,6 +86,9 @@ struct inventory_filter {
 	const char *file;           /* RECORD_REFERENCE only: those that name this file, or NULL */
 	const uint8_t *fingerprint; /* FINGERPRINT_BYTES, or NULL */
 };
+/* Is there any? */
+enum err inventory_has(struct inventory *i, const struct inventory_filter *filter, bool *out,
+	struct why *why) MUST_CHECK;
 /* Calls `fn` for each, by uri and index. */
 enum err inventory_each(struct inventory *i, const struct inventory_filter *filter,
 	enum err (*fn)(void *, const struct sighting *), void *arg, struct why *why) MUST_CHECK;

@@ -427,6 +427,25 @@ enum err inventory_each(struct inventory *i, const struct inventory_filter *filt
 	return e;
 }
 
+static enum err on_any(void *arg, const struct sighting *sighting)
+{
+	bool *has_any = arg;
+
+	(void)sighting;
+	*has_any = true;
+	return ERR_END;
+}
+
+enum err inventory_has(
+	struct inventory *i, const struct inventory_filter *filter, bool *out, struct why *why)
+{
+	enum err e;
+
+	*out = false;
+	e = inventory_each(i, filter, on_any, out, why);
+	return e == ERR_END ? ERR_OK : e;
+}
+
 /* ---- by fingerprint --------------------------------------------------------------------------- */
 
 /* The least and the greatest fingerprint that start with the digits. */

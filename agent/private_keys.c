@@ -339,7 +339,6 @@ static int64_t basis_of(const struct gathering *g)
 	uint64_t basis = index_hash(version_revision(), strlen(version_revision()));
 
 	basis = basis * 31 + index_hash(limits, sizeof(limits));
-
 	for (size_t i = 0; i < h->keys_count; i++)
 		basis = (basis * 31 + index_hash(h->keys[i].uri, strlen(h->keys[i].uri))) * 31 +
 			(uint64_t)h->keys[i].reader;

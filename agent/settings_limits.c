@@ -2,7 +2,6 @@
 #include "agent/settings_limits.h"
 
 #include "agent/certificate/token.h"
-#include "scanners/files/tree.h"
 #include "scanners/formats/format.h"
 
 #include <stddef.h>
@@ -84,7 +83,7 @@ const struct schema_field settings_limit_fields[] = {
 		.offset = offsetof(struct format_limits, password_sources),
 		.standard = "8",
 		.minimum = 0,
-		.maximum = ROOT_SOURCES_MAX,
+		.maximum = FORMAT_PASSWORD_SOURCES_CEILING,
 		.help = "files of which each says the password of one keystore" },
 	{ .key = "config_depth",
 		.type = SCHEMA_INTEGER,

@@ -66,8 +66,8 @@ void token_module_unload(void);
 enum err token_at(unsigned n, struct token *out, struct why *why) MUST_CHECK;
 void token_fini(struct token *t);
 
-/* The certificates of a token, at most `max` of at most `bytes_max`: without `pin` (NULL) those it shows to everybody. A PIN is given
- * no more once it was refused: ERR_PASSWORD, ERR_DENIED when it is or was locked. */
+/* The certificates of a token, at most `max` of at most `bytes_max` each: without `pin` (NULL) those it shows to
+ * everybody. A PIN is given no more once it was refused: ERR_PASSWORD, ERR_DENIED when it is or was locked. */
 enum err token_read(const struct token *t, const char *pin, size_t max, size_t bytes_max,
 	struct token_objects *out, struct why *why) MUST_CHECK;
 void token_objects_fini(struct token_objects *o);

@@ -233,15 +233,6 @@ static enum err on_certificate(void *arg, const struct sighting *sighting)
 	return ERR_OK;
 }
 
-static enum err on_endpoint(void *arg, const struct sighting *sighting)
-{
-	bool *has_endpoints = arg;
-
-	(void)sighting;
-	*has_endpoints = true;
-	return ERR_OK;
-}
-
 /* What is due, and what accepts what: without an endpoint nothing does. */
 static enum err gather(struct scan *s, struct why *why)
 {
@@ -253,7 +244,7 @@ static enum err gather(struct scan *s, struct why *why)
 	if (s->options->fail_within)
 		e = inventory_each(s->inventory, &certificates, on_certificate, s, why);
 	if (e == ERR_OK)
-		e = inventory_each(s->inventory, &endpoints, on_endpoint, &has_endpoints, why);
+		e = inventory_has(s->inventory, &endpoints, &has_endpoints, why);
 	if (e == ERR_OK && has_endpoints)
 		e = links_of_inventory(s->inventory, clock_now_s(), &s->links, why);
 	return e;

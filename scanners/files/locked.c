@@ -86,9 +86,9 @@ static void put_source(
 static enum err tell_together(
 	struct worker *w, const struct root *root, int fd, const struct stat *st)
 {
-	struct buffer all, sources[ROOT_SOURCES_MAX];
+	struct buffer all, sources[FORMAT_PASSWORD_SOURCES_CEILING];
 	size_t size = (size_t)st->st_size + STEP_BYTES;
-	bool is_read[ROOT_SOURCES_MAX] = { false }, has_source = false;
+	bool is_read[FORMAT_PASSWORD_SOURCES_CEILING] = { false }, has_source = false;
 	enum err e = ERR_OK;
 
 	for (size_t i = 0; i < root->sources.count; i++) {

@@ -96,7 +96,7 @@ enum err root_item_decode(struct slice bytes, struct root_item *out)
 	r.path = wire_get_bytes(&w, READER_PATH_BYTES_MAX);
 	r.message = wire_get_bytes(&w, NAMED_MESSAGE_BYTES_MAX);
 	r.sources_count = wire_get_u8(&w);
-	if (r.sources_count > ROOT_SOURCES_MAX)
+	if (r.sources_count > FORMAT_PASSWORD_SOURCES_CEILING)
 		return ERR_MALFORMED;
 	for (size_t i = 0; i < r.sources_count; i++) {
 		r.sources[i].is_configuration = wire_get_bool(&w);

@@ -50,7 +50,7 @@ struct root_item {
 	bool is_limit;
 	struct slice path;
 	struct slice message;
-	struct root_source sources[ROOT_SOURCES_MAX];
+	struct root_source sources[FORMAT_PASSWORD_SOURCES_CEILING];
 	size_t sources_count;
 };
 void root_item_encode(struct buffer *out, const struct root_item *r);

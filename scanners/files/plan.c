@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ITEM_BYTES_MAX \
-	((1 + ROOT_SOURCES_MAX) * (READER_PATH_BYTES_MAX + 8) + NAMED_MESSAGE_BYTES_MAX + 64)
+#define ITEM_BYTES_MAX                                                         \
+	((1 + FORMAT_PASSWORD_SOURCES_CEILING) * (READER_PATH_BYTES_MAX + 8) + \
+		NAMED_MESSAGE_BYTES_MAX + 64)
 #define PLACE_MAX (64 * 1024)
 #define FILE_SCHEME "file://"
 #define TEXT_BYTES 256
@@ -21,7 +22,7 @@
 struct locked {
 	char *path; /* owned */
 	struct strings sources;
-	bool are_configurations[ROOT_SOURCES_MAX];
+	bool are_configurations[FORMAT_PASSWORD_SOURCES_CEILING];
 	size_t bytes; /* of the sources */
 };
 
@@ -280,7 +281,6 @@ static enum err add_password(void *arg, const char *uri, const char *source, boo
 enum err files_plan_follow(void *arg, const struct scan_hints *hints, struct why *why)
 {
 	struct files_plan *plan = arg;
-
 	enum err e = ERR_OK;
 
 	if (hints->each_named_file)

@@ -6,21 +6,20 @@
 #include "agent/base/err.h"
 #include "agent/base/slice.h"
 #include "agent/base/strings.h"
+#include "scanners/formats/format.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #define TREE_DEPTH_MAX 16384
-/* No configuration allows more sources of passwords for one file. */
-#define ROOT_SOURCES_MAX 32
 
 struct root {
 	char *path;    /* owned; as it was named: the places below start with it */
 	char *target;  /* owned; where that is, free of links. NULL until resolved */
 	char *message; /* owned; not NULL: a file that a configuration names, see struct root_item */
 	struct strings sources; /* owned; where a file's password may be, see struct root_item */
-	bool are_configurations[ROOT_SOURCES_MAX];
+	bool are_configurations[FORMAT_PASSWORD_SOURCES_CEILING];
 	int error; /* errno of resolving, or 0 */
 	bool is_resolved;
 	bool is_file;

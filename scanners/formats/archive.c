@@ -24,20 +24,14 @@ static const struct {
 	{ "\xed\xab\xee\xdb\4", 5 },
 };
 
-/* Nearly all files differ in the first byte. */
-static bool starts(struct slice head, const char *bytes, size_t size)
-{
-	return head.size >= size && head.data[0] == (uint8_t)bytes[0] &&
-	       memcmp(head.data, bytes, size) == 0;
-}
-
 /* The old binary kind has a magic of two bytes, so the first member's mode must make sense as well. */
 static bool is_binary_cpio(struct slice head)
 {
-	bool is_little = starts(head, "\xc7\x71", 2);
+	bool is_little = slice_starts(head, "\xc7\x71", 2);
 	unsigned mode;
 
-	if (head.size < CPIO_BINARY_HEAD_BYTES || (!is_little && !starts(head, "\x71\xc7", 2)))
+	if (head.size < CPIO_BINARY_HEAD_BYTES ||
+		(!is_little && !slice_starts(head, "\x71\xc7", 2)))
 		return false;
 	mode = is_little ? (unsigned)head.data[CPIO_MODE_AT] | (unsigned)head.data[CPIO_MODE_AT + 1]
 								       << 8
@@ -48,8 +42,8 @@ static bool is_binary_cpio(struct slice head)
 bool unpack_is_cpio(struct slice head)
 {
 	/* cpio(5): new ASCII, with a checksum, old ASCII */
-	return starts(head, "070701", 6) || starts(head, "070702", 6) ||
-	       starts(head, "070707", 6) || is_binary_cpio(head);
+	return slice_starts(head, "070701", 6) || slice_starts(head, "070702", 6) ||
+	       slice_starts(head, "070707", 6) || is_binary_cpio(head);
 }
 
 /* Also the kind without "ustar": by the checksum of the first header (tar(5)). */
@@ -79,7 +73,7 @@ static bool archive_sniff(struct slice head, struct file_size_hint size)
 {
 	(void)size;
 	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
-		if (starts(head, heads[i].bytes, heads[i].size))
+		if (slice_starts(head, heads[i].bytes, heads[i].size))
 			return true;
 	return is_tar(head) || unpack_is_compressed(head) || unpack_is_cpio(head);
 }
@@ -88,7 +82,7 @@ static bool archive_sniff(struct slice head, struct file_size_hint size)
  * archive, as Spring Boot's executable JARs and Python's zipapps are. */
 static bool archive_sniff_end(struct slice end)
 {
-	return starts(end, "PK\5\6", 4) && !end.data[end.size - 2] && !end.data[end.size - 1];
+	return slice_starts(end, "PK\5\6", 4) && !end.data[end.size - 2] && !end.data[end.size - 1];
 }
 
 static enum format_answer archive_parse(

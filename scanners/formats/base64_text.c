@@ -72,6 +72,7 @@ size_t base64_escaped_digit(struct slice s, uint8_t *digit)
 	return 0;
 }
 
+/* As all of `escapes` do. */
 static bool may_end_escape(uint8_t c)
 {
 	return c == '/' || c == ';' || c == 'b' || c == 'B' || c == 'f' || c == 'F';

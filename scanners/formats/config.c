@@ -299,11 +299,10 @@ void config_limited(struct config *c, const char *what, const char *key)
 
 static bool is_full(struct config *c, size_t count)
 {
-	bool is_full = count >= (size_t)format_limits_of(c->in)->references;
-
-	if (is_full)
-		config_limited(c, "it names more files than are kept", "references");
-	return is_full;
+	if (count < (size_t)format_limits_of(c->in)->references)
+		return false;
+	config_limited(c, "it names more files than are kept", "references");
+	return true;
 }
 
 void config_keep(struct config *c, struct drafts *d, const struct draft *draft)

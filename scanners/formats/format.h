@@ -38,6 +38,7 @@
 #define FORMAT_NAMED_FILES_CEILING 100000
 /* Files of which each says a password of one keystore. */
 #define FORMAT_PASSWORD_SOURCES_MAX 8
+#define FORMAT_PASSWORD_SOURCES_CEILING 32
 /* Ports of one server that a configuration describes. */
 #define FORMAT_REFERENCE_PORTS_MAX 16
 /* Settings in one another, as in YAML. */

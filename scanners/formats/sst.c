@@ -1,6 +1,8 @@
 /* Windows' serialised certificate stores ([MS-OSHARED] 2.3.9.1): .sst files as Windows exports them, and the elements
  * of such a store that stand alone, as under SystemCertificates\My\Certificates. Each is a row of properties and, last, what
  * they are of. */
+#include "agent/base/wire.h"
+#include "scanners/formats/asn1.h"
 #include "scanners/formats/format.h"
 #include "scanners/formats/unicode.h"
 
@@ -22,8 +24,7 @@ struct entry {
 
 static uint32_t get32(const uint8_t *at)
 {
-	return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
-	       (uint32_t)at[3] << 24;
+	return (uint32_t)wire_number(at, 4);
 }
 
 static bool is_element(uint32_t id)
@@ -67,7 +68,7 @@ static bool is_bare(struct slice head)
 
 	for (unsigned properties = 0; read_head(&head, &id, &size); properties++) {
 		if (is_element(id))
-			return head.size && head.data[0] == 0x30;
+			return head.size && head.data[0] == ASN1_SEQUENCE;
 		if (size > head.size)
 			return properties > 0 && size <= FORMAT_BYTES_CEILING;
 		head = slice_after(head, size);

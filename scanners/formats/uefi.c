@@ -2,6 +2,8 @@
  * files. Hashes in them are stepped over. */
 #include "scanners/formats/format.h"
 
+#include "agent/base/wire.h"
+
 #include <stdio.h>
 
 #define GUID_BYTES 16
@@ -35,8 +37,7 @@ static const char *const kinds[] = {
 
 static uint32_t get32(const uint8_t *at)
 {
-	return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
-	       (uint32_t)at[3] << 24;
+	return (uint32_t)wire_number(at, 4);
 }
 
 static bool is_list(struct slice s)
