@@ -583,6 +583,7 @@ for name, data in {"whole": case(1, leaf, [root], 0), "shunned": case(0, leaf, [
                    "cut-off": case(1, leaf, [root], 0)[:-9]}.items():
     with open(f"completion/{name}", "wb") as f:
         f.write(data)
+EOF
 
 # Tokens: URIs (RFC 7512), frames of a module's process (u32 length, u16 type, payload), what the role remembers; parts
 # of lists of targets.
